@@ -1,0 +1,131 @@
+"""Coded concepts, and the short vocabularies of the guideline's Article 10.
+
+A code is a value and the scheme it comes from, written as the metadata publish it: an OID, a URN
+or a plain text. Schemes that have both a name and an OID are treated as one (`same_scheme`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+DCM = "1.2.840.10008.2.16.4"
+SCT = "2.16.840.1.113883.6.96"
+LOINC = "2.16.840.1.113883.6.1"
+DICOM_UID = "1.2.840.10008.2.6.1"
+IHE_FORMAT = "1.3.6.1.4.1.19376.1.2.3"
+IHE_CLASS = "1.3.6.1.4.1.19376.1.2.6.1"
+CONFIDENTIALITY = "2.16.840.1.113883.5.25"
+ISCO = "2.16.840.1.113883.2.9.6.2.7"
+ISO_COUNTRY = "1.0.3166.1"
+EHDSI_FORMAT = "eHDSI formatCodes"
+
+# Names by which DICOM and older peers call the same schemes (DICOM PS3.16 table 8-1).
+_SCHEME_NAMES = {
+    "DCM": DCM,
+    "SCT": SCT,
+    "SRT": SCT,
+    "SNOMED-CT": SCT,
+    "LN": LOINC,
+    "LOINC": LOINC,
+    "DCMUID": DICOM_UID,
+}
+
+
+def same_scheme(scheme: str) -> str:
+    """The one name we compare a scheme by: its OID where we know one, without `urn:oid:`."""
+    bare = scheme.strip().removeprefix("urn:oid:")
+    return _SCHEME_NAMES.get(bare.upper(), bare)
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A coded concept. Equality is by value and scheme; the display text is for people."""
+
+    value: str
+    scheme: str
+    display: str = field(default="", compare=False)
+
+    def means(self, other: Code) -> bool:
+        """Whether both name the same concept, however their schemes are spelt."""
+        return self.value == other.value and (
+            self.scheme == other.scheme or same_scheme(self.scheme) == same_scheme(other.scheme)
+        )
+
+
+class DocumentClass(StrEnum):
+    """The guideline's document classes: what a row of the list is."""
+
+    REPORT = "report"
+    MANIFEST = "manifest"
+    OTHER = "other"
+
+
+FORMAT_KOS = Code("1.2.840.10008.5.1.4.1.1.88.59", DICOM_UID, "Key Object Selection Document")
+FORMAT_PDF = Code("urn:ihe:iti:xds:2017:mimeTypeSufficient", IHE_FORMAT, "mimeType sufficient")
+FORMAT_PDF_IN_CDA = Code("urn:ihe:iti:xds-sd:pdf:2008", IHE_FORMAT, "Scanned document, PDF in CDA")
+FORMAT_XDSI_PDF = Code("urn:ihe:rad:PDF", IHE_FORMAT, "XDS-I PDF report")
+FORMAT_XDSI_TEXT = Code("urn:ihe:rad:TEXT", IHE_FORMAT, "XDS-I text report")
+FORMAT_CDA_STRUCTURED = Code(
+    "urn:ihe:rad:CDA:ImagingReportStructuredHeadings:2013", IHE_FORMAT, "CDA imaging report"
+)
+
+TYPE_STUDY = Code("18748-4", LOINC, "Diagnostic imaging study")
+TYPE_REPORT = Code("85430-7", LOINC, "Diagnostic imaging report")
+
+CLASS_IMAGES = Code("IMAGES", IHE_CLASS, "Images")
+CLASS_REPORTS = Code("REPORTS", IHE_CLASS, "Reports")
+# The classes of the eHDSI services for original clinical documents: 18748-4 means *reports* there.
+EHDSI_REPORTS = Code("18748-4", LOINC, "Medical Imaging Reports")
+EHDSI_IMAGES = Code("x-clinical-image", LOINC, "Medical Images")
+
+# The coarse anatomical regions of IHE MADO, CID IHE-MADO1 (version 20260227).
+REGIONS: tuple[Code, ...] = (
+    Code("774007", SCT, "Head and neck"),
+    Code("67734004", SCT, "Upper trunk"),
+    Code("63337009", SCT, "Lower trunk"),
+    Code("38266002", SCT, "Entire body"),
+    Code("53120007", SCT, "Upper limb"),
+    Code("61685007", SCT, "Lower limb"),
+    Code("113257007", SCT, "Cardiovascular system"),
+    Code("80891009", SCT, "Heart"),
+    Code("76752008", SCT, "Breast"),
+    Code("1141981001", SCT, "Vertebral column"),
+)
+# Two more codes for the spine are in use in the guides; they mean the one above (MADO, HL7 Europe).
+_REGION_SYNONYMS = {"737561001": "1141981001", "421060004": "1141981001"}
+_REGION_BY_VALUE = {code.value: code for code in REGIONS}
+
+# DICOM Body Part Examined to region; our own grouping of PS3.16 annex L terms.
+_BODY_PARTS = {
+    "774007": "HEAD NECK BRAIN SKULL FACE HEADNECK ORBIT SINUS JAW MANDIBLE EAR EYE TEETH THYROID",
+    "67734004": "CHEST THORAX LUNG UPPERTRUNK RIB STERNUM CLAVICLE ESOPHAGUS",
+    "63337009": "ABDOMEN PELVIS LIVER KIDNEY LOWERTRUNK BLADDER SPLEEN PANCREAS UTERUS PROSTATE",
+    "61685007": "HIP KNEE FOOT ANKLE LEG THIGH FEMUR LOWERLIMB CALF TOE",
+    "53120007": "SHOULDER ARM HAND ELBOW WRIST UPPERLIMB FOREARM HUMERUS FINGER",
+    "1141981001": "SPINE CSPINE TSPINE LSPINE SSPINE COCCYX",
+    "80891009": "HEART",
+    "76752008": "BREAST",
+    "38266002": "WHOLEBODY",
+    "113257007": "AORTA CARDIOVASCSYS CORONARYARTERY CAROTID VESSEL",
+}
+_REGION_BY_BODY_PART = {
+    part: _REGION_BY_VALUE[value] for value, parts in _BODY_PARTS.items() for part in parts.split()
+}
+
+
+def region_of_body_part(body_part: str) -> Code | None:
+    """The coarse region of a DICOM Body Part Examined, or None where we do not know it."""
+    return _REGION_BY_BODY_PART.get(body_part.strip().upper().replace(" ", "").replace("_", ""))
+
+
+def as_region(code: Code) -> Code | None:
+    """The region of the value set that a code names, its synonyms included; else None."""
+    if same_scheme(code.scheme) != SCT:
+        return None
+    return _REGION_BY_VALUE.get(_REGION_SYNONYMS.get(code.value, code.value))
+
+
+def is_modality(code: Code) -> bool:
+    """Whether an event code is a modality: a short upper-case value from DICOM's own scheme."""
+    return same_scheme(code.scheme) == DCM and code.value.isalnum() and not code.value.isdigit()

@@ -1,0 +1,114 @@
+"""Images on the move: what is asked for, what is announced, what arrives.
+
+Images stream. Nobody holds a study: a delivery announces its instances, then yields chunks, and
+each instance ends with the chunk whose `last` is true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+from gateway.domain.ids import CommunityId, Oid, Uid
+from gateway.domain.manifests import ImagingManifest, InstanceRef, KeyImageNote
+from gateway.domain.outcome import Issue
+
+IMPLICIT_LITTLE_ENDIAN = Uid("1.2.840.10008.1.2")
+EXPLICIT_LITTLE_ENDIAN = Uid("1.2.840.10008.1.2.1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRequest:
+    """Instances of one community, each with the repository (Retrieve Location) that has it.
+
+    Instances come in the order asked for: what should be seen first stands first.
+    """
+
+    community: CommunityId
+    instances: tuple[tuple[InstanceRef, Oid], ...]
+
+    @classmethod
+    def of_manifest(
+        cls,
+        manifest: ImagingManifest,
+        community: CommunityId,
+        *,
+        default_location: Oid,
+        notes: tuple[KeyImageNote, ...] = (),
+    ) -> Self:
+        """Everything a manifest lists: key images first, then the rest in manifest order.
+
+        A note that rejects its images gives them no priority. `default_location` is the
+        document repository, used for a series whose manifest names no location.
+        """
+        listed = {
+            instance.uid: (
+                InstanceRef(study=manifest.study, series=series.uid, instance=instance.uid),
+                series.location or default_location,
+            )
+            for series in manifest.series
+            for instance in series.instances
+        }
+        rejected = {image.instance for note in notes if note.rejects for image in note.images}
+        first = dict.fromkeys(
+            image.instance
+            for note in notes
+            if not note.rejects
+            for image in note.images
+            if image.instance in listed and image.instance not in rejected
+        )
+        order = [*first, *(uid for uid in listed if uid not in first)]
+        return cls(community=community, instances=tuple(listed[uid] for uid in order))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnnouncedInstance:
+    """An instance about to arrive; syntax and size are None where the sender does not say."""
+
+    ref: InstanceRef
+    repository: Oid
+    transfer_syntax: Uid | None = None
+    size_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageChunk:
+    """A piece of one instance's DICOM file, in order; `last` ends the instance."""
+
+    instance: Uid
+    data: bytes
+    last: bool
+
+
+class ImageDelivery(Protocol):
+    """Instances on their way. An async context manager: leaving it releases what it holds.
+
+    `announced` and `issues` are known before the first chunk; an instance with an issue is not
+    announced. `chunks` may raise `ExchangeError` when the source breaks half-way; instances
+    already ended with `last` are whole.
+    """
+
+    @property
+    def announced(self) -> tuple[AnnouncedInstance, ...]:
+        """What will arrive, in the order of sending."""
+        ...
+
+    @property
+    def issues(self) -> tuple[Issue, ...]:
+        """What will not arrive, and why; `subject` is the SOP Instance UID."""
+        ...
+
+    def chunks(self) -> AsyncIterator[ImageChunk]:
+        """The bytes. To be called once."""
+        ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...

@@ -1,0 +1,71 @@
+"""The port: the verbs that cross the border. Whoever fulfils them is an Exchange.
+
+Country A fulfils it from its national systems, a client by asking somebody else, a wrapper by
+adding a duty to another one; a server puts any of them on the network. Every verb raises
+`ExchangeError` to refuse the whole of a request; a partial answer is an `Outcome` with issues.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from gateway.domain.context import CallContext
+from gateway.domain.delivery import DeliveryWish
+from gateway.domain.documents import (
+    Association,
+    Document,
+    DocumentEntry,
+    DocumentLookup,
+    DocumentQuery,
+    DocumentRef,
+)
+from gateway.domain.images import ImageDelivery, ImageRequest
+from gateway.domain.outcome import Outcome
+from gateway.domain.people import PatientIdentity, PatientTraits
+
+
+class PatientDirectory(Protocol):
+    """Finds patients."""
+
+    async def identify_patient(
+        self, traits: PatientTraits, context: CallContext
+    ) -> Outcome[PatientIdentity]:
+        """Patients who fit the traits: none, one, or several to choose from (ITI-55)."""
+        ...
+
+
+class DocumentSource(Protocol):
+    """Lists and hands over documents."""
+
+    async def find_documents(
+        self, query: DocumentQuery, context: CallContext
+    ) -> Outcome[DocumentEntry]:
+        """Entries of one patient that satisfy every filter, newest first (ITI-38)."""
+        ...
+
+    async def look_up_documents(
+        self, lookup: DocumentLookup, context: CallContext
+    ) -> Outcome[DocumentEntry | Association]:
+        """Entries already known by id, their associations, or both (ITI-38)."""
+        ...
+
+    async def retrieve_documents(
+        self, refs: Sequence[DocumentRef], context: CallContext
+    ) -> Outcome[Document]:
+        """The documents named; each one missing is an issue whose subject is its id (ITI-39)."""
+        ...
+
+
+class ImageSource(Protocol):
+    """Hands over images."""
+
+    async def retrieve_images(
+        self, request: ImageRequest, wish: DeliveryWish, context: CallContext
+    ) -> ImageDelivery:
+        """Instances on their way, each in one of the wished syntaxes or refused (RAD-75)."""
+        ...
+
+
+class Exchange(PatientDirectory, DocumentSource, ImageSource, Protocol):
+    """All verbs of use case 1."""

@@ -1,0 +1,234 @@
+"""What a filter means, once: used by the registry that answers and the portal that asks.
+
+Filters follow ITI TF-2 3.18.4.1.2.3.5 (alternatives within a parameter, groups combine) and
+the guideline's Article 10. Sorting is total: equal keys fall back to the entry id.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from enum import StrEnum
+from functools import lru_cache
+
+from gateway.domain.codes import Code, DocumentClass
+from gateway.domain.documents import DocumentEntry, DocumentQuery
+from gateway.domain.ids import ReferenceId
+
+
+@lru_cache(maxsize=256)
+def _like(pattern: str) -> re.Pattern[str]:
+    # SQL LIKE of the stored queries: % any run, _ any one character.
+    parts = {"%": ".*", "_": "."}
+    return re.compile("".join(parts.get(c) or re.escape(c) for c in pattern), re.DOTALL)
+
+
+def matches_pattern(pattern: str, text: str) -> bool:
+    """Whether a text fits a LIKE pattern with the wildcards % and _."""
+    return _like(pattern).fullmatch(text) is not None
+
+
+def matches_reference(wanted: ReferenceId, held: ReferenceId) -> bool:
+    """Whether a wanted reference, wildcards in value and authority allowed, names the held one."""
+    return (
+        wanted.kind == held.kind
+        and matches_pattern(wanted.value, held.value)
+        and matches_pattern(wanted.authority, held.authority)
+    )
+
+
+def _any_code(wanted: Sequence[Code], held: Iterable[Code]) -> bool:
+    return any(want.means(code) for code in held for want in wanted)
+
+
+def author_strings(entry: DocumentEntry) -> tuple[str, ...]:
+    """The authors as the XCN strings that an author pattern is compared with."""
+    strings = []
+    for author in entry.authors:
+        if author.name is None and not author.id:
+            continue
+        family = author.name.family if author.name else ""
+        given = author.name.given[0] if author.name and author.name.given else ""
+        further = " ".join(author.name.given[1:]) if author.name else ""
+        prefix = author.name.prefix if author.name else ""
+        suffix = author.name.suffix if author.name else ""
+        authority = f"&{author.id_authority}&ISO" if author.id_authority else ""
+        text = "^".join((author.id, family, given, further, suffix, prefix, "", "", authority))
+        strings.append(text.rstrip("^"))
+    return tuple(strings)
+
+
+def why_not(query: DocumentQuery, entry: DocumentEntry) -> str:
+    """The first filter an entry fails, by its field name in `DocumentQuery`; "" if it is in."""
+    q, e = query, entry
+    size, created = e.size_bytes, e.created
+    checks: tuple[tuple[str, bool], ...] = (
+        ("patient", q.patient == e.patient),
+        ("statuses", not q.statuses or e.status in q.statuses),
+        ("kinds", not q.kinds or e.kind in q.kinds),
+        ("class_codes", not q.class_codes or _any_code(q.class_codes, (e.class_code,))),
+        ("type_codes", not q.type_codes or _any_code(q.type_codes, (e.type_code,))),
+        ("format_codes", not q.format_codes or _any_code(q.format_codes, (e.format_code,))),
+        (
+            "practice_settings",
+            not q.practice_settings or _any_code(q.practice_settings, (e.practice_setting,)),
+        ),
+        (
+            "facility_types",
+            not q.facility_types or _any_code(q.facility_types, (e.facility_type,)),
+        ),
+        (
+            "confidentiality",
+            all(_any_code(group, e.confidentiality) for group in q.confidentiality),
+        ),
+        ("event_codes", all(_any_code(group, e.event_codes) for group in q.event_codes)),
+        (
+            "references",
+            all(
+                any(matches_reference(want, held) for want in group for held in e.references)
+                for group in q.references
+            ),
+        ),
+        (
+            "author_patterns",
+            not q.author_patterns
+            or any(
+                matches_pattern(pattern, text)
+                for pattern in q.author_patterns
+                for text in author_strings(e)
+            ),
+        ),
+        ("created", q.created.is_open or (created is not None and q.created.contains(created))),
+        ("service_start", q.service_start.contains(e.service_start)),
+        ("service_stop", q.service_stop.contains(e.service_stop)),
+        (
+            "max_size_bytes",
+            q.max_size_bytes is None or size is None or size <= q.max_size_bytes,
+        ),
+        (
+            "created_after",
+            q.created_after is None or created is None or created.at > q.created_after.at,
+        ),
+        (
+            "created_before",
+            q.created_before is None or created is None or created.at < q.created_before.at,
+        ),
+    )
+    return next((name for name, passed in checks if not passed), "")
+
+
+def matches(query: DocumentQuery, entry: DocumentEntry) -> bool:
+    """Whether an entry satisfies every filter of a query."""
+    return not why_not(query, entry)
+
+
+def select(query: DocumentQuery, entries: Iterable[DocumentEntry]) -> tuple[DocumentEntry, ...]:
+    """The entries a query asks for, in the order answers are given: newest study first."""
+    return order((e for e in entries if matches(query, e)), SortKey.DATE, descending=True)
+
+
+class SortKey(StrEnum):
+    """What a list can be sorted and grouped by (guideline Art. 10)."""
+
+    DATE = "date"
+    CREATED = "created"
+    CLASS = "class"
+    MODALITY = "modality"
+    REGION = "region"
+    PROCEDURE = "procedure"
+    STUDY = "study"
+    AUTHOR = "author"
+    TITLE = "title"
+    SIZE = "size"
+
+
+def document_class(entry: DocumentEntry) -> DocumentClass:
+    """What a row is, from format and type together: LOINC 18748-4 alone means both (MADO O-5)."""
+    kos = entry.format_code.value == "1.2.840.10008.5.1.4.1.1.88.59"
+    if kos or "MADO" in entry.format_code.value or entry.mime_type == "application/dicom":
+        return DocumentClass.MANIFEST
+    if entry.type_code.value in {"85430-7", "18748-4"} or entry.class_code.value in {
+        "REPORTS",
+        "18748-4",
+    }:
+        return DocumentClass.REPORT
+    return DocumentClass.OTHER
+
+
+def _label(codes: Sequence[Code]) -> str:
+    return ", ".join(sorted(code.display or code.value for code in codes))
+
+
+def _author(entry: DocumentEntry) -> str:
+    for author in entry.authors:
+        if author.institutions:
+            return author.institutions[0].name
+        if author.name:
+            return author.name.full
+    return ""
+
+
+_KEYS: dict[SortKey, Callable[[DocumentEntry], str]] = {
+    SortKey.DATE: lambda e: e.service_start.dtm if e.service_start else "",
+    SortKey.CREATED: lambda e: e.created.dtm if e.created else "",
+    SortKey.CLASS: lambda e: document_class(e).value,
+    SortKey.MODALITY: lambda e: ", ".join(sorted(code.value for code in e.modalities)),
+    SortKey.REGION: lambda e: _label(e.regions),
+    SortKey.PROCEDURE: lambda e: _label(e.procedures),
+    SortKey.STUDY: lambda e: ", ".join(e.studies),
+    SortKey.AUTHOR: _author,
+    SortKey.TITLE: lambda e: e.title,
+    SortKey.SIZE: lambda e: str(e.size_bytes or 0).zfill(20),
+}
+
+
+def order(
+    entries: Iterable[DocumentEntry], key: SortKey, *, descending: bool = False
+) -> tuple[DocumentEntry, ...]:
+    """Entries sorted by a key; ties by entry id, so that two answers agree."""
+    by_id = sorted(entries, key=lambda entry: entry.id)
+    return tuple(sorted(by_id, key=_KEYS[key], reverse=descending))
+
+
+def group(
+    entries: Iterable[DocumentEntry], key: SortKey
+) -> tuple[tuple[str, tuple[DocumentEntry, ...]], ...]:
+    """Entries under their group labels, groups in label order, rows as they came."""
+    groups: dict[str, list[DocumentEntry]] = {}
+    for entry in entries:
+        label = _KEYS[key](entry)
+        groups.setdefault(label[:4] if key in _YEARLY else label, []).append(entry)
+    return tuple((label, tuple(rows)) for label, rows in sorted(groups.items()))
+
+
+_YEARLY = frozenset({SortKey.DATE, SortKey.CREATED})
+
+
+def _fold(text: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(c for c in decomposed if not unicodedata.combining(c))
+
+
+def search(entries: Iterable[DocumentEntry], words: str) -> tuple[DocumentEntry, ...]:
+    """Entries that hold every word somewhere in what a row shows; case and accents are ignored."""
+    wanted = _fold(words).split()
+    found = []
+    for entry in entries:
+        codes = (entry.class_code, entry.type_code, *entry.event_codes)
+        haystack = _fold(
+            "\n".join(
+                (
+                    entry.title,
+                    entry.comments,
+                    *(f"{code.value} {code.display}" for code in codes),
+                    *(reference.value for reference in entry.references),
+                    *author_strings(entry),
+                    *(org.name for author in entry.authors for org in author.institutions),
+                    str(entry.ref.document),
+                )
+            )
+        )
+        if all(word in haystack for word in wanted):
+            found.append(entry)
+    return tuple(found)

@@ -1,0 +1,1 @@
+"""Wrappers of the Exchange port: each adds one duty and is usable without the others."""

@@ -1,0 +1,1 @@
+"""The audit family: one event, rendered for each kind of audit repository."""

@@ -1,0 +1,1 @@
+"""The CDA family: reports as clinical documents."""

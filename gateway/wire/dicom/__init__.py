@@ -1,0 +1,1 @@
+"""The DICOM family: data sets, instances and key object manifests."""

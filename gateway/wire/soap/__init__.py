@@ -1,0 +1,1 @@
+"""The SOAP family: one module per transaction, each with the same four names."""
