@@ -65,12 +65,16 @@ class ImageRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnnouncedInstance:
-    """An instance about to arrive; syntax and size are None where the sender does not say."""
+    """An instance about to arrive; syntax and size are None where the sender does not say.
+
+    `sha256` is of its DICOM file, lower-case hex, "" where the sender does not know it yet.
+    """
 
     ref: InstanceRef
     repository: Oid
     transfer_syntax: Uid | None = None
     size_bytes: int | None = None
+    sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,143 @@
+"""Country A wired up: read it top to bottom.
+
+National systems, the responder over them, and the responder on the network: the responding
+gateway and the imaging source as SOAP endpoints, and the control port beside them.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+
+from gateway.transport.control import Control, control_app
+
+from country_a.national.sql import OpenSystems, open_systems
+from country_a.responder import Responder
+from gateway.config import Settings
+from gateway.domain import CommunityId, ImageSource, Oid
+from gateway.middleware.authorised import Rights
+from gateway.peers import Peer, load_profile
+from gateway.transport.app import Listener, new_application, serving
+from gateway.transport.assertion_log import AssertionLog
+from gateway.transport.compose import (
+    Clockwork,
+    client_of,
+    keeper_of,
+    serve_exchange,
+    session_of,
+    tls_server,
+)
+from gateway.transport.record import Keeper
+from gateway.wire.soap.contract import Endpoint
+
+CLOCKWORK = Clockwork(now=lambda: datetime.now(UTC), new_id=lambda: str(uuid.uuid4()))
+
+
+async def national_systems(settings: Settings) -> OpenSystems:
+    """The national systems a settings file describes."""
+    return await open_systems(
+        settings.gateway.state,
+        database_url=settings.national.database,
+        documents_url=settings.national.documents,
+    )
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings, clockwork: Clockwork = CLOCKWORK
+) -> AsyncIterator[Mapping[str, int]]:
+    """Country A on the network until left; gives the ports `service` and `control`."""
+    async with AsyncExitStack() as stack:
+        national = await national_systems(settings)
+        stack.push_async_callback(national.close)
+        keeper = keeper_of(settings, clockwork)
+        assertions = AssertionLog(settings.gateway.state / "assertions.log")
+
+        store = responder_of(settings, national)
+        elsewhere = await _imaging_source(settings, keeper, clockwork, stack)
+        gateway = responder_of(settings, national, images_from=elsewhere)
+
+        app = new_application(new_id=clockwork.new_id, max_body_bytes=settings.limits.request_bytes)
+        for endpoint, exchange in (
+            (Endpoint.RESPONDING_GATEWAY, gateway),
+            (Endpoint.IMAGING_SOURCE, store),
+        ):
+            serve_exchange(
+                app,
+                exchange,
+                endpoint=endpoint,
+                settings=settings,
+                keeper=keeper,
+                assertions=assertions,
+                clockwork=clockwork,
+                rights=Rights(),
+            )
+        control = control_app(
+            Control(
+                tap=keeper.tap,
+                audit=keeper.audit,
+                pings={
+                    "patient-index": national.systems.patients.ping,
+                    "registry": national.systems.registry.ping,
+                    "repository": national.systems.repository.ping,
+                    "pacs": national.systems.pacs.ping,
+                    "consent": national.systems.consent.ping,
+                },
+            )
+        )
+        listen = settings.listen
+        ports = await stack.enter_async_context(
+            serving(
+                Listener(
+                    name="service",
+                    app=app,
+                    host=listen.host,
+                    port=listen.port,
+                    tls=tls_server(settings.tls),
+                ),
+                Listener(
+                    name="control",
+                    app=control,
+                    host=listen.control_host,
+                    port=listen.control_port,
+                ),
+            )
+        )
+        yield ports
+
+
+def responder_of(
+    settings: Settings, national: OpenSystems, *, images_from: ImageSource | None = None
+) -> Responder:
+    """The country's answers over its systems."""
+    return Responder(
+        national.systems,
+        community=CommunityId(settings.gateway.community),
+        repository=Oid(settings.national.repository),
+        imaging_source=Oid(settings.national.imaging_source),
+        images_from=images_from,
+    )
+
+
+async def _imaging_source(
+    settings: Settings, keeper: Keeper, clockwork: Clockwork, stack: AsyncExitStack
+) -> ImageSource | None:
+    """The RAD-69 source images are fetched from, where one is configured."""
+    url = settings.national.imaging_source_url
+    if not url:
+        return None
+    profile = load_profile(settings.gateway.default_profile)
+    source = Peer(
+        name="imaging source",
+        community=CommunityId(settings.gateway.community),
+        country=settings.gateway.country,
+        profile=profile,
+        url=url,
+        treatment_relation=profile.treatment_relation,
+    )
+    session = await stack.enter_async_context(session_of(settings))
+    return client_of(
+        source, settings, session, keeper, clockwork, endpoint=Endpoint.IMAGING_SOURCE, url=url
+    )

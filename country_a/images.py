@@ -1,0 +1,153 @@
+"""Images from Country A's own store: checked, then streamed one instance at a time.
+
+An instance leaves in its stored transfer syntax or decoded to explicit little endian, whichever
+the asker lists first; anything else is refused for that instance and never sent in a syntax
+nobody asked for (XCA-I, RAD TF-3 4.75; objects without pixels may always go as explicit LE).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from gateway.wire.dicom.instances import can_decode, to_explicit_little_endian
+
+from country_a.national.ports import Pacs, StoredInstance
+from gateway.domain import (
+    EXPLICIT_LITTLE_ENDIAN,
+    AnnouncedInstance,
+    DeliveryWish,
+    ImageChunk,
+    ImageRequest,
+    Issue,
+    NotNow,
+    Oid,
+    Refusal,
+    Uid,
+)
+from gateway.wire.problems import DecodeError
+
+# Pieces large enough that a thread's hand-over is lost in the cost of TLS.
+CHUNK_BYTES = 512 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    stored: StoredInstance
+    repository: Oid
+    syntax: Uid
+
+    @property
+    def as_stored(self) -> bool:
+        return self.syntax == self.stored.transfer_syntax
+
+
+def syntax_for(stored: StoredInstance, wished: Sequence[Uid]) -> Uid | None:
+    """The transfer syntax an instance goes out in; None if none of those wished is possible."""
+    for syntax in wished:
+        if syntax == stored.transfer_syntax:
+            return syntax
+        if syntax == EXPLICIT_LITTLE_ENDIAN and can_decode(stored.transfer_syntax):
+            return syntax
+    if not stored.has_pixels and can_decode(stored.transfer_syntax):
+        return EXPLICIT_LITTLE_ENDIAN
+    return None
+
+
+class FolderDelivery:
+    """Instances of the image store on their way; see `gateway.domain.ImageDelivery`."""
+
+    def __init__(self, items: Sequence[_Item], issues: Sequence[Issue]) -> None:
+        self._items = tuple(items)
+        self.issues = tuple(issues)
+        self.announced = tuple(
+            AnnouncedInstance(
+                ref=item.stored.ref,
+                repository=item.repository,
+                transfer_syntax=item.syntax,
+                size_bytes=item.stored.size_bytes if item.as_stored else None,
+                sha256=item.stored.sha256 if item.as_stored else "",
+            )
+            for item in items
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Nothing is held between chunks that is not released by leaving `chunks`."""
+
+    async def chunks(self) -> AsyncIterator[ImageChunk]:
+        """The instances' DICOM files, one after the other."""
+        for item in self._items:
+            source = self._stored(item) if item.as_stored else self._decoded(item)
+            async for chunk in source:
+                yield chunk
+
+    async def _stored(self, item: _Item) -> AsyncIterator[ImageChunk]:
+        uid, left = item.stored.ref.instance, item.stored.size_bytes
+        try:
+            with await asyncio.to_thread(item.stored.path.open, "rb") as file:
+                while left:
+                    data = await asyncio.to_thread(file.read, min(CHUNK_BYTES, left))
+                    left -= len(data)
+                    if not data:
+                        raise self._broken(item, "its file is shorter than it was")
+                    yield ImageChunk(uid, data, not left)
+        except OSError as error:
+            raise self._broken(item, "its file cannot be read") from error
+
+    async def _decoded(self, item: _Item) -> AsyncIterator[ImageChunk]:
+        uid = item.stored.ref.instance
+        try:
+            data = await asyncio.to_thread(to_explicit_little_endian, item.stored.path)
+        except (OSError, DecodeError) as error:
+            raise self._broken(item, "its pixels cannot be decoded") from error
+        view = memoryview(data)
+        for start in range(0, len(data), CHUNK_BYTES):
+            end = start + CHUNK_BYTES
+            yield ImageChunk(uid, bytes(view[start:end]), end >= len(data))
+
+    @staticmethod
+    def _broken(item: _Item, why: str) -> NotNow:
+        text = f"instance {item.stored.ref.instance} cannot be delivered: {why}"
+        return NotNow(Refusal.BACK_END_DOWN, text, subject=str(item.stored.ref.instance))
+
+
+async def deliver_from(
+    pacs: Pacs, source: Oid, request: ImageRequest, wish: DeliveryWish
+) -> tuple[FolderDelivery, tuple[StoredInstance, ...]]:
+    """A delivery of what the store has of a request, and the instances it is made of.
+
+    `source` is the OID by which the store is known: an instance asked of another one, one that
+    is not at the place named, and one that fits no wished syntax becomes an issue.
+    """
+    refs = tuple(ref for ref, _ in request.instances)
+    found = await pacs.find_all(refs)
+    items: list[_Item] = []
+    issues: list[Issue] = []
+    for (ref, repository), stored in zip(request.instances, found, strict=True):
+        subject = str(ref.instance)
+        if repository != source:
+            text = f"repository {repository} is not here; images are at {source}"
+            issues.append(Issue(refusal=Refusal.UNKNOWN_REPOSITORY, text=text, subject=subject))
+        elif stored is None:
+            text = f"no instance {ref.instance} in series {ref.series} of study {ref.study}"
+            issues.append(Issue(refusal=Refusal.UNKNOWN_INSTANCE, text=text, subject=subject))
+        elif (syntax := syntax_for(stored, wish.syntaxes)) is None:
+            text = (
+                f"instance {ref.instance} is stored as {stored.transfer_syntax} and can be sent "
+                f"as that or as {EXPLICIT_LITTLE_ENDIAN}; neither is in the list asked for"
+            )
+            issues.append(Issue(refusal=Refusal.UNSUPPORTED_SYNTAX, text=text, subject=subject))
+        else:
+            items.append(_Item(stored, repository, syntax))
+    return FolderDelivery(items, issues), tuple(item.stored for item in items)

@@ -1,0 +1,189 @@
+"""Country A answers: the Exchange fulfilled from the national systems.
+
+Who asks has been made out before (signed content, TLS); what is decided here is the country's
+own: consent, whose document it is, and which version is in force.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from country_a.consent import require_consent
+from country_a.images import deliver_from
+from country_a.national.ports import NationalSystems
+from gateway.domain import (
+    Association,
+    BadRequest,
+    CallContext,
+    CommunityId,
+    DeliveryWish,
+    Document,
+    DocumentEntry,
+    DocumentLookup,
+    DocumentQuery,
+    DocumentRef,
+    ExchangeError,
+    ImageDelivery,
+    ImageRequest,
+    ImageSource,
+    Issue,
+    NotAllowed,
+    NotFound,
+    Oid,
+    Outcome,
+    PatientId,
+    PatientIdentity,
+    PatientTraits,
+    Refusal,
+    TreatmentRelation,
+)
+
+
+class Responder:
+    """An `Exchange` over national systems.
+
+    `images_from` replaces the image store by another source of images (RAD-69); the store is
+    still asked whose images they are.
+    """
+
+    def __init__(
+        self,
+        national: NationalSystems,
+        *,
+        community: CommunityId,
+        repository: Oid,
+        imaging_source: Oid,
+        images_from: ImageSource | None = None,
+    ) -> None:
+        self._national = national
+        self._community = community
+        self._repository = repository
+        self._imaging_source = imaging_source
+        self._images_from = images_from
+
+    async def identify_patient(
+        self, traits: PatientTraits, context: CallContext
+    ) -> Outcome[PatientIdentity]:
+        """Patients who fit; one who denied is not confirmed, and the asker is told why."""
+        found = await self._national.patients.search(traits)
+        if len(found) == 1:
+            await require_consent(self._national.consent, found[0].id, context)
+            return Outcome(found)
+        allowed = []
+        for identity in found:
+            # One of several who denied is left out: naming the denial would single them out.
+            try:
+                await require_consent(self._national.consent, identity.id, context)
+            except NotAllowed:
+                continue
+            allowed.append(identity)
+        return Outcome(tuple(allowed))
+
+    async def find_documents(
+        self, query: DocumentQuery, context: CallContext
+    ) -> Outcome[DocumentEntry]:
+        """Entries of one patient that satisfy every filter, newest study first."""
+        self._own_community(query.community)
+        await self._require_patient(query.patient, context)
+        return Outcome(await self._national.registry.find(query))
+
+    async def look_up_documents(
+        self, lookup: DocumentLookup, context: CallContext
+    ) -> Outcome[DocumentEntry | Association]:
+        """Entries by id, of any status, and their associations."""
+        self._own_community(lookup.community)
+        answer = await self._national.registry.look_up(lookup)
+        ends = await self._national.registry.look_up(
+            DocumentLookup(
+                community=lookup.community,
+                entry_ids=tuple(
+                    dict.fromkeys(
+                        end
+                        for association in answer.associations
+                        for end in (association.source, association.target)
+                    )
+                ),
+            )
+        )
+        patients = {entry.patient for entry in (*answer.entries, *ends.entries)}
+        if len({entry.patient for entry in answer.entries}) > 1:
+            raise BadRequest(
+                Refusal.NOT_SINGLE_PATIENT, "the entries asked for belong to several patients"
+            )
+        for patient in patients:
+            await self._require_patient(patient, context)
+        visible = {entry.id: entry for entry in (*answer.entries, *ends.entries)}
+        items: list[DocumentEntry | Association] = []
+        if lookup.entries:
+            items.extend(answer.entries)
+        if lookup.associations:
+            items.extend(
+                association
+                for association in answer.associations
+                if association.source in visible and association.target in visible
+            )
+        return Outcome(tuple(items))
+
+    async def retrieve_documents(
+        self, refs: Sequence[DocumentRef], context: CallContext
+    ) -> Outcome[Document]:
+        """The documents named, one by one; each that cannot be had is an issue."""
+        entries = await self._national.registry.documents([ref.document for ref in refs])
+        documents: list[Document] = []
+        issues: list[Issue] = []
+        for ref in refs:
+            try:
+                self._own_community(ref.community)
+                if ref.repository != self._repository:
+                    text = (
+                        f"repository {ref.repository} is not here; "
+                        f"documents are at {self._repository}"
+                    )
+                    raise NotFound(Refusal.UNKNOWN_REPOSITORY, text)
+                entry = entries.get(ref.document)
+                content = await self._national.repository.get(ref.document) if entry else None
+                if entry is None or content is None:
+                    raise NotFound(Refusal.UNKNOWN_DOCUMENT, f"no document {ref.document} here")
+                await self._require_patient(entry.patient, context)
+            except ExchangeError as error:
+                issues.append(
+                    Issue(refusal=error.refusal, text=error.text, subject=str(ref.document))
+                )
+                continue
+            documents.append(
+                Document(ref=ref, mime_type=entry.mime_type, content=content, sha1=entry.sha1)
+            )
+        return Outcome(tuple(documents), tuple(issues))
+
+    async def retrieve_images(
+        self, request: ImageRequest, wish: DeliveryWish, context: CallContext
+    ) -> ImageDelivery:
+        """Images on their way, after asking whose they are."""
+        self._own_community(request.community)
+        delivery, stored = await deliver_from(
+            self._national.pacs, self._imaging_source, request, wish
+        )
+        for patient in dict.fromkeys(instance.patient for instance in stored):
+            if patient is None:
+                raise NotFound(Refusal.UNKNOWN_PATIENT, "images that belong to no patient")
+            await self._require_patient(patient, context)
+        if self._images_from is None:
+            return delivery
+        return await self._images_from.retrieve_images(request, wish, context)
+
+    def _own_community(self, community: CommunityId | None) -> None:
+        if community is not None and community != self._community:
+            text = f"community {community} is not here; this gateway is {self._community}"
+            raise NotFound(Refusal.UNKNOWN_COMMUNITY, text, subject=str(community))
+
+    async def _require_patient(self, patient: PatientId, context: CallContext) -> None:
+        """The patient is known, is the one the treatment relation is about, and consents."""
+        if context.relation is not TreatmentRelation.NONE and context.patient != patient:
+            raise NotAllowed(
+                Refusal.TREATMENT_RELATION_MISMATCH,
+                "the treatment relation shown is about another patient",
+            )
+        identity = await self._national.patients.get(patient)
+        if identity is None:
+            raise NotFound(Refusal.UNKNOWN_PATIENT, "no such patient here")
+        await require_consent(self._national.consent, identity.id, context)

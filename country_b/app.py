@@ -1,0 +1,150 @@
+"""Country B, wired: read top to bottom, this is what the portal is made of.
+
+`build_app` takes the exchanges as they are, whoever fulfils them; `running` makes them from the
+settings and puts the portal API and the control port on the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+from aiohttp import web
+
+from country_b.answers import make_refusals
+from country_b.database import create_tables, database_url, make_engine
+from country_b.image_api import ImageApi
+from country_b.image_jobs import ImageJobs
+from country_b.initiator import Community, Initiator
+from country_b.kept import DEFAULT_QUOTA_BYTES, KeptStore
+from country_b.portal_api import MAX_REQUEST_BYTES, PortalApi
+from country_b.portal_routes import Portal
+from country_b.reading import DicomReading, Reading
+from country_b.session import SessionStore
+from gateway.config import Settings
+from gateway.domain import EXPLICIT_LITTLE_ENDIAN, CommunityId, Exchange, Uid
+from gateway.peers import Peer, PeerBook
+from gateway.transport.app import Listener, serving
+from gateway.transport.compose import Clockwork, exchanges_of, keeper_of, session_of
+from gateway.transport.control import Control, control_app
+
+DEFAULT_OWN = CommunityId("2.999.1.2")
+
+
+CLOCKWORK = Clockwork(now=lambda: datetime.now(UTC), new_id=lambda: str(uuid4()))
+KEPT: web.AppKey[KeptStore] = web.AppKey("kept", KeptStore)
+
+
+def build_app(
+    *,
+    exchanges: Mapping[CommunityId, Exchange],
+    state: Path,
+    now: Callable[[], datetime] = CLOCKWORK.now,
+    new_id: Callable[[], str] = CLOCKWORK.new_id,
+    own: CommunityId = DEFAULT_OWN,
+    communities: Mapping[CommunityId, Community] | None = None,
+    reading: Reading | None = None,
+    information_version: str = "2026-1",
+    kept_quota_bytes: int = DEFAULT_QUOTA_BYTES,
+    syntaxes: tuple[Uid, ...] = (EXPLICIT_LITTLE_ENDIAN,),
+) -> web.Application:
+    """The portal API over the given exchanges; everything it keeps lies in `state`."""
+    known = communities or {item: Community(id=item) for item in exchanges}
+    reads = reading or DicomReading()
+
+    state.mkdir(parents=True, exist_ok=True)
+    engine = make_engine(database_url(state))
+    sessions = SessionStore(engine, now)
+    kept = KeptStore(engine, state, now=now, quota_bytes=kept_quota_bytes)
+    jobs = ImageJobs(engine)
+    initiator = Initiator(
+        own=own, exchanges=exchanges, communities=known, kept=kept, reading=reads, now=now
+    )
+    portal = Portal(
+        communities=known,
+        sessions=sessions,
+        initiator=initiator,
+        kept=kept,
+        jobs=jobs,
+        reading=reads,
+        information_version=information_version,
+        syntaxes=syntaxes,
+        now=now,
+        new_id=new_id,
+    )
+
+    async def stores(_app: web.Application) -> AsyncIterator[None]:
+        await create_tables(engine)
+        await kept.open()
+        await jobs.open()
+        yield
+        await jobs.close()
+        await engine.dispose()
+
+    app = web.Application(middlewares=[make_refusals(new_id)], client_max_size=MAX_REQUEST_BYTES)
+    app.add_routes([*PortalApi(portal).routes(), *ImageApi(portal).routes()])
+    app.cleanup_ctx.append(stores)
+    app[KEPT] = kept
+    return app
+
+
+def community_of(peer: Peer, own_syntaxes: tuple[Uid, ...]) -> Community:
+    """A peer of the settings as the portal knows it."""
+    if peer.community is None:
+        raise ValueError("a peer of the settings has a community")
+    return Community(
+        id=peer.community,
+        name=peer.name,
+        country=peer.country,
+        class_codes=peer.profile.class_codes,
+        relation=peer.treatment_relation,
+        syntaxes=peer.syntaxes or own_syntaxes,
+    )
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings, clockwork: Clockwork = CLOCKWORK
+) -> AsyncIterator[Mapping[str, int]]:
+    """Country B on the network until left; gives the ports `portal` and `control`."""
+    async with AsyncExitStack() as stack:
+        keeper = keeper_of(settings, clockwork)
+        session = await stack.enter_async_context(session_of(settings))
+        exchanges = exchanges_of(settings, session, keeper, clockwork)
+
+        book = PeerBook.of_sections(settings.peers, settings.gateway.default_profile)
+        syntaxes = tuple(Uid(uid) for uid in settings.portal.syntaxes) or (EXPLICIT_LITTLE_ENDIAN,)
+        app = build_app(
+            exchanges=exchanges,
+            state=settings.gateway.state,
+            now=clockwork.now,
+            new_id=clockwork.new_id,
+            own=CommunityId(settings.gateway.community),
+            communities={
+                peer.community: community_of(peer, syntaxes)
+                for peer in book.peers
+                if peer.community in exchanges
+            },
+            information_version=settings.portal.information_version,
+            kept_quota_bytes=settings.portal.kept_quota_bytes,
+            syntaxes=syntaxes,
+        )
+        control = control_app(
+            Control(tap=keeper.tap, audit=keeper.audit, pings={"store": app[KEPT].ping})
+        )
+        listen = settings.listen
+        ports = await stack.enter_async_context(
+            serving(
+                Listener(name="portal", app=app, host=listen.host, port=listen.port),
+                Listener(
+                    name="control",
+                    app=control,
+                    host=listen.control_host,
+                    port=listen.control_port,
+                ),
+            )
+        )
+        yield ports

@@ -1,0 +1,44 @@
+"""The country's own database: one SQLite file by default, anything SQLAlchemy reaches by URL.
+
+Tables are declared where their subject is (`session`, `kept`, `image_jobs`) on the one `METADATA`
+here. A gateway process keeps nothing of its own: what it must know again is in these tables.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import MetaData, event
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+METADATA = MetaData()
+
+BUSY_SECONDS = 10  # another connection may be writing a batch of a thousand instances
+
+
+def database_url(state: Path) -> str:
+    """The URL of the SQLite file in a state folder."""
+    return f"sqlite+aiosqlite:///{state / 'country_b.sqlite'}"
+
+
+def make_engine(url: str) -> AsyncEngine:
+    """An engine for a URL; SQLite is set to write ahead, so that readers never wait."""
+    engine = create_async_engine(url)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine.sync_engine, "connect", _tune_sqlite)
+    return engine
+
+
+def _tune_sqlite(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
+    cursor.close()
+
+
+async def create_tables(engine: AsyncEngine) -> None:
+    """Make the tables that are not there yet."""
+    async with engine.begin() as connection:
+        await connection.run_sync(METADATA.create_all)

@@ -1,0 +1,119 @@
+"""The portal's routes for images: start a job, watch it, end it, hand out what came."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from country_b import requests
+from country_b.answers import CORRELATION
+from country_b.fields import parse_body
+from country_b.image_intake import ImageIntake, Progress
+from country_b.portal_routes import PortalRoutes, path_id
+from country_b.session import Action, Session, State
+from country_b.views import kept_document_view, kept_instance_view
+from gateway.domain import ImagingManifest, Oid, Refusal, Uid, refuse
+
+
+class ImageApi(PortalRoutes):
+    """Step 8 for images, and what a visit holds."""
+
+    def routes(self) -> list[web.RouteDef]:
+        """Every route about images."""
+        visit = "/api/sessions/{session}"
+        return [
+            web.post(visit + "/images", self.images),
+            web.get(visit + "/images/{job}", self.job),
+            web.post(visit + "/images/{job}/cancel", self.cancel),
+            web.get(visit + "/instances/{instance}", self.instance),
+            web.get(visit + "/kept", self.show_kept),
+        ]
+
+    async def images(self, request: web.Request) -> web.Response:
+        """Step 8, images: starts a job."""
+        session = await self.ready(request, Action.IMAGES)
+        wanted = requests.read_images(parse_body(await request.read()))
+        manifest, location = await self._manifest_of(session, wanted.study)
+        syntaxes = self.portal.syntaxes
+        if session.community is not None:
+            syntaxes = self.portal.initiator.community(session.community).syntaxes or syntaxes
+        intake = ImageIntake(
+            initiator=self.portal.initiator,
+            kept=self.portal.kept,
+            reading=self.portal.reading,
+            session=session,
+            manifest=manifest,
+            default_location=location,
+            selection=wanted.selection,
+            wish=requests.wish_of(wanted, syntaxes),
+            correlation_id=request[CORRELATION],
+            now=self.portal.now,
+        )
+        correlation_id = request[CORRELATION]
+
+        async def ended(progress: Progress) -> None:
+            text = f"{progress.state.value}: {progress.received} received, "
+            text += f"{len(progress.missing)} missing"
+            await self.portal.sessions.record(
+                session.id, Action.IMAGES, progress.state.value, text, correlation_id=correlation_id
+            )
+
+        job = self.portal.new_id()
+        await self.portal.jobs.start(job, session.id, wanted.study, intake, ended)
+        await self.advance(request, session, Action.IMAGES, text="started")
+        return web.json_response(
+            {"job": job, "correlation_id": correlation_id},
+            status=202,
+            headers={"Location": f"/api/sessions/{session.id}/images/{job}"},
+        )
+
+    async def job(self, request: web.Request) -> web.Response:
+        """How a job gets on."""
+        session = await self.session(request)
+        view = await self.portal.jobs.view(session.id, request.match_info["job"])
+        if view is None:
+            raise web.HTTPNotFound
+        return web.json_response(view)
+
+    async def cancel(self, request: web.Request) -> web.Response:
+        """End a job; what is whole stays."""
+        session = await self.session(request)
+        if await self.portal.jobs.view(session.id, request.match_info["job"]) is None:
+            raise web.HTTPNotFound
+        await self.portal.jobs.cancel(request.match_info["job"])
+        return await self.job(request)
+
+    async def instance(self, request: web.Request) -> web.StreamResponse:
+        """Step 9: the bytes of an image, only of one that passed its checks."""
+        session = await self.ready(request, Action.PRESENT)
+        uid = path_id(request, "instance", Uid)
+        held = await self.portal.kept.instance(session.id, uid)
+        if held is None:
+            raise refuse(Refusal.UNKNOWN_INSTANCE, "this image was not retrieved")
+        if held.problem:
+            raise refuse(Refusal.INTEGRITY_FAILED, f"it was set aside: {held.problem}")
+        if session.state is State.RETRIEVED:  # a viewer fetches a thousand: one line says it
+            await self.advance(request, session, Action.PRESENT, text="images")
+        return self.file(held.sha256, "application/dicom", f"{uid}.dcm")
+
+    async def show_kept(self, request: web.Request) -> web.Response:
+        """What this visit holds, what was set aside included."""
+        session = await self.session(request)
+        documents = await self.portal.kept.documents(session.id)
+        instances = await self.portal.kept.instances(session.id)
+        return web.json_response(
+            {
+                "documents": [kept_document_view(item) for item in documents],
+                "instances": [kept_instance_view(item) for item in instances],
+            }
+        )
+
+    async def _manifest_of(self, session: Session, study: Uid) -> tuple[ImagingManifest, Oid]:
+        for held in await self.portal.kept.documents(session.id):
+            if held.problem or held.study != str(study):
+                continue
+            return await self.portal.initiator.manifest(held), held.ref.repository
+        raise refuse(
+            Refusal.UNKNOWN_DOCUMENT,
+            "no manifest of this study was retrieved in this visit: retrieve it first",
+            subject=str(study),
+        )

@@ -1,0 +1,423 @@
+"""Images on their way into Country B: asked for, stored, checked and counted.
+
+Key-image notes come first, then the images they point at, then the rest in manifest order. Each
+image is stored as it streams, and its header must name the study, series and instance that were
+asked for, and no other patient. A job that ends early keeps the images that are whole and names
+the ones that are missing: `complete` is said of nothing less than everything. Asking again
+fetches only what is missing.
+
+Guideline, table 1: step 8; preconditions on significant images; Article 15 on bandwidth.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from country_b.initiator import Initiator, wrong_patient
+from country_b.kept import Blob, KeptInstance, KeptStore, KeptWriter
+from country_b.reading import Reading, ReceivedInstance
+from country_b.session import Session
+from gateway.domain import (
+    DeliveryWish,
+    ExchangeError,
+    ImageDelivery,
+    ImageRequest,
+    ImagingManifest,
+    InstanceRef,
+    Issue,
+    KeyImageNote,
+    NotFound,
+    Oid,
+    PeerMisbehaved,
+    Refusal,
+    Severity,
+    Uid,
+    refuse,
+)
+from gateway.domain.manifests import KEY_OBJECT_SOP_CLASS
+
+# A request of 5 000 instances is some 2 MiB of XML; peers limit requests at a few MiB.
+MAX_INSTANCES_PER_REQUEST = 5000
+# The index is written in lots: a thousand small images would otherwise be a thousand commits.
+INDEX_LOT = 128
+MAX_NOTE_BYTES = 8 * 1024 * 1024
+NO_REASON = "it has not come, and no reason was given"
+MAX_ISSUES = 1000  # a peer that sends rubbish for every instance fills no memory
+
+
+class JobState(StrEnum):
+    """Where a job stands. Only `complete` means that everything asked for is here."""
+
+    RUNNING = "running"
+    COMPLETE = "complete"
+    INCOMPLETE = "incomplete"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageSelection:
+    """What of a study is wanted; empty tuples mean all of it."""
+
+    series: tuple[Uid, ...] = ()
+    instances: tuple[Uid, ...] = ()
+    key_images_only: bool = False
+
+    def wants(self, ref: InstanceRef) -> bool:
+        """Whether an instance of the manifest is among what was asked for."""
+        if not self.series and not self.instances:
+            return True
+        return ref.series in self.series or ref.instance in self.instances
+
+
+@dataclass(slots=True, kw_only=True)
+class Progress:
+    """Counters of one job; `missing` maps an instance to why it is not here."""
+
+    asked: int = 0
+    already_kept: int = 0
+    received: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+    first_image_seconds: float | None = None
+    state: JobState = JobState.RUNNING
+    missing: dict[str, Issue] = field(default_factory=dict)
+    issues: list[Issue] = field(default_factory=list)
+    stopped_by: Issue | None = None
+
+    def issue(self, issue: Issue) -> None:
+        """Note something worth a word, up to a limit."""
+        if len(self.issues) < MAX_ISSUES:
+            self.issues.append(issue)
+
+    def view(self) -> dict[str, Any]:
+        """The counters as the API shows them."""
+        rate = self.bytes / self.seconds if self.seconds > 0 else 0.0
+        return {
+            "state": self.state.value,
+            "asked": self.asked,
+            "already_kept": self.already_kept,
+            "received": self.received,
+            "bytes": self.bytes,
+            "seconds": round(self.seconds, 3),
+            "bytes_per_second": round(rate),
+            "first_image_seconds": (
+                None if self.first_image_seconds is None else round(self.first_image_seconds, 3)
+            ),
+            "missing": [
+                {"instance": name, **issue_view(issue)} for name, issue in self.missing.items()
+            ],
+            "issues": [issue_view(issue) for issue in self.issues],
+            "stopped_by": None if self.stopped_by is None else issue_view(self.stopped_by),
+        }
+
+
+def issue_view(issue: Issue) -> dict[str, Any]:
+    """An issue as the API shows it."""
+    return {
+        "refusal": issue.refusal.value,
+        "text": issue.text,
+        "severity": issue.severity.value,
+        "code": issue.code,
+        "subject": issue.subject,
+    }
+
+
+def _issue_of(error: ExchangeError) -> Issue:
+    return Issue(refusal=error.refusal, text=error.text, code=error.code, subject=error.subject)
+
+
+class ImageIntake:
+    """One job: asks, stores, checks and counts."""
+
+    def __init__(
+        self,
+        *,
+        initiator: Initiator,
+        kept: KeptStore,
+        reading: Reading,
+        session: Session,
+        manifest: ImagingManifest,
+        default_location: Oid,
+        selection: ImageSelection,
+        wish: DeliveryWish,
+        correlation_id: str,
+        now: Callable[[], datetime],
+    ) -> None:
+        if session.patient is None:
+            raise ValueError("images are of a confirmed patient")
+        self._initiator = initiator
+        self._kept = kept
+        self._reading = reading
+        self._session = session
+        self._patient = session.patient
+        self._manifest = manifest
+        self._location = default_location
+        self._selection = selection
+        self._wish = wish
+        self._correlation_id = correlation_id
+        self._now = now
+        self._lot: list[KeptInstance] = []
+        self._started = 0.0
+        self.progress = Progress()
+
+    async def run(self) -> None:
+        """Fetch everything that was asked for; how it went is in `progress`."""
+        progress = self.progress
+        self._started = time.perf_counter()
+        try:
+            await self._fetch_all()
+        except ExchangeError as error:
+            self._stop(_issue_of(error))
+        except asyncio.CancelledError:
+            progress.state = JobState.CANCELLED
+            raise
+        finally:
+            await self._flush()
+            progress.seconds = time.perf_counter() - self._started
+        progress.state = self._verdict()
+
+    def _stop(self, reason: Issue) -> None:
+        """The reason everything that has none of its own is missing."""
+        self.progress.stopped_by = reason
+        for name, issue in self.progress.missing.items():
+            if issue.text == NO_REASON:
+                self.progress.missing[name] = replace(reason, subject=name)
+
+    def _verdict(self) -> JobState:
+        progress = self.progress
+        if not progress.missing and progress.stopped_by is None:
+            return JobState.COMPLETE
+        if progress.received or progress.already_kept:
+            return JobState.INCOMPLETE
+        return JobState.FAILED
+
+    async def _fetch_all(self) -> None:
+        community = self._patient.community
+        held = {
+            item.ref.instance
+            for item in await self._kept.instances(self._session.id, self._manifest.study)
+            if not item.problem
+        }
+        whole = ImageRequest.of_manifest(self._manifest, community, default_location=self._location)
+        wanted = [pair for pair in whole.instances if self._selection.wants(pair[0])]
+        if not wanted:
+            raise refuse(Refusal.UNKNOWN_INSTANCE, "the manifest lists none of what was asked for")
+        in_notes = {ref.instance for ref in self._manifest.notes()}
+        self._expect(wanted, held)
+
+        # Every note of the study is read, whatever part of it is wanted: it sets the order.
+        notes_wanted = [
+            pair
+            for pair in whole.instances
+            if pair[0].instance in in_notes and pair[0].instance not in held
+        ]
+        if notes_wanted:
+            try:
+                await self._fetch(notes_wanted)
+            except (PeerMisbehaved, NotFound) as error:
+                self._odd(error, "")
+        notes = await self._read_notes(in_notes)
+
+        ordered = ImageRequest.of_manifest(
+            self._manifest, community, default_location=self._location, notes=notes
+        ).instances
+        if self._selection.key_images_only:
+            ordered = self._only_key_images(ordered, notes)
+        rest = [
+            pair
+            for pair in ordered
+            if pair[0].instance in self.progress.missing and pair[0].instance not in in_notes
+        ]
+        for start in range(0, len(rest), MAX_INSTANCES_PER_REQUEST):
+            await self._fetch(rest[start : start + MAX_INSTANCES_PER_REQUEST])
+
+    def _expect(self, wanted: Sequence[tuple[InstanceRef, Oid]], held: set[Uid]) -> None:
+        """Everything not yet here is missing until it has come in whole."""
+        self.progress.asked = len(wanted)
+        self.progress.already_kept = sum(ref.instance in held for ref, _ in wanted)
+        self.progress.missing = {
+            str(ref.instance): _not_yet(ref.instance)
+            for ref, _ in wanted
+            if ref.instance not in held
+        }
+
+    def _only_key_images(
+        self, ordered: Sequence[tuple[InstanceRef, Oid]], notes: Sequence[KeyImageNote]
+    ) -> tuple[tuple[InstanceRef, Oid], ...]:
+        """The images that accepting notes point at; the rest is not missing but not wanted."""
+        rejected = {image.instance for note in notes if note.rejects for image in note.images}
+        chosen = {
+            image.instance for note in notes if not note.rejects for image in note.images
+        } - rejected
+        in_notes = {ref.instance for ref in self._manifest.notes()}
+        for ref, _ in ordered:
+            if ref.instance not in chosen and ref.instance not in in_notes:
+                self.progress.missing.pop(str(ref.instance), None)
+        self.progress.asked = sum(
+            ref.instance in chosen or ref.instance in in_notes for ref, _ in ordered
+        )
+        return tuple(pair for pair in ordered if pair[0].instance in chosen)
+
+    async def _read_notes(self, uids: Iterable[Uid]) -> tuple[KeyImageNote, ...]:
+        """The notes that came; one that cannot be read only loses its say in the order."""
+        await self._flush()
+        notes = []
+        for uid in uids:
+            held = await self._kept.instance(self._session.id, uid)
+            if held is None or held.problem:
+                continue
+            try:
+                if held.size_bytes > MAX_NOTE_BYTES:
+                    raise refuse(
+                        Refusal.PEER_MISBEHAVED,
+                        f"a key-image note is larger than {MAX_NOTE_BYTES} bytes",
+                    )
+                path = self._kept.path_of(held.sha256)
+                notes.append(self._reading.note(await asyncio.to_thread(path.read_bytes)))
+            except ExchangeError as error:
+                self._odd(error, str(uid))
+        return tuple(notes)
+
+    def _odd(self, error: ExchangeError, subject: str) -> None:
+        """Something about the notes went wrong: the images are worth having all the same."""
+        issue = replace(_issue_of(error), severity=Severity.WARNING)
+        self.progress.issue(replace(issue, subject=subject or issue.subject))
+
+    async def _fetch(self, pairs: Sequence[tuple[InstanceRef, Oid]]) -> None:
+        community = self._patient.community
+        context = self._initiator.context(self._session, community, self._correlation_id)
+        request = ImageRequest(community=community, instances=tuple(pairs))
+        exchange = self._initiator.exchange(community)
+        delivery = await exchange.retrieve_images(request, self._wish, context)
+        async with delivery:
+            await self._receive(delivery, {ref.instance: ref for ref, _ in pairs})
+
+    async def _receive(self, delivery: ImageDelivery, asked: dict[Uid, InstanceRef]) -> None:
+        for issue in delivery.issues:
+            if issue.subject in self.progress.missing:
+                self.progress.missing[issue.subject] = issue
+            else:
+                self.progress.issue(issue)
+        announced = {item.ref.instance: item for item in delivery.announced}
+        expected = set(asked)
+        writer: KeptWriter | None = None
+        current: Uid | None = None
+        try:
+            async for chunk in delivery.chunks():
+                if chunk.instance != current:
+                    current = chunk.instance
+                    if writer is not None:
+                        await writer.discard()
+                        writer = None
+                    if current in expected:
+                        writer = self._kept.writer()
+                    else:
+                        self.progress.issue(_unasked(current))
+                if writer is not None:
+                    await writer.write(chunk.data)
+                    self.progress.bytes += len(chunk.data)
+                    self.progress.seconds = time.perf_counter() - self._started
+                if chunk.last:
+                    if writer is not None:
+                        done, writer = writer, None
+                        expected.discard(chunk.instance)
+                        said = announced.get(chunk.instance)
+                        await self._take_in(
+                            done, asked[chunk.instance], said.size_bytes if said else None
+                        )
+                    current = None
+        finally:
+            if writer is not None:
+                await writer.discard()
+
+    async def _take_in(
+        self, writer: KeptWriter, asked: InstanceRef, announced_bytes: int | None
+    ) -> None:
+        received: list[ReceivedInstance] = []
+
+        def inspect(blob: Blob) -> str:
+            if announced_bytes is not None and announced_bytes != blob.size_bytes:
+                return f"{blob.size_bytes} bytes came, {announced_bytes} were announced"
+            try:
+                header = self._reading.instance(blob.path)
+            except ExchangeError as error:
+                return error.text
+            received.append(header)
+            if header.ref != asked:
+                return "the image is not the one that was asked for"
+            if wrong_patient(self._patient, header.patient):
+                return "the image is of another patient"
+            return ""
+
+        blob = await writer.finish(inspect)
+        syntax = received[0].transfer_syntax if received else None
+        self._lot.append(
+            KeptInstance(
+                ref=asked,
+                transfer_syntax=str(syntax or ""),
+                sha256=blob.sha256,
+                size_bytes=blob.size_bytes,
+                at=self._now(),
+                problem=blob.problem,
+            )
+        )
+        name = str(asked.instance)
+        if blob.problem:
+            issue = Issue(refusal=Refusal.INTEGRITY_FAILED, text=blob.problem, subject=name)
+            if name in self.progress.missing:
+                self.progress.missing[name] = issue
+            else:
+                self.progress.issue(issue)
+        elif self.progress.missing.pop(name, None) is not None:
+            self.progress.received += 1
+            if self.progress.first_image_seconds is None and not self._is_note(asked.instance):
+                self.progress.first_image_seconds = time.perf_counter() - self._started
+        if syntax is not None and syntax not in self._wish.syntaxes and not blob.problem:
+            self.progress.issue(_other_syntax(name, syntax))
+        if len(self._lot) >= INDEX_LOT:
+            await self._flush()
+
+    def _is_note(self, uid: Uid) -> bool:
+        return any(
+            instance.uid == uid and instance.sop_class == KEY_OBJECT_SOP_CLASS
+            for series in self._manifest.series
+            for instance in series.instances
+        )
+
+    async def _flush(self) -> None:
+        lot, self._lot = self._lot, []
+        await self._kept.add_instances(self._session.id, lot)
+
+
+def _not_yet(uid: Uid) -> Issue:
+    return Issue(
+        refusal=Refusal.UNKNOWN_INSTANCE,
+        text=NO_REASON,
+        subject=str(uid),
+    )
+
+
+def _unasked(uid: Uid) -> Issue:
+    return Issue(
+        refusal=Refusal.PEER_MISBEHAVED,
+        text="an image came that was not asked for, or came twice; it was not kept",
+        severity=Severity.WARNING,
+        subject=str(uid),
+    )
+
+
+def _other_syntax(name: str, syntax: Uid) -> Issue:
+    return Issue(
+        refusal=Refusal.UNSUPPORTED_SYNTAX,
+        text=f"the image came in transfer syntax {syntax}, which was not asked for",
+        severity=Severity.WARNING,
+        subject=name,
+    )

@@ -1,0 +1,358 @@
+"""Country B asks: identify, list, retrieve, over whatever `Exchange` reaches the other country.
+
+Nothing a peer says is taken on trust: entries are filtered again, documents are compared with the
+digest and size their entry announced, a manifest must be of the study and the patient it was
+listed for. What fails is kept aside and said; it is never presented as good. Images have a module
+of their own (`image_jobs`).
+
+Guideline, table 1: steps 4 to 8. Article 10: filters.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from country_b.kept import Blob, KeptDocument, KeptStore
+from country_b.reading import Reading
+from country_b.session import Listing, Session
+from gateway.domain import (
+    EXPLICIT_LITTLE_ENDIAN,
+    Article10,
+    CallContext,
+    Code,
+    CommunityId,
+    Document,
+    DocumentClass,
+    DocumentEntry,
+    DocumentId,
+    Exchange,
+    ExchangeError,
+    ImagingManifest,
+    Issue,
+    ManifestPatient,
+    Outcome,
+    PatientIdentity,
+    PatientTraits,
+    Refusal,
+    Severity,
+    TreatmentRelation,
+    Uid,
+    refuse,
+)
+from gateway.domain.codes import CLASS_IMAGES, CLASS_REPORTS
+from gateway.domain.selection import document_class, why_not
+
+MAX_MANIFEST_BYTES = 64 * 1024 * 1024  # some 300 bytes an instance: 200 000 instances
+
+IHE_CLASS_CODES: Mapping[DocumentClass, tuple[Code, ...]] = {
+    DocumentClass.REPORT: (CLASS_REPORTS,),
+    DocumentClass.MANIFEST: (CLASS_IMAGES,),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Community:
+    """A country one can ask: how it is shown, how it codes classes, what it needs to answer."""
+
+    id: CommunityId
+    name: str = ""
+    country: str = ""
+    class_codes: Mapping[DocumentClass, tuple[Code, ...]] = field(
+        default_factory=lambda: IHE_CLASS_CODES
+    )
+    relation: TreatmentRelation = TreatmentRelation.NONE
+    syntaxes: tuple[Uid, ...] = (EXPLICIT_LITTLE_ENDIAN,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrievedDocument:
+    """A document that came, or did not: `problem` is "" when it may be presented."""
+
+    id: DocumentId
+    entry: DocumentEntry
+    kept: KeptDocument | None = None
+    problem: Issue | None = None
+    manifest: ImagingManifest | None = None
+    warnings: tuple[Issue, ...] = ()
+
+
+def wrong_patient(patient: PatientIdentity, named: ManifestPatient) -> bool:
+    """Whether a document names someone else: another id of an authority we have an id of."""
+    ours = {patient.id, *patient.other_ids}
+    authorities = {known.authority for known in ours}
+    comparable = [given for given in named.ids if given.authority in authorities]
+    return bool(comparable) and not any(given in ours for given in comparable)
+
+
+class Initiator:
+    """Drives the exchanges, one per community."""
+
+    def __init__(
+        self,
+        *,
+        own: CommunityId,
+        exchanges: Mapping[CommunityId, Exchange],
+        communities: Mapping[CommunityId, Community],
+        kept: KeptStore,
+        reading: Reading,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._own = own
+        self._exchanges = exchanges
+        self._communities = communities
+        self._kept = kept
+        self._reading = reading
+        self._now = now
+
+    def exchange(self, community: CommunityId) -> Exchange:
+        """The way to a country; `UNKNOWN_COMMUNITY` if we have none."""
+        if community not in self._exchanges:
+            raise refuse(
+                Refusal.UNKNOWN_COMMUNITY,
+                "no country is known here by this community id",
+                subject=str(community),
+            )
+        return self._exchanges[community]
+
+    def community(self, community: CommunityId) -> Community:
+        """What we know of a country."""
+        return self._communities.get(community) or Community(id=community)
+
+    def context(
+        self, session: Session, community: CommunityId, correlation_id: str, *, patient: bool = True
+    ) -> CallContext:
+        """Who asks, for whom and why, as a visit has established it."""
+        if session.professional is None or session.authentication is None:
+            raise ValueError("a visit without a professional cannot ask")
+        if session.purpose is None:
+            raise ValueError("a visit without a purpose of use cannot ask")
+        known = session.patient.id if patient and session.patient else None
+        return CallContext(
+            correlation_id=correlation_id,
+            asking=self._own,
+            answering=community,
+            professional=session.professional,
+            purpose=session.purpose,
+            authentication=session.authentication,
+            patient=known,
+            relation=(self.community(community).relation if known else TreatmentRelation.NONE),
+        )
+
+    async def identify(
+        self, session: Session, community: CommunityId, traits: PatientTraits, correlation_id: str
+    ) -> Outcome[PatientIdentity]:
+        """Patients who fit (step 4). None at all is a refusal: `UNKNOWN_PATIENT`."""
+        context = self.context(session, community, correlation_id, patient=False)
+        outcome = await self.exchange(community).identify_patient(traits, context)
+        strangers = [item for item in outcome.items if item.community != community]
+        items = tuple(item for item in outcome.items if item.community == community)
+        issues = outcome.issues + tuple(
+            Issue(
+                refusal=Refusal.PEER_MISBEHAVED,
+                text=f"an identity of community {item.community} was not asked for",
+                severity=Severity.WARNING,
+            )
+            for item in strangers
+        )
+        if not items:
+            if outcome.errors:
+                raise refusal_of_issue(outcome.errors[0])
+            raise refuse(
+                Refusal.UNKNOWN_PATIENT, "the other country knows nobody who fits what was given"
+            )
+        return Outcome(items, issues)
+
+    async def find(self, session: Session, filters: Article10, correlation_id: str) -> Listing:
+        """The list (steps 5 and 6), filtered once more here, doubles and strangers taken out."""
+        patient = _patient(session)
+        community = patient.community
+        codes = dict(self.community(community).class_codes)
+        query = filters.query(patient.id, community, codes)
+        context = self.context(session, community, correlation_id)
+
+        started = time.perf_counter()
+        outcome = await self.exchange(community).find_documents(query, context)
+        seconds = time.perf_counter() - started
+
+        dropped: dict[str, int] = {}
+        entries: dict[tuple[str, str], DocumentEntry] = {}
+        for entry in outcome.items:
+            failed = why_not(query, entry)
+            wanted = filters.document_class
+            if not failed and wanted is not None and document_class(entry) is not wanted:
+                failed = "class_codes"
+            if not failed and (entry.ref.repository, entry.ref.document) in entries:
+                failed = "double"
+            if failed:
+                dropped[failed] = dropped.get(failed, 0) + 1
+            else:
+                entries[entry.ref.repository, entry.ref.document] = entry
+        issues = outcome.issues + tuple(_dropped_issue(name, n) for name, n in dropped.items())
+        if not entries and outcome.errors:
+            raise refusal_of_issue(outcome.errors[0])
+        return Listing(
+            at=self._now(),
+            community=community,
+            seconds=seconds,
+            entries=tuple(entries.values()),
+            issues=issues,
+            dropped=dropped,
+        )
+
+    async def retrieve(
+        self,
+        session: Session,
+        entries: Sequence[DocumentEntry],
+        correlation_id: str,
+    ) -> tuple[tuple[RetrievedDocument, ...], tuple[Issue, ...]]:
+        """Documents (steps 7 and 8), each checked against its entry, and issues about none."""
+        patient = _patient(session)
+        context = self.context(session, patient.community, correlation_id)
+        refs = tuple(entry.ref for entry in entries)
+        outcome = await self.exchange(patient.community).retrieve_documents(refs, context)
+
+        wanted = {entry.ref.document: entry for entry in entries}
+        came: dict[DocumentId, RetrievedDocument] = {}
+        others: list[Issue] = []
+        for document in outcome.items:
+            name = document.ref.document
+            if name not in wanted or name in came:
+                others.append(_unasked(name))
+                continue
+            came[name] = await self._take_in(document, wanted[name], patient)
+        for issue in outcome.issues:
+            about = next((name for name in wanted if str(name) == issue.subject), None)
+            if about is None or about in came:
+                others.append(issue)
+            else:
+                came[about] = RetrievedDocument(id=about, entry=wanted[about], problem=issue)
+        if not came and others:
+            raise refusal_of_issue(others[0])
+        for name, entry in wanted.items():
+            if name not in came:
+                came[name] = RetrievedDocument(id=name, entry=entry, problem=_not_sent(name))
+        await self._kept.add_documents(
+            session.id, [item.kept for item in came.values() if item.kept is not None]
+        )
+        return tuple(came[name] for name in wanted), tuple(others)
+
+    async def _take_in(
+        self, document: Document, entry: DocumentEntry, patient: PatientIdentity
+    ) -> RetrievedDocument:
+        manifest: list[Outcome[ImagingManifest]] = []
+        is_manifest = document_class(entry) is DocumentClass.MANIFEST
+        writer = self._kept.writer(sha1=True)
+        try:
+            async for piece in document.content.chunks():
+                await writer.write(piece)
+        except BaseException:
+            await writer.discard()
+            raise
+
+        def inspect(incoming: Blob) -> str:
+            found = _departure(entry, incoming.sha1, incoming.size_bytes)
+            if found or not is_manifest:
+                return found
+            read, found = self._read_manifest(incoming.path, entry, patient)
+            manifest.append(read)
+            return found
+
+        blob = await writer.finish(inspect)
+        read = manifest[0] if manifest else Outcome[ImagingManifest]()
+        usable = read.items[0] if read.items and not blob.problem else None
+        kept = KeptDocument(
+            ref=entry.ref,
+            mime_type=document.mime_type or entry.mime_type,
+            study="" if usable is None else str(usable.study),
+            sha256=blob.sha256,
+            size_bytes=blob.size_bytes,
+            at=self._now(),
+            problem=blob.problem,
+        )
+        problem = None
+        if blob.problem:
+            problem = Issue(
+                refusal=Refusal.INTEGRITY_FAILED, text=blob.problem, subject=str(entry.ref.document)
+            )
+        return RetrievedDocument(
+            id=entry.ref.document,
+            entry=entry,
+            kept=kept,
+            problem=problem,
+            manifest=usable,
+            warnings=read.issues,
+        )
+
+    def _read_manifest(
+        self, path: Path, entry: DocumentEntry, patient: PatientIdentity
+    ) -> tuple[Outcome[ImagingManifest], str]:
+        """The manifest, and what forbids using it ("" if nothing does)."""
+        if path.stat().st_size > MAX_MANIFEST_BYTES:
+            return Outcome(), f"the manifest is larger than {MAX_MANIFEST_BYTES} bytes"
+        try:
+            outcome = self._reading.manifest(path.read_bytes())
+        except ExchangeError as error:
+            return Outcome(), error.text
+        if not outcome.items:
+            return outcome, "the manifest lists no study"
+        manifest = outcome.items[0]
+        if entry.studies and str(manifest.study) not in entry.studies:
+            return outcome, "the manifest is of another study than the list said"
+        if wrong_patient(patient, manifest.patient):
+            return outcome, "the manifest is of another patient"
+        return outcome, ""
+
+    async def manifest(self, kept: KeptDocument) -> ImagingManifest:
+        """The manifest of a document that was kept as good, read again."""
+        data = self._kept.path_of(kept.sha256).read_bytes()
+        return self._reading.manifest(data).items[0]
+
+
+def _patient(session: Session) -> PatientIdentity:
+    if session.patient is None:
+        raise ValueError("a visit without a confirmed patient cannot ask about one")
+    return session.patient
+
+
+def refusal_of_issue(issue: Issue) -> ExchangeError:
+    """An issue that took everything away, as the refusal it is."""
+    return refuse(issue.refusal, issue.text, subject=issue.subject, code=issue.code)
+
+
+def _dropped_issue(name: str, count: int) -> Issue:
+    return Issue(
+        refusal=Refusal.PEER_MISBEHAVED,
+        text=f"{count} entries did not meet the filter {name!r} and were left out here",
+        severity=Severity.WARNING,
+        subject=name,
+    )
+
+
+def _unasked(name: DocumentId) -> Issue:
+    return Issue(
+        refusal=Refusal.PEER_MISBEHAVED,
+        text="a document came that was not asked for, or came twice; it was not kept",
+        severity=Severity.WARNING,
+        subject=str(name),
+    )
+
+
+def _not_sent(name: DocumentId) -> Issue:
+    return Issue(
+        refusal=Refusal.UNKNOWN_DOCUMENT,
+        text="the other country sent neither the document nor a reason",
+        subject=str(name),
+    )
+
+
+def _departure(entry: DocumentEntry, sha1: str, size_bytes: int) -> str:
+    """How bytes differ from what their entry announced; "" when they agree or nothing was said."""
+    if entry.size_bytes is not None and entry.size_bytes != size_bytes:
+        return f"{size_bytes} bytes came, the list announced {entry.size_bytes}"
+    if entry.sha1 and entry.sha1.lower() != sha1:
+        return "the SHA-1 of what came is not the one the list announced"
+    return ""

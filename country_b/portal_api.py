@@ -1,0 +1,345 @@
+"""The portal's JSON API: the ten steps as routes, described in `openapi.json`.
+
+Thin: bodies are read by `requests`, the order is kept by `session`, the asking is done by
+`initiator` and `image_intake`, rows are made by `presentation`, refusals by `answers`. Meant for
+the health professional's own system, on loopback or behind it; it has no users of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from aiohttp import web
+
+from country_b import requests
+from country_b.answers import CORRELATION
+from country_b.fields import BadInput, parse_body
+from country_b.image_intake import issue_view
+from country_b.portal_routes import PortalRoutes, path_id
+from country_b.presentation import present
+from country_b.session import (
+    Action,
+    Session,
+    require,
+)
+from country_b.views import (
+    identity_view,
+    retrieved_view,
+    session_view,
+)
+from gateway.domain import (
+    CommunityId,
+    DocumentEntry,
+    DocumentId,
+    ExchangeError,
+    Refusal,
+    refuse,
+)
+from gateway.domain.selection import SortKey
+
+# The largest body is a list of instances to fetch: 20 000 UIDs of 64 characters.
+MAX_REQUEST_BYTES = 2 * 1024 * 1024
+
+
+class PortalApi(PortalRoutes):
+    """The steps of a visit."""
+
+    def routes(self) -> list[web.RouteDef]:
+        """Every route but those about images."""
+        visit = "/api/sessions/{session}"
+        return [
+            web.get("/health", self.health),
+            web.get("/api/communities", self.communities),
+            web.post("/api/sessions", self.open_session),
+            web.get(visit, self.show),
+            web.post(visit + "/sign-in", self.sign_in),
+            web.post(visit + "/inform", self.inform),
+            web.post(visit + "/purpose", self.purpose),
+            web.post(visit + "/identify", self.identify),
+            web.post(visit + "/confirm", self.confirm),
+            web.post(visit + "/list", self.find),
+            web.get(visit + "/list", self.relist),
+            web.post(visit + "/retrieve", self.retrieve),
+            web.get(visit + "/documents/{document:.+}", self.document),
+            web.post(visit + "/use", self.use),
+            web.post(visit + "/close", self.close),
+        ]
+
+    async def health(self, _request: web.Request) -> web.Response:
+        """Whether this portal can work: its store and its index."""
+        return web.json_response({"status": "ok", "store": await self.portal.kept.ping()})
+
+    async def communities(self, _request: web.Request) -> web.Response:
+        """The countries that can be asked."""
+        return web.json_response(
+            {
+                "communities": [
+                    {"id": str(item.id), "name": item.name, "country": item.country}
+                    for item in self.portal.communities.values()
+                ],
+                "information_version": self.portal.information_version,
+            }
+        )
+
+    async def open_session(self, request: web.Request) -> web.Response:
+        """Step 1."""
+        session = await self.portal.sessions.open(
+            self.portal.new_id(), correlation_id=request[CORRELATION]
+        )
+        return await self._shown(session, status=201)
+
+    async def show(self, request: web.Request) -> web.Response:
+        """The visit and its journal."""
+        return await self._shown(await self.session(request))
+
+    async def sign_in(self, request: web.Request) -> web.Response:
+        """Step 2."""
+        session = await self.ready(request, Action.SIGN_IN)
+        given = requests.read_sign_in(parse_body(await request.read()), self.portal.now())
+        return await self._shown(
+            await self.advance(
+                request,
+                session,
+                Action.SIGN_IN,
+                lambda held: replace(
+                    held, professional=given.professional, authentication=given.authentication
+                ),
+            )
+        )
+
+    async def inform(self, request: web.Request) -> web.Response:
+        """Step 3."""
+        session = await self.ready(request, Action.INFORM)
+        version, at = requests.read_information(parse_body(await request.read())), self.portal.now()
+        return await self._shown(
+            await self.advance(
+                request,
+                session,
+                Action.INFORM,
+                lambda held: replace(held, information_version=version, informed_at=at),
+                text=f"text version {version}",
+            )
+        )
+
+    async def purpose(self, request: web.Request) -> web.Response:
+        """Between steps 3 and 4: why."""
+        session = await self.ready(request, Action.PURPOSE)
+        purpose, at = requests.read_purpose(parse_body(await request.read())), self.portal.now()
+        return await self._shown(
+            await self.advance(
+                request,
+                session,
+                Action.PURPOSE,
+                lambda held: replace(held, purpose=purpose, purpose_at=at),
+                text=purpose.value,
+            )
+        )
+
+    async def identify(self, request: web.Request) -> web.Response:
+        """Step 4, first half: who fits."""
+        session = await self.ready(request, Action.IDENTIFY)
+        community, traits = requests.read_identify(parse_body(await request.read()))
+        try:
+            outcome = await self.portal.initiator.identify(
+                session, community, traits, request[CORRELATION]
+            )
+        except ExchangeError as error:
+            raise await self.noted(request, session, Action.IDENTIFY, error) from error
+        session = await self.advance(
+            request,
+            session,
+            Action.IDENTIFY,
+            lambda held: replace(held, community=community, candidates=outcome.items, patient=None),
+            text=f"{len(outcome.items)} fit",
+        )
+        return web.json_response(
+            {
+                "state": session.state.value,
+                "candidates": [identity_view(item) for item in outcome.items],
+                "issues": [issue_view(issue) for issue in outcome.issues],
+            }
+        )
+
+    async def confirm(self, request: web.Request) -> web.Response:
+        """Step 4, second half: who it is. Where several fit one must be named."""
+        session = await self.ready(request, Action.CONFIRM)
+        chosen = requests.read_confirm(parse_body(await request.read()))
+        if chosen is None and len(session.candidates) != 1:
+            raise refuse(
+                Refusal.AMBIGUOUS_PATIENT,
+                f"{len(session.candidates)} patients fit: name the one who is here in 'patient'",
+            )
+        patient = next(
+            (item for item in session.candidates if chosen is None or item.id == chosen), None
+        )
+        if patient is None:
+            raise BadInput({"patient": "is none of those who fit"})
+        return await self._shown(
+            await self.advance(
+                request, session, Action.CONFIRM, lambda held: replace(held, patient=patient)
+            )
+        )
+
+    async def find(self, request: web.Request) -> web.Response:
+        """Steps 5 and 6."""
+        session = await self.ready(request, Action.LIST)
+        filters = requests.read_filters(parse_body(await request.read()))
+        try:
+            listing = await self.portal.initiator.find(session, filters, request[CORRELATION])
+        except ExchangeError as error:
+            raise await self.noted(request, session, Action.LIST, error) from error
+        await self.portal.sessions.save_listing(session.id, listing)
+        session = await self.advance(
+            request, session, Action.LIST, text=f"{len(listing.entries)} documents"
+        )
+        rows = present(listing.entries, country=self._country(listing.community))
+        return web.json_response(
+            {
+                "state": session.state.value,
+                "seconds": round(listing.seconds, 3),
+                "issues": [issue_view(issue) for issue in listing.issues],
+                "dropped": listing.dropped,
+                **rows,
+            }
+        )
+
+    async def relist(self, request: web.Request) -> web.Response:
+        """The last list again: sorted, grouped and searched without asking anybody."""
+        session = await self.session(request)
+        listing = await self.portal.sessions.listing(session.id)
+        if listing is None:
+            require(session, Action.RETRIEVE)  # says which step is missing
+            raise refuse(Refusal.NO_DOCUMENTS, "no list has been asked for in this visit")
+        query, problems = request.query, dict[str, str]()
+        sort = _sort_key(query.get("sort", ""), "sort", problems) or SortKey.DATE
+        group_by = _sort_key(query.get("group", ""), "group", problems)
+        way = query.get("order", "descending" if sort is SortKey.DATE else "ascending")
+        if way not in ("ascending", "descending"):
+            problems["order"] = "expected ascending or descending"
+        for name in query.keys() - {"sort", "group", "search", "order"}:
+            problems[name[:80]] = "is not a parameter of this request"
+        if problems:
+            raise BadInput(problems)
+        return web.json_response(
+            {
+                "at": listing.at.isoformat(),
+                **present(
+                    listing.entries,
+                    country=self._country(listing.community),
+                    sort=sort,
+                    descending=way == "descending",
+                    group_by=group_by,
+                    words=query.get("search", "")[:1000],
+                ),
+            }
+        )
+
+    async def retrieve(self, request: web.Request) -> web.Response:
+        """Steps 7 and 8."""
+        session = await self.ready(request, Action.RETRIEVE)
+        chosen = requests.read_retrieve(parse_body(await request.read()))
+        entries = await self._entries(session, chosen)
+        try:
+            documents, others = await self.portal.initiator.retrieve(
+                session, entries, request[CORRELATION]
+            )
+        except ExchangeError as error:
+            raise await self.noted(request, session, Action.RETRIEVE, error) from error
+        good = [item for item in documents if item.problem is None]
+        if good:
+            session = await self.advance(
+                request,
+                session,
+                Action.RETRIEVE,
+                text=f"{len(good)} of {len(documents)} documents",
+            )
+        else:
+            await self.portal.sessions.record(
+                session.id,
+                Action.RETRIEVE,
+                "refused",
+                "none of the documents is good",
+                correlation_id=request[CORRELATION],
+            )
+        return web.json_response(
+            {
+                "state": session.state.value,
+                "complete": len(good) == len(documents),
+                "documents": [retrieved_view(item) for item in documents],
+                "issues": [issue_view(issue) for issue in others],
+                "correlation_id": request[CORRELATION],
+            }
+        )
+
+    async def document(self, request: web.Request) -> web.StreamResponse:
+        """Step 9: the bytes of a document, only of one that passed its checks."""
+        session = await self.ready(request, Action.PRESENT)
+        name = path_id(request, "document", DocumentId)
+        held = await self.portal.kept.document(session.id, name)
+        if held is None:
+            raise refuse(Refusal.UNKNOWN_DOCUMENT, "this document was not retrieved")
+        if held.problem:
+            raise refuse(Refusal.INTEGRITY_FAILED, f"it was set aside: {held.problem}")
+        await self.advance(request, session, Action.PRESENT, text="a document")
+        return self.file(held.sha256, held.mime_type, str(name))
+
+    async def use(self, request: web.Request) -> web.Response:
+        """Step 10."""
+        session = await self.ready(request, Action.USE)
+        note = requests.read_note(parse_body(await request.read()))
+        return await self._shown(
+            await self.advance(
+                request, session, Action.USE, lambda held: replace(held, use_note=note)
+            )
+        )
+
+    async def close(self, request: web.Request) -> web.Response:
+        """The end: what was kept gets its retention note, or is removed."""
+        session = await self.ready(request, Action.CLOSE)
+        closing, at = requests.read_close(parse_body(await request.read())), self.portal.now()
+        await self.portal.jobs.cancel_all(session.id)
+        if closing.keep:
+            await self.portal.kept.retain(session.id, closing.note)
+        else:
+            await self.portal.kept.forget(session.id)
+        return await self._shown(
+            await self.advance(
+                request,
+                session,
+                Action.CLOSE,
+                lambda held: replace(held, closed_at=at, retention_note=closing.note),
+                text="kept" if closing.keep else "removed",
+            )
+        )
+
+    async def _entries(
+        self, session: Session, chosen: tuple[DocumentId, ...]
+    ) -> tuple[DocumentEntry, ...]:
+        listing = await self.portal.sessions.listing(session.id)
+        by_id = {entry.ref.document: entry for entry in listing.entries} if listing else {}
+        for name in chosen:
+            if name not in by_id:
+                raise refuse(
+                    Refusal.UNKNOWN_DOCUMENT,
+                    "this document is not in the last list of this visit",
+                    subject=str(name),
+                )
+        return tuple(by_id[name] for name in chosen)
+
+    def _country(self, community: CommunityId) -> str:
+        return self.portal.initiator.community(community).country
+
+    async def _shown(self, session: Session, *, status: int = 200) -> web.Response:
+        return web.json_response(
+            session_view(session, await self.portal.sessions.journal(session.id)), status=status
+        )
+
+
+def _sort_key(text: str, name: str, problems: dict[str, str]) -> SortKey | None:
+    if not text:
+        return None
+    try:
+        return SortKey(text)
+    except ValueError:
+        problems[name] = f"expected one of {', '.join(SortKey)}"
+        return None

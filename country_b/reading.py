@@ -1,0 +1,91 @@
+"""What Country B reads in what it receives: the manifest, its key-image notes, image headers.
+
+A seam between the border and pydicom: `DicomReading` is the real one. Whatever cannot be read
+came from the peer, so it is the peer that misbehaved.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from gateway.domain import (
+    ImagingManifest,
+    InstanceRef,
+    KeyImageNote,
+    ManifestPatient,
+    Outcome,
+    Refusal,
+    Uid,
+    refuse,
+)
+from gateway.wire.problems import DecodeError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedInstance:
+    """What an image file says it is."""
+
+    ref: InstanceRef
+    transfer_syntax: Uid | None
+    patient: ManifestPatient
+
+
+class Reading(Protocol):
+    """Reads what was received; every verb raises `PeerMisbehaved` on what cannot be read."""
+
+    def manifest(self, data: bytes) -> Outcome[ImagingManifest]:
+        """The manifest of a document, with what was odd about it as warnings."""
+        ...
+
+    def note(self, data: bytes) -> KeyImageNote:
+        """The key-image note of an instance."""
+        ...
+
+    def instance(self, path: Path) -> ReceivedInstance:
+        """What the header of a DICOM file says. Blocks: to be called in a thread."""
+        ...
+
+
+class DicomReading:
+    """DICOM as it is on the wire (MADO key object selections, Part 10 files)."""
+
+    def manifest(self, data: bytes) -> Outcome[ImagingManifest]:
+        """See `Reading`."""
+        from gateway.wire.dicom.kos import decode_manifest
+
+        try:
+            return decode_manifest(data)
+        except DecodeError as error:
+            raise refuse(
+                Refusal.PEER_MISBEHAVED, f"the manifest cannot be read: {error}"
+            ) from error
+
+    def note(self, data: bytes) -> KeyImageNote:
+        """See `Reading`."""
+        from gateway.wire.dicom.kos import decode_note
+
+        try:
+            return decode_note(data)
+        except DecodeError as error:
+            raise refuse(
+                Refusal.PEER_MISBEHAVED, f"a key-image note cannot be read: {error}"
+            ) from error
+
+    def instance(self, path: Path) -> ReceivedInstance:
+        """See `Reading`."""
+        from gateway.wire.dicom.dataset import describe, read_header
+
+        try:
+            with path.open("rb") as file:
+                header = describe(read_header(file))
+        except DecodeError as error:
+            raise refuse(Refusal.INTEGRITY_FAILED, f"an image cannot be read: {error}") from error
+        if header.study is None or header.series is None or header.instance is None:
+            raise refuse(Refusal.INTEGRITY_FAILED, "an image does not say which one it is")
+        return ReceivedInstance(
+            ref=InstanceRef(study=header.study, series=header.series, instance=header.instance),
+            transfer_syntax=header.transfer_syntax,
+            patient=header.patient,
+        )

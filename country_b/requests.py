@@ -1,0 +1,264 @@
+"""JSON bodies of the portal API as nouns of the domain: one function a route that takes a body.
+
+Each raises `BadInput` with the problem of every field. No field is guessed: what is not given is
+not invented, and what is not known is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from country_b.fields import Form, patient_id
+from country_b.image_intake import ImageSelection
+from gateway.domain import (
+    Article10,
+    Authentication,
+    Code,
+    CommunityId,
+    DeliveryWish,
+    DocumentClass,
+    DocumentId,
+    Gender,
+    HealthProfessional,
+    HumanName,
+    Organisation,
+    PatientId,
+    PatientTraits,
+    PurposeOfUse,
+    ReadingPurpose,
+    ReferenceId,
+    ReferenceKind,
+    Uid,
+)
+from gateway.domain.codes import DCM, ISCO, REGIONS, SCT
+from gateway.domain.people import Address
+
+# The facility types of the eHDSI assertions; the other side knows no other.
+FACILITY_TYPES = ("Hospital", "Resident Physician", "Pharmacy", "Other")
+DEFAULT_METHOD = "urn:oasis:names:tc:SAML:2.0:ac:classes:X509"
+MAX_GIVEN_NAMES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignIn:
+    """Who signs in, and how that was made sure."""
+
+    professional: HealthProfessional
+    authentication: Authentication
+
+
+def read_sign_in(body: Any, now: datetime) -> SignIn:
+    """Step 2: person, role, organisation, rights, and the authentication."""
+    form = Form(body)
+    name = _name(form)
+    role = form.code("role", scheme=ISCO, required=True)
+    place = form.form("organisation")
+    organisation = Organisation(name="")
+    if place is not None:
+        organisation = Organisation(
+            name=place.text("name"),
+            id=place.text("id", required=False),
+            authority=place.text("authority", required=False),
+        )
+    professional = HealthProfessional(
+        id=form.text("id", limit=256),
+        name=name,
+        role=role or Code("", ISCO),
+        organisation=organisation,
+        facility_type=form.one_of("facility_type", FACILITY_TYPES),
+        locality=form.text("locality"),
+        permissions=tuple(form.texts("permissions", required=True, limit=100)),
+        speciality=form.text("speciality", required=False),
+    )
+    how = form.form("authentication", required=False)
+    authentication = Authentication(at=now, method=DEFAULT_METHOD)
+    if how is not None:
+        at = how.moment("at")
+        authentication = Authentication(
+            at=at or now, method=how.text("method", required=False) or DEFAULT_METHOD
+        )
+        if at is not None and at > now:
+            how.problem("at", "is later than now")
+    form.close()
+    return SignIn(professional=professional, authentication=authentication)
+
+
+def _name(form: Form) -> HumanName:
+    return HumanName(
+        family=form.text("family", limit=200),
+        given=tuple(form.texts("given", required=True, limit=MAX_GIVEN_NAMES)),
+        prefix=form.text("prefix", required=False, limit=50),
+        suffix=form.text("suffix", required=False, limit=50),
+    )
+
+
+def read_information(body: Any) -> str:
+    """Step 3: the version of the text the patient was given."""
+    form = Form(body)
+    version = form.text("text_version", limit=100)
+    form.close()
+    return version
+
+
+def read_purpose(body: Any) -> PurposeOfUse:
+    """Why the data are wanted."""
+    form = Form(body)
+    purpose = form.choice("purpose", PurposeOfUse)
+    form.close()
+    return purpose or PurposeOfUse.TREATMENT
+
+
+def read_identify(body: Any) -> tuple[CommunityId, PatientTraits]:
+    """Step 4: the country of affiliation and what is known of the patient."""
+    form = Form(body)
+    community = form.parsed("community", CommunityId.parse)
+    ids = [patient_id(inner) for inner in form.forms("ids")]
+    family = form.text("family", required=False, limit=200)
+    given = tuple(form.texts("given", limit=MAX_GIVEN_NAMES))
+    home = form.form("address", required=False)
+    traits = PatientTraits(
+        ids=tuple(item for item in ids if item is not None),
+        name=HumanName(family=family, given=given) if family or given else None,
+        birth_date=form.day("birth_date"),
+        gender=form.choice("gender", Gender) if form.has("gender") else None,
+        address=None if home is None else _address(home),
+        telecom=tuple(form.texts("telecom", limit=20)),
+        birth_place=form.text("birth_place", required=False),
+        mothers_maiden_name=form.text("mothers_maiden_name", required=False),
+    )
+    if not (ids or family or given):
+        form.problem("ids", "is needed, or a name")
+    form.close()
+    if community is None:
+        raise AssertionError("a form without a community is closed with a problem")
+    return community, traits
+
+
+def _address(form: Form) -> Address:
+    return Address(
+        street=form.text("street", required=False),
+        city=form.text("city", required=False),
+        postal_code=form.text("postal_code", required=False),
+        country=form.text("country", required=False, limit=3),
+    )
+
+
+def read_confirm(body: Any) -> PatientId | None:
+    """Step 4: which of those who fit it is; None when there was only one."""
+    form = Form(body)
+    chosen = form.form("patient", required=False)
+    patient = None if chosen is None else patient_id(chosen)
+    form.close()
+    return patient
+
+
+def read_filters(body: Any) -> Article10:
+    """Step 5: the eight filters of Article 10, each of them optional."""
+    form = Form(body)
+    document_class = (
+        form.choice("document_class", DocumentClass) if form.has("document_class") else None
+    )
+    if document_class is DocumentClass.OTHER:
+        form.problem("document_class", "expected report or manifest")
+    filters = Article10(
+        document_class=document_class,
+        modality=form.code("modality", scheme=DCM),
+        region=_region(form),
+        procedure=form.code("procedure"),
+        performed=form.period("performed_from", "performed_to"),
+        study=form.parsed("study", Uid.parse, required=False),
+        accession=_reference(form, "accession", ReferenceKind.ACCESSION),
+        order=_reference(form, "order", ReferenceKind.ORDER),
+    )
+    form.close()
+    return filters
+
+
+def _region(form: Form) -> Code | None:
+    region = form.code("region", scheme=SCT)
+    known = {code.value: code for code in REGIONS}
+    if region is not None and region.scheme == SCT and region.value in known:
+        return known[region.value]
+    return region
+
+
+def _reference(form: Form, name: str, kind: ReferenceKind) -> ReferenceId | None:
+    """An identifier, with its authority where it is known; % stands for any authority."""
+    if not form.has(name):
+        return None
+    inner = form.form(name)
+    if inner is None:
+        return None
+    value = inner.text("value", limit=256)
+    authority = inner.text("authority", required=False, limit=256) or "%"
+    if not value:
+        return None
+    return inner.read("value", lambda text: ReferenceId(text, kind, authority), value)
+
+
+def read_retrieve(body: Any) -> tuple[DocumentId, ...]:
+    """Step 7: the documents that were chosen from the list."""
+    form = Form(body)
+    form.texts("documents", required=True, limit=1000)
+    chosen = form.all_parsed("documents", DocumentId)
+    form.close()
+    return tuple(dict.fromkeys(chosen))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImagesWanted:
+    """Step 8: of which study, which images, and what they are wanted for."""
+
+    study: Uid
+    selection: ImageSelection
+    purpose: ReadingPurpose
+    syntaxes: tuple[Uid, ...]
+
+
+def read_images(body: Any) -> ImagesWanted:
+    """A study, or series and instances of it, and the wish that goes with them."""
+    form = Form(body)
+    study = form.parsed("study", Uid.parse)
+    purpose = form.choice("purpose", ReadingPurpose, ReadingPurpose.DIAGNOSTIC)
+    selection = ImageSelection(
+        series=form.all_parsed("series", Uid.parse),
+        instances=form.all_parsed("instances", Uid.parse),
+        key_images_only=form.flag("key_images_only", default=False),
+    )
+    syntaxes = form.all_parsed("syntaxes", Uid.parse)
+    form.close()
+    if study is None or purpose is None:
+        raise AssertionError("a form without a study is closed with a problem")
+    return ImagesWanted(study=study, selection=selection, purpose=purpose, syntaxes=syntaxes)
+
+
+def wish_of(wanted: ImagesWanted, syntaxes: tuple[Uid, ...]) -> DeliveryWish:
+    """The wish as the other country is told it; `syntaxes` is what we read by default."""
+    return DeliveryWish(purpose=wanted.purpose, syntaxes=wanted.syntaxes or syntaxes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closing:
+    """How a visit ends: why and how long things are kept, or that they are not."""
+
+    note: str
+    keep: bool
+
+
+def read_note(body: Any) -> str:
+    """Step 10: what the documents were used for, in the professional's words."""
+    form = Form(body)
+    note = form.text("note", required=False)
+    form.close()
+    return note
+
+
+def read_close(body: Any) -> Closing:
+    """The end: a retention note, needed where something is kept."""
+    form = Form(body)
+    keep = form.flag("keep", default=True)
+    closing = Closing(note=form.text("retention_note", required=keep), keep=keep)
+    form.close()
+    return closing

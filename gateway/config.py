@@ -1,0 +1,232 @@
+"""Settings: one TOML file per service, read once into frozen values.
+
+Unknown keys are refused, every key but the home community has a harmless default, and paths are
+relative to the file they stand in. A variable `NCPEH_SECTION__KEY` in the environment overrides
+the file. Secrets are never values here: keys are named by path.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from gateway.domain.ids import CommunityId, Oid
+
+MIB = 1024 * 1024
+
+
+class SettingsError(Exception):
+    """A settings file that cannot be used: names the file, the key, and what was expected."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+def _community(text: str) -> str:
+    return str(CommunityId.parse(text))
+
+
+def _oid(text: str) -> str:
+    return str(Oid.parse(text))
+
+
+Community = Annotated[str, AfterValidator(_community)]
+OidText = Annotated[str, AfterValidator(_oid)]
+
+
+class GatewaySection(_Section):
+    """Who this gateway is."""
+
+    community: Community = Field(description="home community id, the OID this gateway is known by")
+    country: str = Field("", description="two-letter country code, shown and put in assertions")
+    name: str = Field("", description="name shown to people")
+    state: Path = Field(Path("state"), description="folder of everything this gateway keeps")
+    default_profile: str = Field("ihe", description="profile of a caller no peer entry names")
+
+
+class ListenSection(_Section):
+    """Where it listens. Port 0 takes a free one; the ready file says which."""
+
+    host: str = Field("127.0.0.1", description="address of the service port")
+    port: int = Field(0, description="service port: SOAP for Country A, the portal API for B")
+    control_host: str = Field("127.0.0.1", description="address of the control port")
+    control_port: int = Field(0, description="control port: health, transcripts, audit")
+
+
+class TlsSection(_Section):
+    """Certificates of the wire. All four of a role, or none: plain HTTP is for the portal only."""
+
+    server_certificate: Path | None = Field(None, description="TLS server certificate chain, PEM")
+    server_key: Path | None = Field(None, description="its key, PEM")
+    client_certificate: Path | None = Field(None, description="TLS client certificate chain, PEM")
+    client_key: Path | None = Field(None, description="its key, PEM")
+    trust: Path | None = Field(None, description="root and issuing CA certificates, PEM")
+    crl: Path | None = Field(None, description="revocation lists of those CAs, PEM")
+
+
+class SealSection(_Section):
+    """Certificates of assertions."""
+
+    certificate: Path | None = Field(None, description="certificate assertions are signed with")
+    key: Path | None = Field(None, description="its key, PEM")
+    trust: Path | None = Field(None, description="CA certificates of other countries' seals")
+    crl: Path | None = Field(None, description="revocation lists of those CAs")
+    pinned: tuple[Path, ...] = Field((), description="seal certificates trusted without a chain")
+
+
+class PeerSection(_Section):
+    """Another gateway: how to reach it, how to know it, and what it is used to."""
+
+    name: str = Field(description="name of the peer, for people and logs")
+    community: Community = Field(description="its home community id")
+    country: str = Field("", description="its two-letter country code")
+    profile: str = Field("ihe", description="profile of the peer: ihe, ehdsi, or a TOML file")
+    url: str = Field("", description="its responding gateway endpoint; empty: it only asks us")
+    tls_subjects: tuple[str, ...] = Field(
+        (), description="subjects (RFC 4514) of the TLS client certificates it calls with"
+    )
+    assertions: Literal["reusable", "single-use"] = Field(
+        "reusable", description="whether its assertions may be shown more than once"
+    )
+    treatment_relation: Literal["", "trc", "resource-id", "none"] = Field(
+        "", description="what vouches for the treatment relation; empty: as the profile says"
+    )
+    allow_sha1: bool = Field(False, description="accept SHA-1 signatures from this peer")
+    syntaxes: tuple[str, ...] = Field(
+        (), description="transfer syntaxes to ask this peer for, best first; empty: ours"
+    )
+
+
+class TranscriptSection(_Section):
+    """What is kept of every message."""
+
+    keep: Literal["small", "all"] = Field("small", description="keep large parts by hash, or all")
+    quota_bytes: int = Field(512 * MIB, description="room for transcripts; full means refused")
+
+
+class LimitSection(_Section):
+    """Limits on what a peer may send or make us wait."""
+
+    request_bytes: int = Field(8 * MIB, description="largest SOAP request")
+    answer_bytes: int = Field(64 * MIB, description="largest root part of an answer")
+    document_bytes: int = Field(256 * MIB, description="largest document of an answer")
+    connect_seconds: float = Field(10.0, description="time to reach a peer")
+    silence_seconds: float = Field(60.0, description="longest silence of a peer while it sends")
+    request_seconds: float = Field(60.0, description="time a caller may take to send a request")
+    documents_per_request: int = Field(1000, description="documents in one retrieve")
+    instances_per_request: int = Field(20000, description="instances in one image retrieve")
+
+
+class NationalSection(_Section):
+    """Country A's own systems."""
+
+    database: str = Field("", description="SQLAlchemy URL; empty: a SQLite file in the state")
+    documents: str = Field("", description="obstore URL of documents; empty: a folder in the state")
+    images: Path | None = Field(None, description="folder of DICOM files; empty: in the state")
+    repository: OidText = Field("2.999.1.1.2", description="OID of the document repository")
+    imaging_source: OidText = Field("2.999.1.1.3", description="OID of the imaging source")
+    imaging_source_url: str = Field(
+        "", description="RAD-69 endpoint to fetch images from; empty: the folder itself"
+    )
+    patient_authority: OidText = Field("2.999.1.1.1", description="OID that assigns patient ids")
+    seed_number: int = Field(20261122, description="seed of the made-up patients and studies")
+    seed_size: Literal["tiny", "demo", "full"] = Field("demo", description="size of the seed")
+
+
+class PortalSection(_Section):
+    """Country B's portal."""
+
+    information_version: str = Field("2026-1", description="version of the patient information")
+    kept_quota_bytes: int = Field(8192 * MIB, description="room for retrieved documents and images")
+    syntaxes: tuple[str, ...] = Field(
+        (), description="transfer syntaxes this portal reads, best first"
+    )
+
+
+class Settings(BaseSettings):
+    """Everything one service is told."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix="NCPEH_", env_nested_delimiter="__"
+    )
+
+    gateway: GatewaySection
+    listen: ListenSection = ListenSection()
+    tls: TlsSection = TlsSection()
+    seal: SealSection = SealSection()
+    peers: tuple[PeerSection, ...] = ()
+    transcripts: TranscriptSection = TranscriptSection()
+    limits: LimitSection = LimitSection()
+    national: NationalSection = NationalSection()
+    portal: PortalSection = PortalSection()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment first, then the file (given as init values)."""
+        if not isinstance(init_settings, InitSettingsSource):
+            raise TypeError("settings are made from a file's values")
+        return env_settings, init_settings
+
+
+def _rooted(value: Any, model: type[BaseModel], base: Path) -> Any:
+    """The same values with relative paths made absolute against the file's folder."""
+    if not isinstance(value, dict):
+        return value
+    rooted = dict(value)
+    for name, field in model.model_fields.items():
+        if name not in rooted:
+            continue
+        inner = rooted[name]
+        annotation = field.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            rooted[name] = _rooted(inner, annotation, base)
+        elif name == "peers" and isinstance(inner, list):
+            rooted[name] = [_rooted_peer(item, base) for item in inner]
+        elif "Path" in str(annotation) or annotation is Path:
+            rooted[name] = (
+                [str(base / item) for item in inner] if isinstance(inner, list) else base / inner
+            )
+    return rooted
+
+
+def _rooted_peer(item: Any, base: Path) -> Any:
+    if isinstance(item, dict) and str(item.get("profile", "")).endswith(".toml"):
+        return {**item, "profile": str(base / item["profile"])}
+    return item
+
+
+def load_settings(path: Path) -> Settings:
+    """Read a settings file; `SettingsError` names every key that is wrong and why."""
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: is not TOML ({error})") from None
+    # Defaults that are paths are rooted too: a state folder belongs beside its settings.
+    values.setdefault("gateway", {}).setdefault("state", "state")
+    try:
+        return Settings(**_rooted(values, Settings, path.resolve().parent))
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in item['loc']) or 'file'}: {item['msg']}"
+            for item in error.errors()
+        )
+        raise SettingsError(f"{path}: {problems}") from None

@@ -1,0 +1,123 @@
+"""Peers: which gateway is calling or called, and the dialect it is used to.
+
+A peer is known by its home community id; a caller is matched to a peer by the subject of its TLS
+client certificate, because the dialect of an answer must be known before any assertion is
+believed. Profiles are data: `gateway/profiles/*.toml`, or a file of your own.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+
+from gateway.config import PeerSection, SettingsError
+from gateway.domain.codes import Code, DocumentClass
+from gateway.domain.context import Caller, TreatmentRelation
+from gateway.domain.ids import CommunityId, Uid
+from gateway.wire.soap.refusals import ErrorStyle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerProfile:
+    """A dialect: error style, class codes and habits."""
+
+    name: str
+    error_style: ErrorStyle
+    treatment_relation: TreatmentRelation
+    home_required: bool
+    one_document_per_retrieve: bool
+    refuse_unknown_class: bool
+    warn_when_empty: bool
+    audience: str
+    class_codes: Mapping[DocumentClass, tuple[Code, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """Another gateway as we deal with it."""
+
+    name: str
+    community: CommunityId | None
+    country: str = ""
+    profile: PeerProfile
+    url: str = ""
+    tls_subjects: tuple[str, ...] = ()
+    single_use: bool = False
+    treatment_relation: TreatmentRelation
+    allow_sha1: bool = False
+    syntaxes: tuple[Uid, ...] = ()
+
+
+def load_profile(name: str) -> PeerProfile:
+    """A profile by its name (`ihe`, `ehdsi`) or by the path of a TOML file."""
+    source = Path(name) if name.endswith(".toml") else files("gateway") / f"profiles/{name}.toml"
+    try:
+        data = tomllib.loads(source.read_text(encoding="utf-8"))
+        return PeerProfile(
+            name=name,
+            error_style=ErrorStyle(data.pop("error_style")),
+            treatment_relation=TreatmentRelation(data.pop("treatment_relation")),
+            class_codes={
+                DocumentClass(key): tuple(Code(*code) for code in codes)
+                for key, codes in data.pop("class_codes").items()
+            },
+            **data,
+        )
+    except OSError:
+        raise SettingsError(
+            f"profile {name!r} is not known; expected ihe, ehdsi or a file"
+        ) from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise SettingsError(f"profile {name!r} cannot be read: {error}") from None
+
+
+def peer_of_section(section: PeerSection) -> Peer:
+    """The peer a settings section describes."""
+    profile = load_profile(section.profile)
+    relation = section.treatment_relation
+    return Peer(
+        name=section.name,
+        community=CommunityId(section.community),
+        country=section.country,
+        profile=profile,
+        url=section.url,
+        tls_subjects=section.tls_subjects,
+        single_use=section.assertions == "single-use",
+        treatment_relation=TreatmentRelation(relation) if relation else profile.treatment_relation,
+        allow_sha1=section.allow_sha1,
+        syntaxes=tuple(Uid(uid) for uid in section.syntaxes),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PeerBook:
+    """The peers a gateway knows, and the profile of those it does not."""
+
+    peers: tuple[Peer, ...]
+    stranger: Peer
+    _by_subject: Mapping[str, Peer] = field(default_factory=dict)
+
+    @classmethod
+    def of_sections(cls, sections: Iterable[PeerSection], default_profile: str) -> PeerBook:
+        """The book of a settings file."""
+        peers = tuple(peer_of_section(section) for section in sections)
+        profile = load_profile(default_profile)
+        stranger = Peer(
+            name="unknown caller",
+            community=None,
+            profile=profile,
+            treatment_relation=profile.treatment_relation,
+        )
+        by_subject = {subject: peer for peer in peers for subject in peer.tls_subjects}
+        return cls(peers, stranger, by_subject)
+
+    def caller(self, caller: Caller) -> Peer:
+        """The peer a TLS client is; the default profile serves one we have no entry for."""
+        return self._by_subject.get(caller.subject, self.stranger)
+
+    def community(self, community: CommunityId) -> Peer | None:
+        """The peer of a home community id."""
+        return next((peer for peer in self.peers if peer.community == community), None)

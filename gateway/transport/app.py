@@ -1,0 +1,107 @@
+"""Serving: an application with limits, a last resort for errors, and a ready file.
+
+What nobody expected ends here and nowhere else: it is logged under a correlation id, and the
+caller is told that id and nothing of the inside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+import structlog
+from aiohttp import web
+
+from gateway.domain import ExchangeError
+
+# aiohttp's 8 kB default refuses legitimate tokens and certificates in headers.
+MAX_HEADER_BYTES = 64 * 1024
+# Longest wait for requests under way when a service is told to stop.
+SHUTDOWN_SECONDS = 5.0
+
+_log = structlog.get_logger("gateway")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def new_application(*, new_id: Callable[[], str], max_body_bytes: int) -> web.Application:
+    """An application whose unexpected errors are logged and told of by a correlation id alone."""
+
+    @web.middleware
+    async def last_resort(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except (web.HTTPException, asyncio.CancelledError):
+            raise
+        except ExchangeError as error:
+            _log.warning("request.cut", path=request.path, refusal=error.refusal.value)
+            raise
+        except Exception:  # noqa: BLE001  the one place for what nobody expected
+            correlation_id = new_id()
+            _log.exception("request.failed", path=request.path, correlation_id=correlation_id)
+            return web.json_response(
+                {"refusal": "internal", "text": "internal error", "correlation_id": correlation_id},
+                status=500,
+            )
+
+    return web.Application(middlewares=[last_resort], client_max_size=max_body_bytes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """One port of a service: where it listens, and with which TLS."""
+
+    name: str
+    app: web.Application
+    host: str
+    port: int
+    tls: ssl.SSLContext | None = None
+
+
+@asynccontextmanager
+async def serving(*listeners: Listener) -> AsyncIterator[Mapping[str, int]]:
+    """Serve until left; gives the port each listener got, by its name."""
+    runners: list[web.AppRunner] = []
+    ports: dict[str, int] = {}
+    try:
+        for listener in listeners:
+            runner = web.AppRunner(
+                listener.app,
+                max_field_size=MAX_HEADER_BYTES,
+                shutdown_timeout=SHUTDOWN_SECONDS,
+                access_log=None,
+                handler_cancellation=True,
+            )
+            runners.append(runner)
+            await runner.setup()
+            site = web.TCPSite(runner, listener.host, listener.port, ssl_context=listener.tls)
+            await site.start()
+            ports[listener.name] = runner.addresses[0][1]
+        yield ports
+    finally:
+        for runner in reversed(runners):
+            await runner.cleanup()
+
+
+def write_ready_file(path: Path, ports: Mapping[str, int]) -> None:
+    """Tell whoever started us which ports we got, all at once (the file appears whole)."""
+    fresh = path.with_suffix(path.suffix + ".new")
+    fresh.write_bytes(orjson.dumps({"ports": dict(ports)}))
+    fresh.replace(path)
+
+
+async def until_stopped() -> None:
+    """Wait for SIGINT or SIGTERM."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):  # not on Windows: there Ctrl-C raises
+            loop.add_signal_handler(number, stop.set)
+    await stop.wait()

@@ -1,0 +1,275 @@
+"""SOAP bodies on their way, simple or MTOM, read and written as streams.
+
+Nothing here holds a body: the root part is collected under a limit, attachments pass through in
+the pieces they arrive in. Reading follows what peers send rather than what they should
+(`spec` clause: SOAP MTOM 1.0, XOP 1.0; RFC 2387): the root need not come first, `start` may be
+missing or unbracketed, and any transfer encoding is undone.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO
+
+from gateway.domain.documents import Content
+from gateway.domain.images import AnnouncedInstance, ImageChunk
+from gateway.domain.refusals import PeerMisbehaved, Refusal
+from gateway.wire.multipart import (
+    MultipartReader,
+    PartBegin,
+    PartData,
+    PartEnd,
+    closing,
+    decode_transfer,
+    part_head,
+)
+from gateway.wire.problems import DecodeError
+from gateway.wire.soap.envelope import parse_content_type
+from gateway.wire.soap.mtom import (
+    attachment_headers,
+    find_root,
+    normal_cid,
+    root_headers,
+)
+
+# An attachment that arrives before the root waits in memory up to this size, on disk beyond it.
+SPOOL_BYTES = 1024 * 1024
+XOP_TYPES = frozenset({"multipart/related"})
+SIMPLE_TYPES = frozenset({"application/soap+xml", "text/xml", "application/xml", ""})
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentChunk:
+    """A piece of an attachment. `last` ends it; `whole` is False when the body ended inside it."""
+
+    cid: str
+    headers: tuple[tuple[str, str], ...]
+    data: bytes
+    last: bool
+    whole: bool = True
+
+
+@dataclass(slots=True)
+class _Part:
+    headers: tuple[tuple[str, str], ...]
+    cid: str
+    is_root: bool
+    kept: IO[bytes] | None = None
+
+
+class IncomingBody:
+    """A SOAP body as it arrives: first `root()`, then, if it is MTOM, `attachments()`.
+
+    `limit` bounds the root part and a simple body. Raises `DecodeError` for what cannot be a
+    SOAP body; whatever reading the source raises passes through.
+    """
+
+    def __init__(self, content_type: str, source: AsyncIterator[bytes], *, limit: int) -> None:
+        self.media_type, self.parameters = parse_content_type(content_type)
+        self._source = source
+        self._limit = limit
+        self._events: AsyncIterator[AttachmentChunk] | None = None
+        self._early: list[tuple[_Part, IO[bytes]]] = []
+        self.is_mtom = self.media_type in XOP_TYPES
+        if not self.is_mtom and self.media_type not in SIMPLE_TYPES:
+            raise DecodeError(
+                "Content-Type",
+                self.media_type,
+                "application/soap+xml or multipart/related",
+                "SOAP 1.2 part 2, 7.1.4",
+            )
+        if self.is_mtom and not self.parameters.get("boundary"):
+            raise DecodeError("Content-Type", "no boundary", "a boundary parameter", "RFC 2046")
+
+    @property
+    def charset(self) -> str:
+        """The charset the Content-Type of a simple body states, "" if none."""
+        return "" if self.is_mtom else self.parameters.get("charset", "")
+
+    async def root(self) -> bytes:
+        """The envelope's bytes."""
+        if not self.is_mtom:
+            return await self._all()
+        wanted = find_root(self.parameters)
+        self._events = self._parts(wanted)
+        root = bytearray()
+        early: dict[str, tuple[_Part, IO[bytes]]] = {}
+        async for chunk in self._events:
+            if chunk.cid == _ROOT:
+                root += chunk.data
+                if len(root) > self._limit:
+                    raise self._too_large()
+                if chunk.last:
+                    self._early = list(early.values())
+                    return bytes(root)
+            else:
+                _spool(early, chunk)
+        raise DecodeError(
+            "multipart body", f"no part {wanted!r}" if wanted else "no part", "the root part"
+        )
+
+    async def attachments(self) -> AsyncIterator[AttachmentChunk]:
+        """Everything after (or before) the root, part by part. To be called after `root`."""
+        for part, kept in self._early:
+            with kept:
+                kept.seek(0)
+                while data := kept.read(SPOOL_BYTES):
+                    yield AttachmentChunk(part.cid, part.headers, data, False)
+                yield AttachmentChunk(part.cid, part.headers, b"", True)
+        self._early = []
+        if self._events is not None:
+            async for chunk in self._events:
+                yield chunk
+
+    async def small_attachments(self, limit: int) -> dict[str, bytes]:
+        """All attachments in memory, at most `limit` bytes together."""
+        parts: dict[str, bytearray] = {}
+        total = 0
+        async for chunk in self.attachments():
+            total += len(chunk.data)
+            if total > limit:
+                raise DecodeError("attachments", f"over {limit} bytes", f"at most {limit} bytes")
+            parts.setdefault(chunk.cid, bytearray()).extend(chunk.data)
+        return {cid: bytes(data) for cid, data in parts.items()}
+
+    def _too_large(self) -> DecodeError:
+        return DecodeError("SOAP envelope", f"over {self._limit} bytes", f"at most {self._limit}")
+
+    async def _all(self) -> bytes:
+        body = bytearray()
+        async for data in self._source:
+            body += data
+            if len(body) > self._limit:
+                raise self._too_large()
+        return bytes(body)
+
+    async def _parts(self, wanted: str) -> AsyncIterator[AttachmentChunk]:
+        reader = MultipartReader(self.parameters["boundary"])
+        headers: tuple[tuple[str, str], ...] = ()
+        cid = ""
+        seen_root = False
+        decoder = decode_transfer("binary")
+        open_part = False
+
+        async for data in self._source:
+            for event in reader.feed(data):
+                match event:
+                    case PartBegin():
+                        headers = event.headers
+                        named = _header(headers, "content-id")
+                        cid = normal_cid(named) if named else ""
+                        if not seen_root and (not wanted or cid == wanted):
+                            cid, seen_root = _ROOT, True
+                        decoder = decode_transfer(_header(headers, "content-transfer-encoding"))
+                        open_part = True
+                    case PartData():
+                        if plain := decoder.update(event.data):
+                            yield AttachmentChunk(cid, headers, plain, False)
+                    case PartEnd():
+                        open_part = False
+                        yield AttachmentChunk(cid, headers, decoder.finish(), True)
+        reader.finish()
+        if open_part:
+            yield AttachmentChunk(cid, headers, decoder.finish(), True, whole=False)
+
+
+_ROOT = "\0root"  # no Content-ID can hold a NUL
+
+
+def _header(headers: Sequence[tuple[str, str]], name: str) -> str:
+    return next((value for key, value in headers if key.lower() == name), "")
+
+
+def _spool(early: dict[str, tuple[_Part, IO[bytes]]], chunk: AttachmentChunk) -> None:
+    if chunk.cid not in early:
+        part = _Part(headers=chunk.headers, cid=chunk.cid, is_root=False)
+        kept = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115  closed when read
+        early[chunk.cid] = (part, kept)
+    early[chunk.cid][1].write(chunk.data)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutgoingPart:
+    """An attachment to send: its content id, media type and content."""
+
+    cid: str
+    mime_type: str
+    content: Content
+
+
+class OutgoingBody:
+    """An MTOM body to send: the root part, then attachments as they come."""
+
+    def __init__(self, root: bytes, *, boundary: str, root_id: str) -> None:
+        self._boundary = boundary
+        self._head = part_head(boundary, root_headers(root_id), first=True) + root
+        self._tail = closing(boundary)
+
+    def _part_head(self, cid: str, mime_type: str, size: int | None) -> bytes:
+        return part_head(self._boundary, attachment_headers(cid, mime_type, size))
+
+    def alone(self) -> bytes:
+        """The body with the root part alone, as a request has it."""
+        return self._head + self._tail
+
+    def documents_length(self, parts: Sequence[OutgoingPart]) -> int:
+        """How many bytes the body with these documents has."""
+        length = len(self._head) + len(self._tail)
+        for part in parts:
+            size = part.content.size_bytes
+            length += len(self._part_head(part.cid, part.mime_type, size)) + size
+        return length
+
+    async def documents(self, parts: Sequence[OutgoingPart]) -> AsyncIterator[bytes]:
+        """The body with documents as attachments."""
+        yield self._head
+        for part in parts:
+            yield self._part_head(part.cid, part.mime_type, part.content.size_bytes)
+            async for chunk in part.content.chunks():
+                yield chunk
+        yield self._tail
+
+    def images_length(
+        self, announced: Sequence[AnnouncedInstance], cids: Mapping[str, str]
+    ) -> int | None:
+        """How many bytes the body with these instances has; None if a size is unknown."""
+        length = len(self._head) + len(self._tail)
+        for instance in announced:
+            if instance.size_bytes is None:
+                return None
+            head = self._part_head(cids[instance.ref.instance], DICOM, instance.size_bytes)
+            length += len(head) + instance.size_bytes
+        return length
+
+    async def images(
+        self,
+        announced: Sequence[AnnouncedInstance],
+        chunks: AsyncIterator[ImageChunk],
+        cids: Mapping[str, str],
+    ) -> AsyncIterator[bytes]:
+        """The body with a delivery's instances as attachments, in the order they come."""
+        sizes = {item.ref.instance: item.size_bytes for item in announced}
+        yield self._head
+        open_instance = ""
+        async for chunk in chunks:
+            if chunk.instance != open_instance:
+                open_instance = chunk.instance
+                yield self._part_head(cids[chunk.instance], DICOM, sizes[chunk.instance])
+            if chunk.data:
+                yield chunk.data
+            if chunk.last:
+                open_instance = ""
+        yield self._tail
+
+
+DICOM = "application/dicom"
+
+
+def cut_short(cid: str) -> PeerMisbehaved:
+    """The refusal of a body that ended inside a part."""
+    return PeerMisbehaved(
+        Refusal.PEER_MISBEHAVED,
+        f"the answer ended inside part {cid}; its closing boundary is missing",
+    )

@@ -1,0 +1,219 @@
+"""From settings to a gateway: which Exchange is asked of whom, and which is put on the network.
+
+The choice is per community and per verb. Nothing here is a country: a gateway is what its
+settings say it is.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+
+from gateway.config import SealSection, Settings, SettingsError, TlsSection
+from gateway.domain import CommunityId, Exchange
+from gateway.middleware.authorised import Authorised, Rights
+from gateway.middleware.dialect import Dialect, InDialect
+from gateway.peers import Peer, PeerBook
+from gateway.transport.assertion_log import AssertionLog
+from gateway.transport.audit_store import AuditStore
+from gateway.transport.record import Keeper
+from gateway.transport.soap_answers import Answerer
+from gateway.transport.soap_client import READ_BUFFER_BYTES, ClientIdentity, SoapClient
+from gateway.transport.soap_server import ServerIdentity, SoapServer
+from gateway.transport.tap import Tap
+from gateway.transport.tls import client_context, server_context
+from gateway.wire.saml import AssertionPolicy
+from gateway.wire.signatures import Signer
+from gateway.wire.soap.contract import Endpoint
+from gateway.wire.trust import TrustStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clockwork:
+    """Where the time and new ids come from."""
+
+    now: Callable[[], datetime]
+    new_id: Callable[[], str]
+
+
+def _needed(path: Path | None, key: str) -> Path:
+    if path is None:
+        raise SettingsError(f"{key} is not set")
+    if not path.is_file():
+        raise SettingsError(f"{key}: there is no file {path}; `ncpeh certs init` makes one")
+    return path
+
+
+def tls_server(tls: TlsSection) -> ssl.SSLContext:
+    """The TLS context our endpoints are served with."""
+    return server_context(
+        _needed(tls.server_certificate, "tls.server_certificate"),
+        _needed(tls.server_key, "tls.server_key"),
+        _needed(tls.trust, "tls.trust"),
+        tls.crl,
+    )
+
+
+def signer_of(seal: SealSection) -> Signer:
+    """What our assertions are signed with."""
+    certificate = _needed(seal.certificate, "seal.certificate")
+    key = _needed(seal.key, "seal.key")
+    return Signer.from_pem(key.read_bytes(), certificate.read_bytes())
+
+
+def trust_of(seal: SealSection) -> TrustStore:
+    """Whose assertions we believe."""
+    try:
+        return TrustStore.from_pem(
+            seal.trust.read_bytes() if seal.trust else b"",
+            crls=seal.crl.read_bytes() if seal.crl else b"",
+            pinned=b"\n".join(path.read_bytes() for path in seal.pinned),
+        )
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"seal.trust, seal.crl or seal.pinned: {error}") from None
+
+
+def keeper_of(settings: Settings, clockwork: Clockwork) -> Keeper:
+    """Transcripts and audit of this gateway, in its state folder."""
+    state = settings.gateway.state
+    community = CommunityId(settings.gateway.community)
+    return Keeper(
+        tap=Tap(
+            state / "transcripts",
+            quota_bytes=settings.transcripts.quota_bytes,
+            now=clockwork.now,
+            keep=settings.transcripts.keep,
+        ),
+        audit=AuditStore(state / "audit", f"{settings.gateway.name or community}"),
+        community=community,
+        now=clockwork.now,
+        new_id=clockwork.new_id,
+    )
+
+
+@asynccontextmanager
+async def session_of(settings: Settings) -> AsyncIterator[aiohttp.ClientSession]:
+    """An HTTP session that shows our TLS client certificate."""
+    tls = settings.tls
+    context = client_context(
+        _needed(tls.client_certificate, "tls.client_certificate"),
+        _needed(tls.client_key, "tls.client_key"),
+        _needed(tls.trust, "tls.trust"),
+        tls.crl,
+    )
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=context),
+        read_bufsize=READ_BUFFER_BYTES,
+        headers={"User-Agent": "ncpeh-imaging-simulator"},
+        auto_decompress=True,
+    ) as session:
+        yield session
+
+
+def exchanges_of(
+    settings: Settings,
+    session: aiohttp.ClientSession,
+    keeper: Keeper,
+    clockwork: Clockwork,
+) -> Mapping[CommunityId, Exchange]:
+    """An Exchange for every community that can be asked."""
+    book = PeerBook.of_sections(settings.peers, settings.gateway.default_profile)
+    return {
+        peer.community: client_of(peer, settings, session, keeper, clockwork)
+        for peer in book.peers
+        if peer.url and peer.community is not None
+    }
+
+
+def client_of(
+    peer: Peer,
+    settings: Settings,
+    session: aiohttp.ClientSession,
+    keeper: Keeper,
+    clockwork: Clockwork,
+    *,
+    endpoint: Endpoint = Endpoint.RESPONDING_GATEWAY,
+    url: str = "",
+) -> SoapClient:
+    """A peer's endpoint as an Exchange."""
+    return SoapClient(
+        peer,
+        identity=ClientIdentity(
+            community=CommunityId(settings.gateway.community),
+            country=settings.gateway.country,
+            signer=signer_of(settings.seal),
+            now=clockwork.now,
+            new_id=clockwork.new_id,
+        ),
+        session=session,
+        keeper=keeper,
+        limits=settings.limits,
+        endpoint=endpoint,
+        url=url,
+    )
+
+
+def policy_of(peer: Peer) -> AssertionPolicy:
+    """What is demanded of a peer's assertions."""
+    return AssertionPolicy(
+        audiences=(peer.profile.audience,),
+        relation=peer.treatment_relation,
+        allow_sha1=peer.allow_sha1,
+    )
+
+
+def serve_exchange(
+    app: web.Application,
+    exchange: Exchange,
+    *,
+    endpoint: Endpoint,
+    settings: Settings,
+    keeper: Keeper,
+    assertions: AssertionLog,
+    clockwork: Clockwork,
+    rights: Rights,
+) -> None:
+    """Put an Exchange on the network at an endpoint: authorised, and in each peer's dialect."""
+    book = PeerBook.of_sections(settings.peers, settings.gateway.default_profile)
+    authorised = Authorised(exchange, rights)
+    spoken = {
+        peer.name: InDialect(
+            authorised,
+            Dialect(
+                class_codes=peer.profile.class_codes,
+                refuse_unknown=peer.profile.refuse_unknown_class,
+                warn_when_empty=peer.profile.warn_when_empty,
+            ),
+        )
+        for peer in (*book.peers, book.stranger)
+    }
+    policies = {peer.name: policy_of(peer) for peer in (*book.peers, book.stranger)}
+    answerer = Answerer(
+        lambda peer: spoken[peer.name],
+        community=CommunityId(settings.gateway.community),
+        limits=settings.limits,
+        now=clockwork.now,
+        new_id=clockwork.new_id,
+    )
+    SoapServer(
+        answerer,
+        endpoint=endpoint,
+        identity=ServerIdentity(
+            community=CommunityId(settings.gateway.community),
+            peers=book,
+            trust=trust_of(settings.seal),
+            policy=lambda peer: policies[peer.name],
+            assertions=assertions,
+            now=clockwork.now,
+            new_id=clockwork.new_id,
+        ),
+        keeper=keeper,
+        limits=settings.limits,
+    ).add_to(app)

@@ -1,0 +1,376 @@
+"""A DICOM file read as far as its pixel data, and what its header says as a noun.
+
+Not a decoder of pixels (`instances`) and not a judge of conformance: anything that can be
+understood is, whatever is missing. Clauses: DICOM PS3.10 7 (file format), PS3.5 7 and annex A
+(encodings), PS3.3 C.7 (the modules named in `InstanceHeader`).
+"""
+
+from __future__ import annotations
+
+import io
+import zlib
+from dataclasses import dataclass
+from datetime import date, time
+from typing import BinaryIO, cast
+
+from pydicom import dcmread
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.filereader import read_dataset
+from pydicom.tag import BaseTag, Tag
+
+from gateway.domain.codes import Code
+from gateway.domain.ids import Uid
+from gateway.domain.manifests import KEY_OBJECT_SOP_CLASS, ImagingRequest, ManifestPatient
+from gateway.domain.people import Organisation
+from gateway.wire.dicom import elements
+from gateway.wire.dicom.elements import PYDICOM_ERRORS, integer, items, reading, text, uid
+from gateway.wire.problems import DecodeError
+
+# Headers are some KiB; enhanced multi-frame objects of thousands of frames reach some MiB.
+MAX_HEADER_BYTES = 64 * 1024 * 1024
+# A deflated object is inflated in memory; text deflates about a thousandfold at the most.
+MAX_INFLATED_BYTES = 256 * 1024 * 1024
+MAX_TEXT = 1024  # no descriptive attribute that we keep is longer by DICOM's own rules
+
+DEFLATED = "1.2.840.10008.1.2.1.99"
+IMPLICIT_LITTLE = Uid("1.2.840.10008.1.2")
+EXPLICIT_LITTLE = Uid("1.2.840.10008.1.2.1")
+EXPLICIT_BIG = Uid("1.2.840.10008.1.2.2")
+PIXEL_TAGS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
+
+_SOP_CLASS = Tag(0x0008, 0x0016)
+_SOP_INSTANCE = Tag(0x0008, 0x0018)
+_CONCEPT_NAME = Tag(0x0040, 0xA043)
+_CONTENT = Tag(0x0040, 0xA730)
+_TEXT_VALUE = Tag(0x0040, 0xA160)
+_KEY_OBJECT_DESCRIPTION = "113012"
+
+# Modalities and SOP classes whose pixels often show names and dates, and what to say of them.
+_RISKY_MODALITIES = {
+    "US": "ultrasound images usually show the patient's name",
+    "IVUS": "ultrasound images usually show the patient's name",
+    "XA": "angiography frames may show text",
+    "RF": "fluoroscopy frames may show text",
+    "ES": "endoscopy frames may show text",
+    "OT": "images of an unnamed kind may show text",
+    "SC": "screen captures usually show text",
+    "DOC": "scanned documents show text",
+    "ECG": "printed curves usually show the patient's name",
+    "BMD": "bone density sheets usually show the patient's name",
+    "OP": "ophthalmic prints may show text",
+}
+_RISKY_CLASSES = {
+    "1.2.840.10008.5.1.4.1.1.7": "screen captures usually show text",
+    "1.2.840.10008.5.1.4.1.1.6.": "ultrasound images usually show the patient's name",
+    "1.2.840.10008.5.1.4.1.1.3.": "ultrasound images usually show the patient's name",
+    "1.2.840.10008.5.1.4.1.1.12.": "angiography frames may show text",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceHeader:
+    """What an instance says of itself, for registry entries and manifests.
+
+    Whatever the header lacks is "", () or None. Dates and times are local to `offset_minutes`.
+    `frames` is None for an object that is not multi-frame; `laterality` is R, L or as written;
+    `series_laterality` is not told apart from the image's own. `note_title` and
+    `note_description` are those of a key object selection. `burned_in` says in words why the
+    pixels may show a person's data, "" where nothing points to it.
+    """
+
+    study: Uid | None = None
+    series: Uid | None = None
+    instance: Uid | None = None
+    sop_class: Uid | None = None
+    transfer_syntax: Uid | None = None
+    modality: str = ""
+    image_type: tuple[str, ...] = ()
+    patient: ManifestPatient = ManifestPatient()
+    accession: str = ""
+    accession_authority: str = ""
+    placer_order: str = ""
+    placer_authority: str = ""
+    requests: tuple[ImagingRequest, ...] = ()
+    study_id: str = ""
+    study_date: date | None = None
+    study_time: time | None = None
+    study_description: str = ""
+    procedures: tuple[Code, ...] = ()
+    series_number: int | None = None
+    series_date: date | None = None
+    series_time: time | None = None
+    series_description: str = ""
+    protocol: str = ""
+    body_part: str = ""
+    region: Code | None = None
+    laterality: str = ""
+    instance_number: int | None = None
+    content_date: date | None = None
+    content_time: time | None = None
+    acquisition_date: date | None = None
+    acquisition_time: time | None = None
+    offset_minutes: int | None = None
+    institution: Organisation | None = None
+    manufacturer: str = ""
+    model: str = ""
+    rows: int | None = None
+    columns: int | None = None
+    frames: int | None = None
+    samples_per_pixel: int | None = None
+    photometric: str = ""
+    bits_allocated: int | None = None
+    bits_stored: int | None = None
+    signed: bool = False
+    lossy: bool = False
+    has_pixels: bool = False
+    note_title: Code | None = None
+    note_description: str = ""
+    burned_in: str = ""
+
+
+class _Limited(io.RawIOBase):
+    """A binary file of which only so many bytes may be read: no header may go on for ever."""
+
+    def __init__(self, file: BinaryIO, limit: int) -> None:
+        super().__init__()
+        self._file = file
+        self._left = limit
+
+    def read(self, size: int = -1) -> bytes:
+        """Read, unless the limit is passed."""
+        if size < 0 or size > self._left:
+            raise DecodeError(
+                "header", "more than the limit", f"at most {MAX_HEADER_BYTES} bytes of header"
+            )
+        data = self._file.read(size)
+        self._left -= len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Move as the file does."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Where the file is."""
+        return self._file.tell()
+
+
+def read_header(file: BinaryIO) -> FileDataset:
+    """Everything before the pixel data, which is never loaded; the file is left there.
+
+    The file must be seekable. A missing preamble or file meta information and wrong values are
+    borne. Only for the deflated syntax does the file end elsewhere than at the pixel data.
+    Raises `DecodeError` for what is not a DICOM instance or has a header beyond the limits.
+    """
+    return _read(file, whole=False)
+
+
+def read_whole(data: bytes) -> FileDataset:
+    """A whole data set from memory, for objects without pixels. Raises `DecodeError`."""
+    return _read(io.BytesIO(data), whole=True)
+
+
+def _read(file: BinaryIO, *, whole: bool) -> FileDataset:
+    with reading("file"):
+        size = file.seek(0, io.SEEK_END)
+        file.seek(0)
+        meta = _file_meta(file)
+        if text(meta, Tag(0x0002, 0x0010)) == DEFLATED:
+            ds = _read_deflated(file, meta, whole=whole)
+        else:
+            file.seek(0)
+            bounded = (
+                file if whole or size <= MAX_HEADER_BYTES else _Limited(file, MAX_HEADER_BYTES)
+            )
+            ds = dcmread(cast(BinaryIO, bounded), stop_before_pixels=not whole, force=True)
+        if _SOP_CLASS not in ds and _SOP_INSTANCE not in ds:
+            is_directory = text(meta, Tag(0x0002, 0x0002)) == "1.2.840.10008.1.3.10"
+            found = "a media directory" if is_directory else "no SOP Class and no SOP Instance UID"
+            raise DecodeError("file", found, "a DICOM instance", "PS3.3 C.12.1")
+    return ds
+
+
+def _file_meta(file: BinaryIO) -> FileMetaDataset:
+    """The file meta information; empty where the file begins with the data set."""
+    if file.read(132)[128:] != b"DICM":
+        return FileMetaDataset()
+    found = read_dataset(file, False, True, stop_when=lambda tag, _vr, _length: tag.group != 0x0002)
+    return FileMetaDataset(found)
+
+
+def inflate(data: bytes, limit: int) -> bytes:
+    """The inflated data set, cut at `limit`. Raises `DecodeError` when it cannot be inflated."""
+    try:
+        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, limit)
+    except zlib.error as error:
+        raise DecodeError("data set", str(error), "a deflated data set", "PS3.5 A.5") from error
+
+
+def _read_deflated(file: BinaryIO, meta: FileMetaDataset, *, whole: bool) -> FileDataset:
+    packed = file.read(MAX_INFLATED_BYTES)
+    limit = MAX_INFLATED_BYTES if whole else MAX_HEADER_BYTES
+    plain = io.BytesIO(inflate(packed, limit))
+    stop = None if whole else (lambda tag, _vr, _length: tag in PIXEL_TAGS)
+    found = read_dataset(plain, False, True, stop_when=stop)
+    ds = FileDataset(plain, found, b"\0" * 128, meta, False, True)
+    ds.set_original_encoding(False, True, found.original_character_set)
+    return ds
+
+
+def transfer_syntax(ds: Dataset) -> Uid:
+    """The transfer syntax the file names, else the one it was read by."""
+    named = uid(getattr(ds, "file_meta", None) or Dataset(), Tag(0x0002, 0x0010))
+    if named is not None:
+        return named
+    implicit, little = ds.original_encoding
+    if implicit:
+        return IMPLICIT_LITTLE
+    return EXPLICIT_BIG if little is False else EXPLICIT_LITTLE
+
+
+def describe(ds: Dataset) -> InstanceHeader:
+    """What the header says; a value that is missing or cannot be read is left out."""
+    with reading("header"):
+        return _describe(ds)
+
+
+def _text(ds: Dataset, group: int, element: int) -> str:
+    return text(ds, Tag(group, element))[:MAX_TEXT]
+
+
+def _items(ds: Dataset, group: int, element: int) -> tuple[Dataset, ...]:
+    """The items of a sequence; () also when the sequence is damaged, which costs only its facts."""
+    try:
+        return tuple(items(ds, Tag(group, element)))
+    except PYDICOM_ERRORS:
+        return ()
+
+
+def _codes(ds: Dataset, group: int, element: int) -> tuple[Code, ...]:
+    found = (elements.code(item) for item in _items(ds, group, element))
+    return tuple(code for code in found if code is not None)
+
+
+def _authority(ds: Dataset, tag: BaseTag) -> str:
+    try:
+        return elements.authority(ds, tag)
+    except PYDICOM_ERRORS:
+        return ""
+
+
+def _patient(ds: Dataset) -> ManifestPatient:
+    try:
+        return elements.patient(ds)
+    except PYDICOM_ERRORS:
+        return ManifestPatient(
+            bare_id=text(ds, elements.PATIENT_ID),
+            name=elements.person_name(text(ds, elements.PATIENT_NAME)),
+        )
+
+
+def _requests(ds: Dataset) -> tuple[ImagingRequest, ...]:
+    found = []
+    for item in (*_items(ds, 0x0040, 0x0275), *_items(ds, 0x0040, 0xA370)):
+        try:
+            found.append(elements.request(item))
+        except PYDICOM_ERRORS:
+            continue  # one damaged request does not hide the others
+    return tuple(found)
+
+
+def _note(ds: Dataset) -> tuple[Code | None, str]:
+    titles = _codes(ds, *divmod(_CONCEPT_NAME, 0x10000))
+    description = next(
+        (
+            text(item, _TEXT_VALUE)
+            for item in _items(ds, *divmod(_CONTENT, 0x10000))
+            if any(
+                code.value == _KEY_OBJECT_DESCRIPTION
+                for code in _codes(item, *divmod(_CONCEPT_NAME, 0x10000))
+            )
+        ),
+        "",
+    )
+    return (titles[0] if titles else None), description
+
+
+def _burned_in(ds: Dataset, modality: str, sop_class: str) -> str:
+    declared = _text(ds, 0x0028, 0x0301).upper()
+    if declared == "YES":
+        return "the header says that annotation is burned into the image"
+    if declared == "NO":
+        return ""
+    for prefix, reason in _RISKY_CLASSES.items():
+        if sop_class == prefix or sop_class.startswith(prefix.rstrip(".") + "."):
+            return reason
+    if modality in _RISKY_MODALITIES:
+        return _RISKY_MODALITIES[modality]
+    if _text(ds, 0x0008, 0x0064):
+        return "the image was converted from a film, a paper or a screen"
+    if "SCREEN SAVE" in _text(ds, 0x0008, 0x0008).upper():
+        return "screen captures usually show text"
+    return ""
+
+
+def _describe(ds: Dataset) -> InstanceHeader:
+    sop_class = uid(ds, _SOP_CLASS)
+    meta = getattr(ds, "file_meta", None) or Dataset()
+    modality = _text(ds, 0x0008, 0x0060).upper()
+    rows, columns = integer(ds, Tag(0x0028, 0x0010)), integer(ds, Tag(0x0028, 0x0011))
+    bits_allocated = integer(ds, Tag(0x0028, 0x0100))
+    has_pixels = bool(rows and columns and bits_allocated)
+    requests = _requests(ds)
+    order = requests[0] if requests else ImagingRequest()
+    note_title, note_description = _note(ds) if sop_class == KEY_OBJECT_SOP_CLASS else (None, "")
+    regions = _codes(ds, 0x0008, 0x2218)
+    return InstanceHeader(
+        study=uid(ds, Tag(0x0020, 0x000D)),
+        series=uid(ds, Tag(0x0020, 0x000E)),
+        instance=uid(ds, _SOP_INSTANCE) or uid(meta, Tag(0x0002, 0x0003)),
+        sop_class=sop_class or uid(meta, Tag(0x0002, 0x0002)),
+        transfer_syntax=transfer_syntax(ds),
+        modality=modality,
+        image_type=elements.texts(ds, Tag(0x0008, 0x0008)),
+        patient=_patient(ds),
+        accession=_text(ds, 0x0008, 0x0050) or order.accession,
+        accession_authority=_authority(ds, elements.ISSUER_OF_ACCESSION_NUMBER)
+        or order.accession_authority,
+        placer_order=_text(ds, 0x0040, 0x2016) or order.placer_order,
+        placer_authority=_authority(ds, elements.ORDER_PLACER_IDENTIFIER) or order.placer_authority,
+        requests=requests,
+        study_id=_text(ds, 0x0020, 0x0010),
+        study_date=elements.day(ds, Tag(0x0008, 0x0020)),
+        study_time=elements.clock(ds, Tag(0x0008, 0x0030)),
+        study_description=_text(ds, 0x0008, 0x1030),
+        procedures=_codes(ds, 0x0008, 0x1032),
+        series_number=integer(ds, Tag(0x0020, 0x0011)),
+        series_date=elements.day(ds, Tag(0x0008, 0x0021)),
+        series_time=elements.clock(ds, Tag(0x0008, 0x0031)),
+        series_description=_text(ds, 0x0008, 0x103E),
+        protocol=_text(ds, 0x0018, 0x1030),
+        body_part=_text(ds, 0x0018, 0x0015).upper(),
+        region=regions[0] if regions else None,
+        laterality=(_text(ds, 0x0020, 0x0062) or _text(ds, 0x0020, 0x0060)).upper(),
+        instance_number=integer(ds, Tag(0x0020, 0x0013)),
+        content_date=elements.day(ds, Tag(0x0008, 0x0023)),
+        content_time=elements.clock(ds, Tag(0x0008, 0x0033)),
+        acquisition_date=elements.day(ds, Tag(0x0008, 0x0022)),
+        acquisition_time=elements.clock(ds, Tag(0x0008, 0x0032)),
+        offset_minutes=elements.offset_minutes(ds),
+        institution=elements.organisation(_text(ds, 0x0008, 0x0080)),
+        manufacturer=_text(ds, 0x0008, 0x0070),
+        model=_text(ds, 0x0008, 0x1090),
+        rows=rows,
+        columns=columns,
+        frames=integer(ds, Tag(0x0028, 0x0008)),
+        samples_per_pixel=integer(ds, Tag(0x0028, 0x0002)),
+        photometric=_text(ds, 0x0028, 0x0004).upper(),
+        bits_allocated=bits_allocated,
+        bits_stored=integer(ds, Tag(0x0028, 0x0101)),
+        signed=integer(ds, Tag(0x0028, 0x0103)) == 1,
+        lossy=_text(ds, 0x0028, 0x2110) == "01",
+        has_pixels=has_pixels,
+        note_title=note_title,
+        note_description=note_description,
+        burned_in=_burned_in(ds, modality, sop_class or "") if has_pixels else "",
+    )

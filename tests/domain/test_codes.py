@@ -1,0 +1,47 @@
+"""Codes mean the same however their schemes are spelt."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.domain import Code
+from gateway.domain.codes import DCM, SCT, as_region, is_modality, region_of_body_part, same_scheme
+
+
+def test_the_display_text_is_no_part_of_a_code() -> None:
+    """Two gateways name one concept in two languages."""
+    assert Code("CT", DCM, "Computed Tomography") == Code("CT", DCM, "Computertomographie")
+
+
+@pytest.mark.parametrize("scheme", ["DCM", DCM, f"urn:oid:{DCM}", " dcm "])
+def test_a_scheme_is_one_however_it_is_spelt(scheme: str) -> None:
+    """Names and OIDs of the same scheme are equal in a filter."""
+    assert same_scheme(scheme) == DCM
+    assert Code("CT", scheme).means(Code("CT", DCM))
+
+
+def test_the_same_value_of_another_scheme_is_another_code() -> None:
+    """A value means nothing without its scheme."""
+    assert not Code("CT", SCT).means(Code("CT", DCM))
+
+
+@pytest.mark.parametrize("value", ["1141981001", "737561001", "421060004"])
+def test_the_three_codes_of_the_spine_are_one_region(value: str) -> None:
+    """MADO, HL7 Europe and DICOM each use another one."""
+    region = as_region(Code(value, "SCT"))
+    assert region is not None
+    assert region.value == "1141981001"
+
+
+def test_a_body_part_leads_to_a_region_and_an_unknown_one_to_none() -> None:
+    """Spaces, case and underscores do not matter."""
+    head, unknown = region_of_body_part(" head "), region_of_body_part("CUBE")
+    assert head is not None
+    assert head.value == "774007"
+    assert unknown is None
+
+
+def test_numeric_dicom_codes_are_no_modalities() -> None:
+    """113000 is a document title of the same scheme."""
+    assert is_modality(Code("CT", "DCM"))
+    assert not is_modality(Code("113000", "DCM"))

@@ -1,0 +1,163 @@
+"""The audit trail: appended, never rewritten, whole after a crash, silent about nobody."""
+
+from __future__ import annotations
+
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from time import perf_counter
+
+import pytest
+from lxml import etree
+
+from gateway.domain import Refusal
+from gateway.transport.audit_store import AuditNotKept, AuditStore
+from tests.builders import NOON, make_audit_event
+
+
+def test_a_record_is_an_index_line_and_a_message(tmp_path: Path) -> None:
+    """What was appended comes back: number, index and valid XML."""
+    store = AuditStore(tmp_path, "ncpeh-a")
+
+    number = store.append(make_audit_event(id="e-1"))
+
+    (record,) = store.events()
+    assert number == record.number == 1
+    assert record.index["transaction"] == "ITI-38"
+    assert record.index["correlation_id"] == "corr-1"
+    source = etree.fromstring(record.xml).find("AuditSourceIdentification")
+    assert source is not None
+    assert source.get("AuditSourceID") == "ncpeh-a"
+    (file,) = tmp_path.iterdir()
+    assert file.name == "2026-11-22.audit"
+    assert len(file.read_bytes().splitlines()) == 2
+
+
+def test_the_index_names_no_person(tmp_path: Path) -> None:
+    """Patient and professional are in the message alone."""
+    store = AuditStore(tmp_path, "s")
+    store.append(make_audit_event())
+
+    (record,) = store.events()
+
+    assert b"A-0001" in record.xml
+    assert b"Lindqvist" in record.xml
+    assert not any(word in json.dumps(record.index) for word in ("A-0001", "Lindqvist", "hcp-77"))
+
+
+def test_days_have_their_own_files_and_numbers_go_on_after_a_restart(tmp_path: Path) -> None:
+    """A store opened again continues the numbers, and old files are not touched."""
+    first = AuditStore(tmp_path, "s")
+    first.append(make_audit_event(id="late", at=NOON - timedelta(days=1)))
+    first.append(make_audit_event(id="now"))
+    before = (tmp_path / "2026-11-21.audit").read_bytes()
+
+    again = AuditStore(tmp_path, "s")
+    number = again.append(make_audit_event(id="next"))
+
+    assert number == 3
+    assert [record.index["id"] for record in again.events()] == ["late", "now", "next"]
+    assert (tmp_path / "2026-11-21.audit").read_bytes() == before
+
+
+def test_an_event_told_late_keeps_the_order_of_numbers(tmp_path: Path) -> None:
+    """Reading on by number misses nothing, even when an event of yesterday comes after today's."""
+    store = AuditStore(tmp_path, "s")
+    store.append(make_audit_event(id="today"))
+    store.append(make_audit_event(id="yesterday", at=NOON - timedelta(days=1)))
+
+    (first,) = store.events(limit=1)
+    (second,) = store.events(since=first.number)
+
+    assert (first.index["id"], second.index["id"]) == ("today", "yesterday")
+
+
+def test_listing_goes_on_from_a_number_with_a_limit(tmp_path: Path) -> None:
+    """`since` leaves out what was seen, `limit` bounds the answer."""
+    store = AuditStore(tmp_path, "s")
+    for number in range(5):
+        store.append(make_audit_event(id=f"e-{number}"))
+
+    assert [record.number for record in store.events(since=2)] == [3, 4, 5]
+    assert [record.number for record in store.events(since=1, limit=2)] == [2, 3]
+    assert list(store.events(limit=0)) == []
+
+
+def test_one_event_is_found_by_id(tmp_path: Path) -> None:
+    """An event is found whatever day it is of; an unknown one is None."""
+    store = AuditStore(tmp_path, "s")
+    store.append(make_audit_event(id="old", at=NOON - timedelta(days=3)))
+    store.append(make_audit_event(id="new"))
+
+    found = store.find("old")
+
+    assert found is not None
+    assert found.index["id"] == "old"
+    assert store.find("none") is None
+
+
+@pytest.mark.parametrize("cut", [1, 40, 700])
+def test_a_torn_record_is_skipped_and_the_next_one_is_whole(tmp_path: Path, cut: int) -> None:
+    """A record cut off by a crash hides neither what came before nor what comes after."""
+    store = AuditStore(tmp_path, "s")
+    store.append(make_audit_event(id="whole"))
+    store.append(make_audit_event(id="torn"))
+    (file,) = tmp_path.iterdir()
+    with file.open("r+b") as handle:
+        handle.truncate(file.stat().st_size - cut)
+
+    again = AuditStore(tmp_path, "s")
+    again.append(make_audit_event(id="after"))
+
+    assert [record.index["id"] for record in again.events()][-1] == "after"
+    assert next(again.events()).index["id"] == "whole"
+    ids = [record.index["id"] for record in again.events()]
+    # Losing only the last line break loses nothing.
+    assert ids == (["whole", "torn", "after"] if cut == 1 else ["whole", "after"])
+
+
+def test_a_write_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk half-way through a record raises, and the record does not count."""
+    store = AuditStore(tmp_path, "s")
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: real(fd, data[:50]))
+
+    with pytest.raises(AuditNotKept) as caught:
+        store.append(make_audit_event(id="lost"))
+    monkeypatch.undo()
+    store.append(make_audit_event(id="kept"))
+
+    assert caught.value.refusal is Refusal.INTERNAL
+    assert isinstance(caught.value.__cause__, OSError)
+    assert [record.index["id"] for record in store.events()] == ["kept"]
+
+
+def test_an_event_that_cannot_be_encoded_is_told(tmp_path: Path) -> None:
+    """A naive time is a fault of ours, raised like any other failure to keep the event."""
+    with pytest.raises(AuditNotKept):
+        AuditStore(tmp_path, "s").append(make_audit_event(at=NOON.replace(tzinfo=None)))
+
+
+def test_many_threads_write_whole_records(tmp_path: Path) -> None:
+    """Records of concurrent writers neither mix nor share a number."""
+    store = AuditStore(tmp_path, "s", durable=True)
+    events = [make_audit_event(id=f"e-{number}") for number in range(60)]
+
+    with ThreadPoolExecutor(8) as pool:
+        numbers = list(pool.map(store.append, events))
+
+    assert sorted(numbers) == list(range(1, 61))
+    assert {record.index["id"] for record in store.events()} == {event.id for event in events}
+
+
+def test_appending_costs_little(tmp_path: Path) -> None:
+    """A verb is not held up: many times faster than any exchange over a network."""
+    store = AuditStore(tmp_path, "s")
+
+    start = perf_counter()
+    for number in range(200):
+        store.append(make_audit_event(id=f"e-{number}"))
+
+    assert (perf_counter() - start) / 200 < 0.02
