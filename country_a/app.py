@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from gateway.transport.control import Control, control_app
 
 from country_a.national.sql import OpenSystems, open_systems
+from country_a.oids import NationalOids
 from country_a.responder import Responder
 from gateway.config import Settings
 from gateway.domain import CommunityId, ImageSource, Oid
@@ -41,6 +42,16 @@ async def national_systems(settings: Settings) -> OpenSystems:
         settings.gateway.state,
         database_url=settings.national.database,
         documents_url=settings.national.documents,
+    )
+
+
+def oids_of(settings: Settings) -> NationalOids:
+    """The identifiers under which this country's institutions assign theirs."""
+    return NationalOids.under(
+        CommunityId(settings.gateway.community),
+        repository=Oid(settings.national.repository),
+        imaging_source=Oid(settings.national.imaging_source),
+        patients=Oid(settings.national.patient_authority),
     )
 
 

@@ -27,7 +27,9 @@ from gateway.domain.codes import DCM, SCT, as_region, region_of_body_part
 TITLE = Code("131560", DCM, "Manifest with Description")
 
 # What these modalities hold is about a study and acquires nothing (PS3.16 CID 32).
-_NOT_ACQUIRED = frozenset("KO SR PR SEG DOC REG RTDOSE RTPLAN RTSTRUCT OT AU PLAN FID".split())
+_NOT_ACQUIRED = frozenset(
+    {"KO", "SR", "PR", "SEG", "DOC", "REG", "RTDOSE", "RTPLAN", "RTSTRUCT", "OT", "AU", "PLAN"}
+)
 _LATERALITY = {
     "L": Code("7771000", SCT, "Left"),
     "R": Code("24028007", SCT, "Right"),

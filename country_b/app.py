@@ -126,7 +126,7 @@ async def running(
             communities={
                 peer.community: community_of(peer, syntaxes)
                 for peer in book.peers
-                if peer.community in exchanges
+                if peer.community is not None and peer.community in exchanges
             },
             information_version=settings.portal.information_version,
             kept_quota_bytes=settings.portal.kept_quota_bytes,

@@ -262,7 +262,7 @@ class Initiator:
             return found
 
         blob = await writer.finish(inspect)
-        read = manifest[0] if manifest else Outcome[ImagingManifest]()
+        read: Outcome[ImagingManifest] = manifest[0] if manifest else Outcome()
         usable = read.items[0] if read.items and not blob.problem else None
         kept = KeptDocument(
             ref=entry.ref,

@@ -260,7 +260,12 @@ class KeptStore:
                 (self._folder / name).mkdir(parents=True, exist_ok=True)
             for left in (self._folder / "incoming").iterdir():
                 left.unlink(missing_ok=True)
-            return sum(file.stat().st_size for file in self._folder.rglob("*") if file.is_file())
+            return sum(
+                file.stat().st_size
+                for name in ("kept", "quarantine")
+                for file in (self._folder / name).rglob("*")
+                if file.is_file()
+            )
 
         self._used = await asyncio.to_thread(prepare)
 

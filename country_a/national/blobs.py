@@ -75,6 +75,11 @@ class BlobRepository:
             return
         await obstore.put_async(self._store, key, data)
 
+    async def clear(self) -> None:
+        """Take away every document."""
+        async for batch in obstore.list(self._store, prefix="documents"):
+            await obstore.delete_async(self._store, [one["path"] for one in batch])
+
     async def ping(self) -> None:
         """Raise when the store cannot be reached."""
         await obstore.list_with_delimiter_async(self._store, prefix="documents/none")

@@ -177,7 +177,8 @@ class StoredInstance:
     """An instance of the image store: where its file lies and what its header says.
 
     `size_bytes` and `sha256` (lower-case hex) are of the whole DICOM file as stored.
-    `bits_stored`, `rows` and `columns` are 0 without pixels. `note_title` and `note_description` are there for key-image notes alone.
+    `bits_stored`, `rows` and `columns` are 0 without pixels. `note_title` and
+    `note_description` are there for key-image notes alone.
     """
 
     ref: InstanceRef

@@ -22,13 +22,16 @@ class OpenSystems:
 
     systems: NationalSystems
     engine: AsyncEngine
+    documents: BlobRepository
+    directory: Path
     image_folder: Path
 
     async def clear(self) -> None:
-        """Empty every table; documents and images on disk stay where they are."""
+        """Forget everything: every table and every document. Image files stay where they are."""
         async with self.engine.begin() as connection:
             for table in reversed(metadata.sorted_tables):
                 await connection.execute(table.delete())
+        await self.documents.clear()
 
     async def close(self) -> None:
         """Give the connections back."""
@@ -54,11 +57,18 @@ async def open_systems(
     database = (directory / "national.db").resolve()
     engine = open_engine(database_url or f"sqlite+aiosqlite:///{database}")
     await create_tables(engine)
+    documents = BlobRepository(open_store(documents_url or directory))
     systems = NationalSystems(
         patients=SqlPatientIndex(engine),
         registry=SqlRegistry(engine),
-        repository=BlobRepository(open_store(documents_url or directory)),
+        repository=documents,
         pacs=FolderPacs(engine),
         consent=SqlConsentRegister(engine),
     )
-    return OpenSystems(systems=systems, engine=engine, image_folder=images)
+    return OpenSystems(
+        systems=systems,
+        engine=engine,
+        documents=documents,
+        directory=directory,
+        image_folder=images,
+    )

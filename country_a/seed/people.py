@@ -87,15 +87,33 @@ _CAST: tuple[_Cast, ...] = (
     _Cast(Role.NO_DOCUMENTS, (("Kņaziņš", "Jānis"),), date(1966, 10, 10), _M),
 )
 _FAMILIES = (
-    "Bērziņš Dvořák Ivanauskaitė Çelik Núñez Sørensen Þórsdóttir Škvorecký Müller Lefèvre "
-    "Popović Wałęsa Αντωνίου Димитров Grüneis Häkkinen O'Neill Vella Õunapuu Kovács"
-).split()
+    "Bērziņš",
+    "Dvořák",
+    "Ivanauskaitė",
+    "Çelik",
+    "Núñez",
+    "Sørensen",
+    "Þórsdóttir",
+    "Škvorecký",
+    "Müller",
+    "Lefèvre",
+    "Popović",
+    "Wałęsa",
+    "Αντωνίου",
+    "Димитров",
+    "Grüneis",
+    "Häkkinen",
+    "O'Neill",
+    "Vella",
+    "Õunapuu",
+    "Kovács",
+)
 _GIVEN = {
-    _F: "Zoë Agnieszka Ιωάννα Мария Réka Siân Lotte Ása Dóra Noëmi".split(),
-    _M: "Jiří Søren Νίκος Борис Ádám Seán Loïc Björn Łukasz Tõnu".split(),
+    _F: ["Zoë", "Agnieszka", "Ιωάννα", "Мария", "Réka", "Siân", "Lotte", "Ása", "Dóra", "Noëmi"],
+    _M: ["Jiří", "Søren", "Νίκος", "Борис", "Ádám", "Seán", "Loïc", "Björn", "Łukasz", "Tõnu"],
 }
-_CITIES = "Stare Miasto,Nowy Brzeg,Dolina,Zielona Wyspa,Przystań".split(",")
-_STREETS = "Lipowa,Ogrodowa,Polna,Szkolna,Krótka".split(",")
+_CITIES = ["Stare Miasto", "Nowy Brzeg", "Dolina", "Zielona Wyspa", "Przystań"]
+_STREETS = ["Lipowa", "Ogrodowa", "Polna", "Szkolna", "Krótka"]
 
 
 def cast(oids: NationalOids) -> tuple[Person, ...]:
@@ -115,7 +133,7 @@ def cast(oids: NationalOids) -> tuple[Person, ...]:
 
 def crowd(oids: NationalOids, count: int, *, seed_number: int, first: int) -> tuple[Person, ...]:
     """Patients without a part, identifiers from XA-`first` on; the same for the same seed."""
-    rng = random.Random(f"{seed_number}/{first}")
+    rng = random.Random(f"{seed_number}/{first}")  # noqa: S311 (repeatable is the point)
     people = []
     for number in range(first, first + count):
         gender = rng.choice((_F, _M))

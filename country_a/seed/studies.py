@@ -159,7 +159,7 @@ class StudyOrder:
 
     `started` is aware and in the country's time zone. `requests` holds one (accession, order)
     pair or several. `compressed` stores the pixels in a compressed transfer syntax where the
-    kind has one. `extra` is how many further instances the first series has got.
+    kind has one.
     """
 
     number: int
@@ -169,7 +169,6 @@ class StudyOrder:
     institution: Organisation
     requests: tuple[ImagingRequest, ...]
     compressed: bool = False
-    extra: int = 0
 
 
 @dataclass(slots=True)
@@ -210,11 +209,9 @@ def _pictures(
 ) -> Iterator[phantoms.Pixels]:
     kind = order.kind
     if kind is Kind.CT:
-        more = order.extra if series == 1 else 0
-        return phantoms.ct_slices(scale.ct_slices + more, scale.ct_size, rng)
+        return phantoms.ct_slices(scale.ct_slices, scale.ct_size, rng)
     if kind is Kind.MR:
-        more = order.extra if series == 1 else 0
-        return phantoms.mr_slices(scale.mr_slices + more, scale.mr_size, rng)
+        return phantoms.mr_slices(scale.mr_slices, scale.mr_size, rng)
     if kind is Kind.MG:
         rows, columns = scale.mammogram
         return iter([phantoms.mammogram(rows, columns, rng, left=series == 1)])
@@ -225,7 +222,7 @@ def _pictures(
     if kind is Kind.SMALL_US:
         return (frame[:, :, 0] for frame in phantoms.ultrasound_frames(1, 64, 64, rng))
     rows, columns = scale.radiograph if kind is Kind.DX else (64, 64)
-    return (phantoms.radiograph(rows, columns, rng) for _ in range(1 + order.extra))
+    return iter([phantoms.radiograph(rows, columns, rng)])
 
 
 def patient_module(ds: Dataset, patient: PatientIdentity) -> None:

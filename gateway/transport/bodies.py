@@ -8,14 +8,13 @@ missing or unbracketed, and any transfer encoding is undone.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO
 
 from gateway.domain.documents import Content
 from gateway.domain.images import AnnouncedInstance, ImageChunk
 from gateway.domain.refusals import PeerMisbehaved, Refusal
+from gateway.transport.spool import SpooledContent, TooLarge
 from gateway.wire.multipart import (
     MultipartReader,
     PartBegin,
@@ -34,8 +33,8 @@ from gateway.wire.soap.mtom import (
     root_headers,
 )
 
-# An attachment that arrives before the root waits in memory up to this size, on disk beyond it.
-SPOOL_BYTES = 1024 * 1024
+# The most that may arrive before the root part, which every writer we know sends first.
+MAX_EARLY_BYTES = 256 * 1024 * 1024
 XOP_TYPES = frozenset({"multipart/related"})
 SIMPLE_TYPES = frozenset({"application/soap+xml", "text/xml", "application/xml", ""})
 
@@ -51,14 +50,6 @@ class AttachmentChunk:
     whole: bool = True
 
 
-@dataclass(slots=True)
-class _Part:
-    headers: tuple[tuple[str, str], ...]
-    cid: str
-    is_root: bool
-    kept: IO[bytes] | None = None
-
-
 class IncomingBody:
     """A SOAP body as it arrives: first `root()`, then, if it is MTOM, `attachments()`.
 
@@ -71,7 +62,7 @@ class IncomingBody:
         self._source = source
         self._limit = limit
         self._events: AsyncIterator[AttachmentChunk] | None = None
-        self._early: list[tuple[_Part, IO[bytes]]] = []
+        self._early: dict[str, _Early] = {}
         self.is_mtom = self.media_type in XOP_TYPES
         if not self.is_mtom and self.media_type not in SIMPLE_TYPES:
             raise DecodeError(
@@ -95,30 +86,26 @@ class IncomingBody:
         wanted = find_root(self.parameters)
         self._events = self._parts(wanted)
         root = bytearray()
-        early: dict[str, tuple[_Part, IO[bytes]]] = {}
         async for chunk in self._events:
             if chunk.cid == _ROOT:
                 root += chunk.data
                 if len(root) > self._limit:
                     raise self._too_large()
                 if chunk.last:
-                    self._early = list(early.values())
                     return bytes(root)
             else:
-                _spool(early, chunk)
+                self._wait(chunk)
         raise DecodeError(
             "multipart body", f"no part {wanted!r}" if wanted else "no part", "the root part"
         )
 
     async def attachments(self) -> AsyncIterator[AttachmentChunk]:
         """Everything after (or before) the root, part by part. To be called after `root`."""
-        for part, kept in self._early:
-            with kept:
-                kept.seek(0)
-                while data := kept.read(SPOOL_BYTES):
-                    yield AttachmentChunk(part.cid, part.headers, data, False)
-                yield AttachmentChunk(part.cid, part.headers, b"", True)
-        self._early = []
+        for cid, (headers, content) in self._early.items():
+            async for data in content.chunks():
+                yield AttachmentChunk(cid, headers, data, False)
+            yield AttachmentChunk(cid, headers, b"", True)
+        self._early = {}
         if self._events is not None:
             async for chunk in self._events:
                 yield chunk
@@ -133,6 +120,15 @@ class IncomingBody:
                 raise DecodeError("attachments", f"over {limit} bytes", f"at most {limit} bytes")
             parts.setdefault(chunk.cid, bytearray()).extend(chunk.data)
         return {cid: bytes(data) for cid, data in parts.items()}
+
+    def _wait(self, chunk: AttachmentChunk) -> None:
+        """Keep a part that came before the root until it is asked for."""
+        if chunk.cid not in self._early:
+            self._early[chunk.cid] = (chunk.headers, SpooledContent(MAX_EARLY_BYTES))
+        try:
+            self._early[chunk.cid][1].write(chunk.data)
+        except TooLarge as error:
+            raise DecodeError("multipart body", str(error), "the root part first") from error
 
     def _too_large(self) -> DecodeError:
         return DecodeError("SOAP envelope", f"over {self._limit} bytes", f"at most {self._limit}")
@@ -175,19 +171,12 @@ class IncomingBody:
             yield AttachmentChunk(cid, headers, decoder.finish(), True, whole=False)
 
 
+_Early = tuple[tuple[tuple[str, str], ...], SpooledContent]
 _ROOT = "\0root"  # no Content-ID can hold a NUL
 
 
 def _header(headers: Sequence[tuple[str, str]], name: str) -> str:
     return next((value for key, value in headers if key.lower() == name), "")
-
-
-def _spool(early: dict[str, tuple[_Part, IO[bytes]]], chunk: AttachmentChunk) -> None:
-    if chunk.cid not in early:
-        part = _Part(headers=chunk.headers, cid=chunk.cid, is_root=False)
-        kept = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115  closed when read
-        early[chunk.cid] = (part, kept)
-    early[chunk.cid][1].write(chunk.data)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

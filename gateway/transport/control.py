@@ -49,12 +49,12 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         "GET",
         "/transcripts/{id}/request",
-        "the request as it was on the wire; ?head=1 adds start line and headers",
+        "the request as on the wire; ?head=1 adds its headers",
     ),
     Route(
         "GET",
         "/transcripts/{id}/answer",
-        "the answer as it was on the wire; ?head=1 adds start line and headers",
+        "the answer as on the wire; ?head=1 adds its headers",
     ),
     Route("GET", "/audit", "audit records, oldest first: ?since=NUMBER &limit=N"),
     Route("GET", "/audit/{id}", "one audit message as XML"),
@@ -97,7 +97,7 @@ class Control:
             ("POST", "/seed"): self.seed,
         }
 
-    async def health(self, request: web.Request) -> web.Response:
+    async def health(self, _request: web.Request) -> web.Response:
         """200 when every ping succeeds, else 503; which failed and why in either case."""
         checks = {name: await _ping(ping) for name, ping in self._pings.items()}
         well = all(check["ok"] for check in checks.values())

@@ -126,14 +126,23 @@ class SoapServer:
     async def _post(self, request: web.Request) -> web.StreamResponse:
         caller = peer_of(request.get_extra_info("ssl_object"), request.remote or "")
         peer = self._identity.peers.caller(caller)
-        record = self._keeper.open(
-            side=Side.RESPONDER,
-            transaction=None,
-            peer=peer.community,
-            endpoint=f"{request.scheme}://{request.host}{request.path}",
-            correlation_id="",
-            caller=caller,
-        )
+        try:
+            record = self._keeper.open(
+                side=Side.RESPONDER,
+                transaction=None,
+                peer=peer.community,
+                endpoint=f"{request.scheme}://{request.host}{request.path}",
+                correlation_id="",
+                caller=caller,
+            )
+        except NotNow as error:
+            # What cannot be kept is not begun: no transcript, no exchange.
+            fault = Fault(code=FaultCode.RECEIVER, reason=error.text)
+            return web.Response(
+                status=fault.http_status,
+                body=write_fault(fault),
+                headers={"Content-Type": FAULT_CONTENT_TYPE},
+            )
         call = _Call(request=request, record=record, caller=caller, peer=peer)
         with record:
             try:

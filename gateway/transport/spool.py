@@ -35,6 +35,9 @@ class SpooledContent:
         self._size = 0
         self._turn = threading.Lock()  # two readers share one file position
 
+    def __del__(self) -> None:
+        self._file.close()
+
     @property
     def size_bytes(self) -> int:
         """How many bytes there are."""

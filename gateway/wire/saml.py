@@ -157,6 +157,18 @@ ATTRIBUTES: tuple[AttributeRule, ...] = (
         kinds=_WHO,
         required=(Kind.HCP,),
     ),
+    # In a TRC the XSPA subject is the patient; older peers use the XACML resource instead.
+    AttributeRule(
+        claim=Claim.PATIENT,
+        friendly="XSPA Subject",
+        names=(
+            _XSPA + "subject:subject-id",
+            "urn:oasis:names:tc:xacml:1.0:resource:resource-id",
+            "urn:oasis:names:tc:xacml:2.0:resource:resource-id",
+        ),
+        kinds=(Kind.TRC,),
+        required=(Kind.TRC,),
+    ),
     AttributeRule(
         claim=Claim.PURPOSE,
         friendly="XSPA Purpose Of Use",
@@ -178,18 +190,6 @@ ATTRIBUTES: tuple[AttributeRule, ...] = (
         kinds=_WHO,
         required=(Kind.HCP,),
         many=True,
-    ),
-    # In a TRC the XSPA subject is the patient; older peers use the XACML resource instead.
-    AttributeRule(
-        claim=Claim.PATIENT,
-        friendly="XSPA Subject",
-        names=(
-            _XSPA + "subject:subject-id",
-            "urn:oasis:names:tc:xacml:1.0:resource:resource-id",
-            "urn:oasis:names:tc:xacml:2.0:resource:resource-id",
-        ),
-        kinds=(Kind.TRC,),
-        required=(Kind.TRC,),
     ),
     AttributeRule(
         claim=Claim.PATIENT,

@@ -122,6 +122,7 @@ def _confirmed(claims: Claims, policy: AssertionPolicy) -> bool:
 
 
 def _valid_now(evidence: Evidence, policy: AssertionPolicy, now: datetime) -> None:
+    # Always our own time is shifted: a peer's may be the last that a date can hold.
     skew = timedelta(seconds=policy.skew_seconds)
     for claims in evidence.all:
         start, end = claims.not_before, claims.not_on_or_after
@@ -134,13 +135,13 @@ def _valid_now(evidence: Evidence, policy: AssertionPolicy, now: datetime) -> No
             if item.method in policy.confirmation_methods
         ]
         problems = (
-            (now < start - skew, "not yet valid"),
-            (now >= end + skew, "expired"),
+            (now + skew < start, "not yet valid"),
+            (now - skew >= end, "expired"),
             (end <= start, "valid for no time at all"),
             (end - start > most, f"valid for more than {policy.max_seconds(claims.kind)} seconds"),
             (claims.issued > now + skew, "issued in the future"),
             (
-                all(moment is not None and now >= moment + skew for moment in until),
+                all(moment is not None and now - skew >= moment for moment in until),
                 "its subject is no longer confirmed",
             ),
             # SAML 2.0 Core 2.5.1.1: a condition that is not understood makes it indeterminate.

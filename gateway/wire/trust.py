@@ -35,6 +35,8 @@ from cryptography.x509.verification import (
 
 # Root, issuing authority, leaf is the shape of national trust domains; one more for a cross-sign.
 MAX_CHAIN = 3
+# Signers remembered as chained; a peer has one or two, and only trusted ones are remembered.
+MAX_REMEMBERED = 64
 
 _PEM_CRL = re.compile(rb"-----BEGIN X509 CRL-----.+?-----END X509 CRL-----", re.DOTALL)
 _CRL_KEYS = (
@@ -65,6 +67,11 @@ class TrustStore:
     pinned: tuple[x509.Certificate, ...] = ()
     _builder: PolicyBuilder | None = field(init=False, repr=False, compare=False)
     _pins: frozenset[bytes] = field(init=False, repr=False, compare=False)
+    # Chains found before: the search is the dear part, and depends on the time only through the
+    # validity of the members, which is checked at each use. A memory, not a state.
+    _chains: dict[bytes, tuple[x509.Certificate, ...]] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
 
     def __post_init__(self) -> None:
         for crl in self.crls:
@@ -104,14 +111,18 @@ class TrustStore:
     def check(self, certificate: x509.Certificate, now: datetime) -> None:
         """Believe a signer's certificate at a moment, or raise `CertificateProblem`."""
         now = now.astimezone(UTC)
-        if now < certificate.not_valid_before_utc:
-            raise CertificateProblem("the signer's certificate is not yet valid")
-        if now > certificate.not_valid_after_utc:
-            raise CertificateProblem("the signer's certificate has expired")
-        if certificate.fingerprint(hashes.SHA256()) in self._pins:
+        _check_time(certificate, now, "the signer's certificate")
+        fingerprint = certificate.fingerprint(hashes.SHA256())
+        if fingerprint in self._pins:
             self._check_pin(certificate, now)
             return
-        chain = self._chain(certificate, now)
+        chain = self._chains.get(fingerprint)
+        if chain is None:
+            chain = self._chain(certificate, now)
+            if len(self._chains) < MAX_REMEMBERED:
+                self._chains[fingerprint] = chain
+        for authority in chain[1:]:
+            _check_time(authority, now, "an issuer's certificate")
         if self.crls:
             for subject in chain[:-1]:
                 self._check_revocation(subject, now, must_be_covered=True)
@@ -128,12 +139,12 @@ class TrustStore:
             raise CertificateProblem("the signer's certificate is not for signatures")
         self._check_revocation(certificate, now, must_be_covered=False)
 
-    def _chain(self, certificate: x509.Certificate, now: datetime) -> list[x509.Certificate]:
+    def _chain(self, certificate: x509.Certificate, now: datetime) -> tuple[x509.Certificate, ...]:
         if self._builder is None:
             raise CertificateProblem("the signer is not known")
         verifier = self._builder.time(now).build_client_verifier()
         try:
-            return verifier.verify(certificate, list(self.intermediates)).chain
+            return tuple(verifier.verify(certificate, list(self.intermediates)).chain)
         except VerificationError as problem:
             raise CertificateProblem(f"the signer is not trusted: {problem}") from problem
         except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension) as problem:
@@ -149,6 +160,13 @@ class TrustStore:
             raise CertificateProblem("the signer's certificate, or its issuer's, is revoked")
         if (lists or must_be_covered) and not any(_is_current(crl, now) for crl in lists):
             raise CertificateProblem("no current revocation list covers the signer's certificate")
+
+
+def _check_time(certificate: x509.Certificate, now: datetime, whose: str) -> None:
+    if now < certificate.not_valid_before_utc:
+        raise CertificateProblem(f"{whose} is not yet valid")
+    if now > certificate.not_valid_after_utc:
+        raise CertificateProblem(f"{whose} has expired")
 
 
 def _is_current(crl: x509.CertificateRevocationList, now: datetime) -> bool:

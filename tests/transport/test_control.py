@@ -186,10 +186,11 @@ async def test_seeding_is_offered_or_not(client: Client, tap: Tap, audit: AuditS
         full = await seeding.post("/seed", json={"size": "huge"})
         broken = await seeding.post("/seed", data=b"{")
         listed = await seeding.post("/seed", data=b"[]")
+        seeded = await done.json()
 
     assert refused.status == 404
     assert "nothing to seed" in (await refused.json())["error"]
-    assert (await done.json()) == {"seeded": {"patients": 3}}
+    assert seeded == {"seeded": {"patients": 3}}
     assert wishes[:2] == [{"size": "tiny"}, {}]
     assert [r.status for r in (empty, full, broken, listed)] == [200, 503, 400, 400]
 

@@ -38,6 +38,7 @@ MESSAGE_DETAIL = "MessageID"
 
 _UNCARRIED = re.compile("[^\\x09\\x0a\\x0d\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
 _SPACE = re.compile(r"\s+")
+_HOST_NAME = re.compile(r"(?=.*[a-z])[a-z0-9-]+(\.[a-z0-9-]+)*", re.IGNORECASE)
 
 _Coded = tuple[str, str, str]  # csd-code, codeSystemName, originalText
 
@@ -329,12 +330,14 @@ def _clean(text: str) -> str:
 
 
 def _host_of(endpoint: str) -> str:
+    """The host of a URL, a bare host name or an address; "" for anything else, such as an OID."""
     if not endpoint or endpoint == ANONYMOUS:
         return ""
     try:
-        return urlsplit(endpoint if "//" in endpoint else f"//{endpoint}").hostname or ""
+        host = urlsplit(endpoint).hostname if "//" in endpoint else endpoint
     except ValueError:  # a peer's ReplyTo may be anything
         return ""
+    return host if host and (_is_address(host) or _HOST_NAME.fullmatch(host)) else ""
 
 
 def _is_address(host: str) -> bool:

@@ -131,10 +131,10 @@ class InstanceHeader:
 class _Limited(io.RawIOBase):
     """A binary file of which only so many bytes may be read: no header may go on for ever."""
 
-    def __init__(self, file: BinaryIO, limit: int) -> None:
+    def __init__(self, file: BinaryIO) -> None:
         super().__init__()
         self._file = file
-        self._left = limit
+        self._left = MAX_HEADER_BYTES
 
     def read(self, size: int = -1) -> bytes:
         """Read, unless the limit is passed."""
@@ -156,38 +156,46 @@ class _Limited(io.RawIOBase):
 
 
 def read_header(file: BinaryIO) -> FileDataset:
-    """Everything before the pixel data, which is never loaded; the file is left there.
+    """Everything before the pixel data, which is never loaded; the file must be seekable.
 
-    The file must be seekable. A missing preamble or file meta information and wrong values are
-    borne. Only for the deflated syntax does the file end elsewhere than at the pixel data.
-    Raises `DecodeError` for what is not a DICOM instance or has a header beyond the limits.
+    A missing preamble or file meta information and wrong values are borne. Raises `DecodeError`
+    for what is not a DICOM instance or has a header beyond the limits.
     """
-    return _read(file, whole=False)
+    return _read(file, whole=False, inflated=MAX_HEADER_BYTES)[0]
+
+
+def read_to_pixels(file: BinaryIO) -> tuple[FileDataset, BinaryIO]:
+    """The header as `read_header` reads it, and a stream that stands at the pixel data after it.
+
+    The stream is the file, but for a deflated instance one in memory. It stands at the end of
+    the data set where there is no pixel data.
+    """
+    return _read(file, whole=False, inflated=MAX_INFLATED_BYTES)
 
 
 def read_whole(data: bytes) -> FileDataset:
     """A whole data set from memory, for objects without pixels. Raises `DecodeError`."""
-    return _read(io.BytesIO(data), whole=True)
+    return _read(io.BytesIO(data), whole=True, inflated=MAX_INFLATED_BYTES)[0]
 
 
-def _read(file: BinaryIO, *, whole: bool) -> FileDataset:
+def _read(file: BinaryIO, *, whole: bool, inflated: int) -> tuple[FileDataset, BinaryIO]:
     with reading("file"):
         size = file.seek(0, io.SEEK_END)
         file.seek(0)
         meta = _file_meta(file)
+        stream = file
         if text(meta, Tag(0x0002, 0x0010)) == DEFLATED:
-            ds = _read_deflated(file, meta, whole=whole)
+            stream = io.BytesIO(inflate(file.read(MAX_INFLATED_BYTES), inflated))
+            ds = _read_deflated(stream, meta, whole=whole)
         else:
             file.seek(0)
-            bounded = (
-                file if whole or size <= MAX_HEADER_BYTES else _Limited(file, MAX_HEADER_BYTES)
-            )
+            bounded = file if whole or size <= MAX_HEADER_BYTES else _Limited(file)
             ds = dcmread(cast(BinaryIO, bounded), stop_before_pixels=not whole, force=True)
         if _SOP_CLASS not in ds and _SOP_INSTANCE not in ds:
             is_directory = text(meta, Tag(0x0002, 0x0002)) == "1.2.840.10008.1.3.10"
             found = "a media directory" if is_directory else "no SOP Class and no SOP Instance UID"
             raise DecodeError("file", found, "a DICOM instance", "PS3.3 C.12.1")
-    return ds
+    return ds, stream
 
 
 def _file_meta(file: BinaryIO) -> FileMetaDataset:
@@ -206,10 +214,7 @@ def inflate(data: bytes, limit: int) -> bytes:
         raise DecodeError("data set", str(error), "a deflated data set", "PS3.5 A.5") from error
 
 
-def _read_deflated(file: BinaryIO, meta: FileMetaDataset, *, whole: bool) -> FileDataset:
-    packed = file.read(MAX_INFLATED_BYTES)
-    limit = MAX_INFLATED_BYTES if whole else MAX_HEADER_BYTES
-    plain = io.BytesIO(inflate(packed, limit))
+def _read_deflated(plain: BinaryIO, meta: FileMetaDataset, *, whole: bool) -> FileDataset:
     stop = None if whole else (lambda tag, _vr, _length: tag in PIXEL_TAGS)
     found = read_dataset(plain, False, True, stop_when=stop)
     ds = FileDataset(plain, found, b"\0" * 128, meta, False, True)

@@ -104,20 +104,20 @@ def text(ds: Dataset, tag: BaseTag) -> str:
     element = ds.get_item(tag)
     if element is None:
         return ""
-    value = element.value
-    if isinstance(value, bytes):
-        if value.isascii() and b"\x1b" not in value:
-            return value.decode("ascii").strip(_PADDING)
+    raw = value = element.value
+    if isinstance(raw, bytes):
+        if raw.isascii() and b"\x1b" not in raw:
+            return str(raw, "ascii").strip(_PADDING)
         try:
             value = ds[tag].value
         except PYDICOM_ERRORS:
-            return value.decode("latin-1").strip(_PADDING)
+            return str(raw, "latin-1").strip(_PADDING)
     if value is None or (isinstance(value, Sequence) and value and isinstance(value[0], Dataset)):
         return ""
     if isinstance(value, MultiValue | list | tuple):
         return "\\".join(str(part) for part in value).strip(_PADDING)
     if isinstance(value, bytes):
-        return value.decode("latin-1").strip(_PADDING)
+        return str(value, "latin-1").strip(_PADDING)
     return str(value).strip(_PADDING)
 
 

@@ -18,7 +18,7 @@ from gateway.domain.people import Gender, HumanName, Organisation
 from gateway.wire.dicom.elements import DESIGNATOR_OF_SCHEME, oid_text
 from gateway.wire.problems import EncodeError
 
-EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
+EXPLICIT_LITTLE_ENDIAN = Uid("1.2.840.10008.1.2.1")
 # Our own class and version, as every writer of DICOM files names itself (PS3.7 annex D.3.3.2).
 IMPLEMENTATION_CLASS = "2.25.104273862514933271645320842177951836294"
 IMPLEMENTATION_VERSION = "NCPEH_SIM_1"
@@ -101,10 +101,8 @@ def offset(value: int) -> bytes:
     return element(0x00080201, "SH", f"{sign}{abs(value) // 60:02}{abs(value) % 60:02}".encode())
 
 
-def person(tag: int, name: HumanName | None) -> bytes:
-    """A PN: family, first given name, the other given names, prefix, suffix."""
-    if name is None:
-        return element(tag, "PN", b"")
+def person_text(name: HumanName) -> str:
+    """A name as PN: family, first given name, the other given names, prefix, suffix."""
     components = (
         name.family,
         name.given[0] if name.given else "",
@@ -113,7 +111,12 @@ def person(tag: int, name: HumanName | None) -> bytes:
         name.suffix,
     )
     clean = (part.translate(_FORBIDDEN).replace("^", " ").replace("=", " ") for part in components)
-    return element(tag, "PN", "^".join(clean)[: LIMITS["PN"]].rstrip("^ ").encode("utf-8"))
+    return "^".join(clean)[: LIMITS["PN"]].rstrip("^ ")
+
+
+def person(tag: int, name: HumanName | None) -> bytes:
+    """A PN element; empty for None."""
+    return element(tag, "PN", person_text(name).encode("utf-8") if name else b"")
 
 
 class Schemes:
@@ -223,20 +226,25 @@ def institution(of: Organisation | None) -> bytes:
     return descriptive(0x00080080, "LO", xon if len(xon) <= LIMITS["LO"] else name)
 
 
-def part10(elements: Mapping[int, bytes], *, sop_class: Uid, instance: Uid) -> bytes:
-    """A whole file: preamble, file meta information, the elements in the order of their tags.
-
-    `elements` maps each tag to its encoded element; an empty value leaves the element out.
-    """
+def file_head(*, sop_class: Uid, instance: Uid, syntax: Uid) -> bytes:
+    """Preamble, prefix and file meta information of a file (PS3.10 7.1)."""
     meta = b"".join(
         (
             element(0x00020001, "OB", b"\0\1"),
             exact(0x00020002, "UI", sop_class),
             exact(0x00020003, "UI", instance),
-            exact(0x00020010, "UI", EXPLICIT_LITTLE_ENDIAN),
+            exact(0x00020010, "UI", syntax),
             exact(0x00020012, "UI", IMPLEMENTATION_CLASS),
             exact(0x00020013, "SH", IMPLEMENTATION_VERSION),
         )
     )
-    head = b"\0" * 128 + b"DICM" + element(0x00020000, "UL", struct.pack("<I", len(meta)))
-    return b"".join((head, meta, *(elements[tag] for tag in sorted(elements))))
+    return b"\0" * 128 + b"DICM" + element(0x00020000, "UL", struct.pack("<I", len(meta))) + meta
+
+
+def part10(elements: Mapping[int, bytes], *, sop_class: Uid, instance: Uid) -> bytes:
+    """A whole file: its head, then the elements in the order of their tags.
+
+    `elements` maps each tag to its encoded element; an empty value leaves the element out.
+    """
+    head = file_head(sop_class=sop_class, instance=instance, syntax=EXPLICIT_LITTLE_ENDIAN)
+    return head + b"".join(elements[tag] for tag in sorted(elements))

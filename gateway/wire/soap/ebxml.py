@@ -147,7 +147,7 @@ def read_slots(parent: Element) -> dict[str, list[str]]:
 def _localized(name: Element) -> str:
     for localized in name:
         if localized.tag == LOCALIZED_STRING:
-            return (localized.get("value") or "").strip()
+            return localized.get("value", "").strip()
     return ""
 
 
@@ -168,8 +168,11 @@ def read_coding(classification: Element) -> tuple[str, str]:
     scheme = display = ""
     for child in classification:
         tag = child.tag
-        if tag == NAME:
+        if tag == SLOT:
+            if not scheme and child.get("name") == "codingScheme":
+                for listed in child:
+                    for value in listed:
+                        scheme = scheme or read_value(value)
+        elif tag == NAME:
             display = display or _localized(child)
-        elif tag == SLOT and not scheme and child.get("name") == "codingScheme":
-            scheme = next((read_value(value) for value in child.iter(VALUE)), "")
     return scheme, display

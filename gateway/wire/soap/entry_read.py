@@ -7,7 +7,6 @@ error. The writer is `entry_write`; tolerances: ITI TF-3 4.2.3.2 against what pe
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TypeAlias
 
 from gateway.domain import (
@@ -50,7 +49,6 @@ from gateway.wire.soap.entry_values import (
     read_code,
     read_hash,
     read_home,
-    read_patient,
     read_references,
     read_repository,
     read_size,
@@ -69,13 +67,19 @@ MAX_SUBJECT = 256  # as much of an id as an issue repeats
 _NO_CODE = Code("", "")
 _REFERENCES = "urn:ihe:iti:xds:2013:referenceIdList"
 _UNTYPED = "application/octet-stream"  # the default of ExtrinsicObject/@mimeType in rim.xsd
-_SINGLE = {
-    Scheme.CLASS.value: "classCode",
-    Scheme.TYPE.value: "typeCode",
-    Scheme.FORMAT.value: "formatCode",
-    Scheme.FACILITY.value: "healthcareFacilityTypeCode",
-    Scheme.PRACTICE.value: "practiceSettingCode",
-}
+# Plain strings: a member of an enum costs as much to look up as a slot to read.
+_AUTHOR = Scheme.AUTHOR.value
+_CONFIDENTIALITY = Scheme.CONFIDENTIALITY.value
+_EVENT = Scheme.EVENT.value
+_PATIENT_ID = Scheme.PATIENT_ID.value
+_UNIQUE_ID = Scheme.UNIQUE_ID.value
+_SINGLE = (
+    (Scheme.CLASS.value, "classCode"),
+    (Scheme.TYPE.value, "typeCode"),
+    (Scheme.FORMAT.value, "formatCode"),
+    (Scheme.FACILITY.value, "healthcareFacilityTypeCode"),
+    (Scheme.PRACTICE.value, "practiceSettingCode"),
+)
 
 
 def _identifiers(element: Element) -> dict[str, str]:
@@ -95,33 +99,37 @@ def _entry_id(text: str, what: str) -> EntryId:
 
 
 def read_entry(
-    element: Element, *, default_home: CommunityId | None = None
+    element: Element,
+    *,
+    default_home: CommunityId | None = None,
+    patients: dict[str, PatientId] | None = None,
 ) -> tuple[DocumentEntry | None, tuple[Issue, ...]]:
     """A `rim:ExtrinsicObject` as an entry, and what is to be said about it.
 
     None when the row cannot be used: then one of the issues is an error. `default_home` is the
     community the answer came from, taken (with a warning) for a row that does not name its own.
+    `patients` remembers the patient ids read so far in the same answer.
     """
     subject = (element.get("id") or "").strip()[:MAX_SUBJECT]
     try:
         identifiers = _identifiers(element)
-        unique_id = identifiers.get(Scheme.UNIQUE_ID, "")
+        unique_id = identifiers.get(_UNIQUE_ID, "")
         subject = unique_id[:MAX_SUBJECT] or subject
-        return _entry(element, identifiers, unique_id, default_home)
+        return _entry(element, identifiers, default_home, Notes(patients))
     except Unusable as error:
         text = f"a row cannot be used: {error}"
         return None, (Issue(refusal=Refusal.PEER_MISBEHAVED, text=text, subject=subject),)
 
 
 def _ref(
-    identifiers: dict[str, str], unique_id: str, home: CommunityId, repository: str, notes: Notes
+    identifiers: dict[str, str], home: CommunityId, repository: str, notes: Notes
 ) -> tuple[PatientId, DocumentRef]:
     try:
-        document = DocumentId(unique_id)
+        document = DocumentId(identifiers.get(_UNIQUE_ID, ""))
     except InvalidIdentifier as error:
         raise Unusable(f"uniqueId: {error}") from None
     try:
-        patient = read_patient(identifiers.get(Scheme.PATIENT_ID, ""))
+        patient = notes.patient(identifiers.get(_PATIENT_ID, ""))
     except InvalidIdentifier as error:
         raise Unusable(f"patientId: {error}") from None
     try:
@@ -132,38 +140,41 @@ def _ref(
         return patient, DocumentRef(home, Oid(home), document)
 
 
-def _entry(
-    element: Element,
-    identifiers: dict[str, str],
-    unique_id: str,
-    default_home: CommunityId | None,
-) -> tuple[DocumentEntry, tuple[Issue, ...]]:
-    notes = Notes()
-    entry_id = _entry_id(element.get("id") or "", "id")
-    home, about_home = read_home(element, default_home, "ExtrinsicObject")
-    slots = read_slots(element)
-    patient, ref = _ref(identifiers, unique_id, home, first(slots, "repositoryUniqueId"), notes)
-    single: dict[str, Code] = {}
-    confidentiality: list[Code] = []
-    events: list[Code] = []
+def _classified(element: Element) -> tuple[dict[str, list[Code]], list[Author]]:
+    # The codes by scheme, in order, and the authors.
+    codes: dict[str, list[Code]] = {}
     authors: list[Author] = []
     for classification in element.iterchildren(CLASSIFICATION):
         scheme = (classification.get("classificationScheme") or "").strip()
-        if scheme == Scheme.AUTHOR:
+        if scheme == _AUTHOR:
             authors += read_authors(read_slots(classification))
             continue
-        code = read_code(
-            (classification.get("nodeRepresentation") or "").strip(), *read_coding(classification)
-        )
-        if scheme == Scheme.EVENT:
-            events.append(code)
-        elif scheme == Scheme.CONFIDENTIALITY:
-            confidentiality.append(code)
+        value = (classification.get("nodeRepresentation") or "").strip()
+        code = read_code(value, *read_coding(classification))
+        if scheme in codes:
+            codes[scheme].append(code)
         else:
-            single.setdefault(scheme, code)
-    for scheme, field in _SINGLE.items():
-        if not single.get(scheme, _NO_CODE).value:
+            codes[scheme] = [code]
+    return codes, authors
+
+
+def _entry(
+    element: Element,
+    identifiers: dict[str, str],
+    default_home: CommunityId | None,
+    notes: Notes,
+) -> tuple[DocumentEntry, tuple[Issue, ...]]:
+    entry_id = _entry_id(element.get("id") or "", "id")
+    home, about_home = read_home(element, default_home, "ExtrinsicObject")
+    slots = read_slots(element)
+    patient, ref = _ref(identifiers, home, first(slots, "repositoryUniqueId"), notes)
+    codes, authors = _classified(element)
+    one = {}
+    for scheme, field in _SINGLE:
+        one[field] = code = codes[scheme][0] if scheme in codes else _NO_CODE
+        if not code.value:
             notes.missing(field)
+    confidentiality = codes.get(_CONFIDENTIALITY, ())
     if not confidentiality:
         notes.missing("confidentialityCode")
     mime_type = (element.get("mimeType") or "").strip()
@@ -181,13 +192,13 @@ def _entry(
         mime_type=mime_type or _UNTYPED,
         title=read_localized(element, NAME),
         comments=read_localized(element, DESCRIPTION),
-        class_code=single.get(Scheme.CLASS, _NO_CODE),
-        type_code=single.get(Scheme.TYPE, _NO_CODE),
-        format_code=single.get(Scheme.FORMAT, _NO_CODE),
-        facility_type=single.get(Scheme.FACILITY, _NO_CODE),
-        practice_setting=single.get(Scheme.PRACTICE, _NO_CODE),
+        class_code=one["classCode"],
+        type_code=one["typeCode"],
+        format_code=one["formatCode"],
+        facility_type=one["healthcareFacilityTypeCode"],
+        practice_setting=one["practiceSettingCode"],
         confidentiality=tuple(confidentiality),
-        event_codes=tuple(events),
+        event_codes=tuple(codes.get(_EVENT, ())),
         authors=tuple(authors),
         legal_authenticator=first(slots, "legalAuthenticator"),
         created=notes.time("creationTime", slots),
@@ -264,11 +275,6 @@ def read_association(
 
 
 Row: TypeAlias = DocumentEntry | EntryRef | Association
-_READERS: dict[str, Callable[..., tuple[Row | None, tuple[Issue, ...]]]] = {
-    EXTRINSIC_OBJECT: read_entry,
-    OBJECT_REF: read_ref,
-    ASSOCIATION: read_association,
-}
 
 
 def read_object_list(
@@ -280,8 +286,15 @@ def read_object_list(
     """
     rows: list[Row] = []
     issues: list[Issue] = []
-    for element in listed.iterchildren(*_READERS):
-        row, about = _READERS[str(element.tag)](element, default_home=default_home)
+    patients: dict[str, PatientId] = {}
+    for element in listed.iterchildren(EXTRINSIC_OBJECT, OBJECT_REF, ASSOCIATION):
+        row: Row | None
+        if element.tag == EXTRINSIC_OBJECT:
+            row, about = read_entry(element, default_home=default_home, patients=patients)
+        elif element.tag == OBJECT_REF:
+            row, about = read_ref(element, default_home=default_home)
+        else:
+            row, about = read_association(element, default_home=default_home)
         if row is not None:
             rows.append(row)
         issues += about

@@ -17,6 +17,7 @@ from gateway.domain import (
     InvalidTime,
     Issue,
     Oid,
+    Organisation,
     PatientId,
     ReferenceId,
     Refusal,
@@ -74,10 +75,19 @@ def read_patient(text: str) -> PatientId:
 class Notes:
     """What is to be said about one row: fields that are missing, values that are no such thing."""
 
-    __slots__ = ("texts",)
+    __slots__ = ("patients", "texts")
 
-    def __init__(self) -> None:
+    def __init__(self, patients: dict[str, PatientId] | None = None) -> None:
         self.texts: list[str] = []
+        # Patients read before in the same list, by their text: it is mostly the same one.
+        self.patients = {} if patients is None else patients
+
+    def patient(self, text: str) -> PatientId:
+        """As `read_patient`."""
+        patient = self.patients.get(text)
+        if patient is None:
+            self.patients[text] = patient = read_patient(text)
+        return patient
 
     def missing(self, field: str, taken: str = "") -> None:
         self.texts.append(f"{field} is missing{taken}")
@@ -101,9 +111,15 @@ def first(slots: dict[str, list[str]], name: str) -> str:
     return values[0] if values else ""
 
 
+@lru_cache(maxsize=512)
+def _institution(text: str) -> Organisation:
+    # A list names the same few hospitals over and over.
+    return read_organisation(text)
+
+
 def read_authors(slots: dict[str, list[str]]) -> list[Author]:
     people = [read_person(text) for text in slots.get("authorPerson", ())]
-    institutions = tuple([read_organisation(text) for text in slots.get("authorInstitution", ())])
+    institutions = tuple([_institution(text) for text in slots.get("authorInstitution", ())])
     roles = tuple(slots.get("authorRole", ()))
     specialities = tuple(slots.get("authorSpecialty", ()))
     telecom = tuple([read_telecom(text) for text in slots.get("authorTelecommunication", ())])
@@ -163,7 +179,7 @@ def read_source_patient(text: str, notes: Notes) -> PatientId | None:
     if not text:
         return None
     try:
-        return read_patient(text)
+        return notes.patient(text)
     except InvalidIdentifier as error:
         notes.wrong("sourcePatientId", error.found, error.expected)
         return None

@@ -17,6 +17,7 @@ from lxml import etree
 
 from gateway.domain import (
     CommunityId,
+    ExchangeError,
     HumanName,
     Oid,
     PatientId,
@@ -71,6 +72,7 @@ __all__ = [
     "REQUEST_ACTION",
     "RESPONSE_ACTION",
     "DiscoveryRequest",
+    "decode_reference",
     "decode_request",
     "decode_response",
     "encode_deferred_refusal",
@@ -220,23 +222,44 @@ def decode_request(body: Element) -> DiscoveryRequest:
             quoted(attribute(interaction, "extension")),
             REQUEST,
         )
-    identifier = need(body, "id")
+    need(body, "id")
     query = need(body, "controlActProcess", "queryByParameter")
-    query_id = child(query, "queryId")
-    sender = child(body, "sender", "device")
-    receiver = child(body, "receiver", "device")
-    return DiscoveryRequest(
+    return replace(
+        _read_frame(body),
         traits=_read_traits(query),
-        id_root=attribute(identifier, "root"),
-        id_extension=attribute(identifier, "extension"),
-        sender=read_oid(child(sender, "asAgent", "representedOrganization", "id"), CommunityId),
-        sender_device=read_oid(child(sender, "id"), Oid),
-        receiver=read_oid(child(receiver, "asAgent", "representedOrganization", "id"), CommunityId),
-        deferred=attribute(child(query, "responsePriorityCode"), "code") == "D",
-        query_id=(attribute(query_id, "root"), attribute(query_id, "extension")),
         # Not canonical: a prefix may be used by nothing but the value of an xsi:type, which the
         # exclusive form drops, and lxml spoils the inclusive form of a part (xmlns="" inside).
         parameters=etree.tostring(query, encoding="utf-8", with_tail=False),
+    )
+
+
+def decode_reference(body: Element) -> DiscoveryRequest:
+    """As much of a request as a refusal of it can repeat; never raises.
+
+    Where the query itself cannot be read there are no traits and nothing to repeat of it, but
+    the ids of message and query and the claims of the wrapper, as far as they can be made out.
+    """
+    try:
+        return decode_request(body)
+    except (DecodeError, ExchangeError):
+        return _read_frame(body)
+
+
+def _read_frame(body: Element) -> DiscoveryRequest:
+    """The wrapper of a request: what is missing or no OID is left empty."""
+    query = child(body, "controlActProcess", "queryByParameter")
+    identifier, query_id = child(body, "id"), child(query, "queryId")
+    sender, receiver = child(body, "sender", "device"), child(body, "receiver", "device")
+    agent = ("asAgent", "representedOrganization", "id")
+    return DiscoveryRequest(
+        traits=PatientTraits(),
+        id_root=attribute(identifier, "root"),
+        id_extension=attribute(identifier, "extension"),
+        sender=read_oid(child(sender, *agent), CommunityId),
+        sender_device=read_oid(child(sender, "id"), Oid),
+        receiver=read_oid(child(receiver, *agent), CommunityId),
+        deferred=attribute(child(query, "responsePriorityCode"), "code") == "D",
+        query_id=(attribute(query_id, "root"), attribute(query_id, "extension")),
     )
 
 

@@ -97,9 +97,9 @@ def encode_refusal(
 ) -> bytes:
     """The answer that refuses, or asks for more traits (3.55.4.2.3, 3 and 5).
 
-    `request` is None where it could not be read; then nothing of it is repeated. For more traits,
-    `error.subject` may name those wanted by the fields of `PatientTraits`, separated by commas;
-    without it all are wanted that the request did not give.
+    `request` is what `xcpd.decode_reference` made out, or None: then nothing is repeated. For
+    more traits, `error.subject` may name those wanted by the fields of `PatientTraits`, separated
+    by commas; without it all are wanted that the request did not give.
     """
     codes = xcpd_codes(error.refusal, style)
     severity = "W" if codes.ack == "AA" else "E"

@@ -36,8 +36,8 @@ class DiscoveryRequest:
 
     `sender` and `receiver` are the home communities that the wrapper claims, None where it names
     none that is an OID; `sender_device` is the id of the sending system. `parameters` is the
-    element queryByParameter, XML that stands alone, to be repeated in the answer. `deferred` asks for
-    an answer by a later message.
+    element queryByParameter, XML that stands alone, to be repeated in the answer. `deferred` asks
+    for an answer by a later message.
     """
 
     traits: PatientTraits

@@ -187,6 +187,31 @@ def test_the_person_who_asked_is_named_with_role_and_issuer() -> None:
     assert codes(person, "RoleIDCode") == ["221"]
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "host", "kind"),
+    [
+        ("https://gateway.a.example:8443/x", "gateway.a.example", "1"),
+        ("gateway-a", "gateway-a", "1"),
+        ("https://[2001:db8::1]/x", "2001:db8::1", "2"),
+        ("192.0.2.9", "192.0.2.9", "2"),
+        ("2.999.1.1", None, None),
+        ("CN=gateway-a,C=XA", None, None),
+        ("http://www.w3.org/2005/08/addressing/anonymous", None, None),
+    ],
+)
+def test_only_hosts_become_network_access_points(
+    endpoint: str, host: str | None, kind: str | None
+) -> None:
+    """A name or an address is told as such; an OID, a subject or "anonymous" is no host."""
+    participant = read(make_audit_event(destination_endpoint=endpoint)).findall(
+        "ActiveParticipant"
+    )[-1]
+
+    assert participant.get("UserID") == endpoint
+    assert participant.get("NetworkAccessPointID") == host
+    assert participant.get("NetworkAccessPointTypeCode") == kind
+
+
 def test_an_unauthenticated_call_names_no_person_and_no_purpose() -> None:
     """Where nobody could be made out, the gateways remain and nothing is invented."""
     event = make_audit_event(

@@ -42,7 +42,7 @@ def test_every_refusal_has_a_registry_error_code(
 
 @pytest.mark.parametrize("style", ErrorStyle)
 @pytest.mark.parametrize("refusal", Refusal)
-def test_every_refusal_has_an_answer_of_itt_55(refusal: Refusal, style: ErrorStyle) -> None:
+def test_every_refusal_has_an_answer_of_iti_55(refusal: Refusal, style: ErrorStyle) -> None:
     """Every row is one of the five cases of ITI TF-2 3.55.4.2.3, consistent in itself."""
     codes = xcpd_codes(refusal, style)
 
@@ -346,7 +346,7 @@ def test_a_fault_is_read_by_its_subcode_then_its_code(
     assert refusal_of_fault(Fault(code=code, reason="no", subcode=subcode)) is refusal
 
 
-# What our own codes lose on the way, and what they are read as then: the profile has no code for it.
+# What our own codes lose on the way, for the profile has no code for it.
 LOST = {
     IHE: {
         R.MALFORMED_REQUEST,

@@ -1,0 +1,61 @@
+"""Country A as a process.
+
+    python -m country_a serve --config FILE [--ready-file FILE]
+    python -m country_a seed  --config FILE [--dicom DIR ...] [--size tiny|demo|full]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from country_a.app import national_systems, oids_of, running
+from country_a.seed.load import SCALES, seed_all
+from gateway.config import load_settings
+from gateway.transport.process import USAGE, run, serve
+
+
+async def seed(config: Path, folders: list[Path], size: str) -> None:
+    """Empty the national systems and fill them with made-up patients and studies."""
+    settings = load_settings(config)
+    national = await national_systems(settings)
+    try:
+        report = await seed_all(
+            national,
+            oids=oids_of(settings),
+            seed_number=settings.national.seed_number,
+            size=size or settings.national.seed_size,
+            dicom_folders=folders,
+        )
+    finally:
+        await national.close()
+    sys.stdout.write(report.describe())
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run; 0 when done, 1 when it failed, 2 when settings or arguments cannot be used."""
+    parser = argparse.ArgumentParser(prog="python -m country_a", description="Country A: answers.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    serving = commands.add_parser("serve", help="serve the gateway until SIGTERM")
+    serving.add_argument("--config", type=Path, required=True, help="settings, TOML")
+    serving.add_argument("--ready-file", type=Path, help="written when listening: JSON, ports")
+    seeding = commands.add_parser("seed", help="fill the national systems anew")
+    seeding.add_argument("--config", type=Path, required=True, help="settings, TOML")
+    seeding.add_argument(
+        "--dicom", type=Path, action="append", default=[], help="a folder of files to take in"
+    )
+    seeding.add_argument("--size", choices=sorted(SCALES), default="", help="how much to make")
+    options = parser.parse_args(arguments)
+
+    if options.command == "serve":
+        return run(serve(running, options.config, options.ready_file))
+    for folder in options.dicom:
+        if not folder.is_dir():
+            sys.stderr.write(f"--dicom: there is no folder {folder}\n")
+            return USAGE
+    return run(seed(options.config, options.dicom, options.size))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""Plants the seed: empties the national systems and fills them again, the same way every time."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from country_a.national.ports import NationalSystems
+from country_a.national.sql import OpenSystems
+from country_a.oids import NationalOids
+from country_a.seed.folder import seed_folder
+from country_a.seed.people import cast, crowd
+from country_a.seed.records import SeedReport
+from country_a.seed.stories import Stories
+from country_a.seed.studies import DEMO, FULL, TINY, Scale
+
+SCALES: dict[str, Scale] = {"tiny": TINY, "demo": DEMO, "full": FULL}
+_CROWD = 25
+_CROWD_FIRST = 1101
+_FOLDERS_FIRST = 2001  # patients made for studies from folders
+_PATIENTS_PER_FOLDER = 1000
+
+
+async def seed_all(
+    opened: OpenSystems,
+    *,
+    oids: NationalOids,
+    seed_number: int,
+    size: str = "demo",
+    dicom_folders: Sequence[Path] = (),
+) -> SeedReport:
+    """Fill the national systems with the seed of a number and size, and with folders of files.
+
+    What they held is forgotten first. Image files are written below `seed-<number>-<size>` in
+    the image folder, which is emptied; sources are never touched. The report is also written as
+    `seed.json` beside the database. `size` is a key of `SCALES`.
+    """
+    if size not in SCALES:
+        raise ValueError(f"found size {size!r}, expected one of {', '.join(SCALES)}")
+    await opened.clear()
+    images = opened.image_folder / f"seed-{seed_number}-{size}"
+    if images.exists():
+        await asyncio.to_thread(shutil.rmtree, images)
+    systems = opened.systems
+    stories = Stories(
+        systems,
+        oids=oids,
+        seed_number=seed_number,
+        scale=SCALES[size],
+        image_folder=images,
+    )
+    patients = [await stories.play(person) for person in cast(oids)]
+    await _add_crowd(systems, oids, seed_number)
+    folders = []
+    for index, folder in enumerate(dicom_folders):
+        folders.append(
+            await seed_folder(
+                systems,
+                folder,
+                into=images / f"folder-{index + 1:02}",
+                oids=oids,
+                seed_number=seed_number,
+                first_patient=_FOLDERS_FIRST + index * _PATIENTS_PER_FOLDER,
+            )
+        )
+    report = SeedReport(
+        seed_number=seed_number,
+        size=size,
+        community=str(oids.community),
+        authority=oids.patients,
+        patients=tuple(patients),
+        crowd=_CROWD,
+        folders=tuple(folders),
+    )
+    (opened.directory / "seed.json").write_bytes(report.json())
+    return report
+
+
+async def _add_crowd(systems: NationalSystems, oids: NationalOids, seed_number: int) -> None:
+    people = crowd(oids, _CROWD, seed_number=seed_number, first=_CROWD_FIRST)
+    await systems.patients.add([person.identity for person in people])

@@ -1,0 +1,181 @@
+"""What the seed made, told to people as text and to scenarios as JSON: who is who, what to find.
+
+The JSON is an interface: scenarios look patients up by role. Identifiers are plain strings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import orjson
+
+from country_a.national.ports import ConsentRule
+from country_a.seed.people import NOBODY, Person
+from gateway.domain import Oid
+
+
+@dataclass(slots=True, kw_only=True)
+class StudyRecord:
+    """A study: how it is found, and how many instances a whole retrieval brings."""
+
+    uid: str
+    title: str
+    modality: str
+    accessions: list[str]
+    orders: list[str]
+    series: int
+    instances: int
+    manifest: str
+    replaced_manifest: str = ""
+    key_images: list[str] = field(default_factory=list)
+    rejected_images: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
+class ReportRecord:
+    """A report in force: a document id for each of its forms."""
+
+    title: str
+    status: str
+    version: int
+    studies: list[str]
+    pdf: str
+    cda: str = ""
+    replaced: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
+class PatientRecord:
+    """A patient, what is listed for them, and what the part is about."""
+
+    person: Person
+    story: str = ""
+    studies: list[StudyRecord] = field(default_factory=list)
+    reports: list[ReportRecord] = field(default_factory=list)
+
+    @property
+    def report_documents(self) -> int:
+        """How many report documents are listed: a report in two forms counts twice."""
+        return sum(2 if report.cda else 1 for report in self.reports)
+
+    def plain(self) -> dict[str, Any]:
+        """The record as JSON-able values."""
+        identity = self.person.identity
+        return {
+            "id": identity.id.value,
+            "authority": str(identity.id.authority),
+            "other_ids": [
+                {"id": other.value, "authority": str(other.authority)}
+                for other in identity.other_ids
+            ],
+            "names": [
+                {"family": name.family, "given": list(name.given)} for name in identity.names
+            ],
+            "birth_date": f"{identity.birth_date}" if identity.birth_date else "",
+            "gender": identity.gender.value if identity.gender else "",
+            "consent": self.person.consent.value,
+            "story": self.story,
+            "expect": {
+                "manifests": len(self.studies),
+                "reports": self.report_documents,
+                "documents": len(self.studies) + self.report_documents,
+                "instances": sum(study.instances for study in self.studies),
+            },
+            "studies": [asdict(study) for study in self.studies],
+            "reports": [asdict(report) for report in self.reports],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderRecord:
+    """What became of a folder of files: patients made for it, files left out, warnings."""
+
+    folder: str
+    files: int
+    patients: tuple[PatientRecord, ...] = ()
+    left_out: tuple[tuple[str, str], ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def plain(self) -> dict[str, Any]:
+        """The record as JSON-able values."""
+        return {
+            "folder": self.folder,
+            "files": self.files,
+            "patients": [patient.plain() for patient in self.patients],
+            "left_out": [{"file": file, "reason": why} for file, why in self.left_out],
+            "warnings": list(self.warnings),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeedReport:
+    """Everything a seeding made."""
+
+    seed_number: int
+    size: str
+    community: str
+    authority: Oid
+    patients: tuple[PatientRecord, ...]
+    crowd: int
+    folders: tuple[FolderRecord, ...] = ()
+
+    def plain(self) -> dict[str, Any]:
+        """The report as JSON-able values: what `seed.json` holds."""
+        return {
+            "seed": self.seed_number,
+            "size": self.size,
+            "community": self.community,
+            "roles": {
+                one.person.role.value: one.plain() for one in self.patients if one.person.role
+            },
+            "nobody": {"id": NOBODY, "authority": str(self.authority)},
+            "folders": [folder.plain() for folder in self.folders],
+        }
+
+    def json(self) -> bytes:
+        """The report as JSON."""
+        return orjson.dumps(self.plain(), option=orjson.OPT_INDENT_2)
+
+    def describe(self) -> str:
+        """Who is who, for people."""
+        lines = [f"Seed {self.seed_number} ({self.size}), community {self.community}."]
+        for one in self.patients:
+            lines += _patient_lines(one)
+        lines.append(f"{NOBODY}: an identifier nobody holds.")
+        lines.append(f"{self.crowd} more patients without documents.")
+        for folder in self.folders:
+            lines += _folder_lines(folder)
+        return "\n".join(lines) + "\n"
+
+
+_CONSENTS = {
+    ConsentRule.ALLOW: "",
+    ConsentRule.DENY: " Consent denied.",
+    ConsentRule.DENY_EXCEPT_EMERGENCY: " Consent denied but for emergencies.",
+}
+
+
+def _patient_lines(one: PatientRecord) -> list[str]:
+    identity = one.person.identity
+    role = f" [{one.person.role.value}]" if one.person.role else ""
+    instances = sum(study.instances for study in one.studies)
+    return [
+        f"{identity.id.value}{role} {identity.names[0].full}, born {identity.birth_date}: "
+        f"{len(one.studies)} studies ({instances} instances), "
+        f"{one.report_documents} report documents.{_CONSENTS[one.person.consent]} {one.story}"
+    ]
+
+
+def _folder_lines(folder: FolderRecord) -> Sequence[str]:
+    lines = [
+        f"Folder {folder.folder}: {folder.files} files, {len(folder.patients)} patients made, "
+        f"{len(folder.left_out)} files left out."
+    ]
+    for one in folder.patients:
+        lines += ["  " + line for line in _patient_lines(one)]
+    lines += [f"  left out {file}: {why}" for file, why in folder.left_out]
+    lines += [f"  warning: {warning}" for warning in folder.warnings]
+    return lines

@@ -1,0 +1,55 @@
+"""A country as a process: logs to standard error as JSON, settings errors as exit code 2."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from gateway.config import Settings, SettingsError, load_settings
+from gateway.transport.app import until_stopped, write_ready_file
+
+DONE, FAILED, USAGE = 0, 1, 2
+
+Running = Callable[[Settings], AbstractAsyncContextManager[Mapping[str, int]]]
+
+
+def log_as_json() -> None:
+    """One JSON line an event on standard error."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+    )
+
+
+async def serve(running: Running, config: Path, ready_file: Path | None) -> None:
+    """Run a country until SIGTERM; `ready_file` is written when it listens."""
+    async with running(load_settings(config)) as ports:
+        if ready_file is not None:
+            write_ready_file(ready_file, ports)
+        await until_stopped()
+
+
+def run(job: Coroutine[Any, Any, None]) -> int:
+    """Run a job to its end; the exit code says how it went."""
+    log_as_json()
+    try:
+        asyncio.run(job)
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return USAGE
+    except OSError as error:
+        sys.stderr.write(f"{error}; is a port or folder of the settings taken or missing?\n")
+        return FAILED
+    return DONE

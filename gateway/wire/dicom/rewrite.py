@@ -1,0 +1,93 @@
+"""A header read from one file, written into another: the file up to its pixel data.
+
+The file meta information is always our own; nothing of the source's is carried over. Clauses:
+DICOM PS3.10 7 (file format), PS3.5 7.1 (encodings), annex A (transfer syntaxes).
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import numpy as np
+from pydicom import dcmwrite
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.tag import Tag
+from pydicom.uid import UID
+
+from gateway.domain.ids import Uid
+from gateway.wire.dicom import part10
+from gateway.wire.dicom.dataset import DEFLATED, EXPLICIT_BIG, EXPLICIT_LITTLE
+from gateway.wire.dicom.elements import uid
+from gateway.wire.problems import DecodeError
+
+_SWAP_WIDTH = {"OW": 2, "OL": 4, "OF": 4, "OD": 8, "OV": 8}
+_META_GROUP_LENGTH = 140  # offset of the value of (0002,0000), behind preamble and prefix
+
+
+def file_head(ds: FileDataset, syntax: str) -> bytes:
+    """Preamble and file meta information for the instance in a transfer syntax."""
+    meta = ds.file_meta
+    sop_class = uid(ds, Tag(0x0008, 0x0016)) or uid(meta, Tag(0x0002, 0x0002))
+    instance = uid(ds, Tag(0x0008, 0x0018)) or uid(meta, Tag(0x0002, 0x0003))
+    if sop_class is None or instance is None:
+        raise DecodeError("file", "no usable SOP Class or Instance UID", "both", "PS3.3 C.12.1")
+    return part10.file_head(sop_class=sop_class, instance=instance, syntax=Uid(syntax))
+
+
+def encode_header(ds: FileDataset, syntax: str) -> bytes:
+    """The data set in a transfer syntax, without file meta information; deflated is left plain.
+
+    `ds` holds no pixel data and is used up by this. Call it inside `elements.reading`.
+    """
+    syntax = EXPLICIT_LITTLE if syntax == DEFLATED else syntax
+    if ds.original_encoding[1] is False and syntax != EXPLICIT_BIG:
+        swap_words(ds)
+    if not ds.original_encoding[0] and any(raw.VR is None for raw in _raw_elements(ds)):
+        # Implicit elements in a file that says explicit: resolve them all before writing.
+        for _ in ds.iterall():
+            pass
+    # pydicom writes no data set without file meta information; what it wrote is cut off again.
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = meta.MediaStorageSOPInstanceUID = UID("2.25.0")
+    meta.TransferSyntaxUID = UID(syntax)
+    ds.file_meta = meta
+    ds.preamble = b"\0" * 128
+    out = io.BytesIO()
+    dcmwrite(out, ds, enforce_file_format=True)
+    whole = out.getvalue()
+    (meta_length,) = struct.unpack_from("<I", whole, _META_GROUP_LENGTH)
+    return whole[_META_GROUP_LENGTH + 4 + meta_length :]
+
+
+def write_header(ds: FileDataset, destination: BinaryIO, syntax: str) -> None:
+    """Write the file up to its pixel data in a transfer syntax that is not deflated."""
+    destination.write(file_head(ds, syntax))
+    destination.write(encode_header(ds, syntax))
+
+
+def _raw_elements(ds: Dataset) -> Iterator[RawDataElement]:
+    for tag in ds.keys():  # noqa: SIM118  # iterating a data set would convert its elements
+        element = ds.get_item(tag)
+        if isinstance(element, RawDataElement):
+            yield element
+
+
+def swap_words(ds: Dataset) -> None:
+    """Turn binary values of several bytes around: pydicom keeps them in the order of the file."""
+    for element in ds:
+        if element.VR == "SQ":
+            for item in element.value:
+                swap_words(item)
+        elif element.VR in _SWAP_WIDTH and isinstance(element.value, bytes):
+            element.value = swapped(element.value, _SWAP_WIDTH[element.VR])
+
+
+def swapped(value: bytes, width: int) -> bytes:
+    """Big endian values of a width, little endian."""
+    whole = len(value) - len(value) % width
+    turned = np.frombuffer(value[:whole], f">u{width}").astype(f"<u{width}").tobytes()
+    return turned + value[whole:]

@@ -1,0 +1,93 @@
+"""Steps that many stories share: signing in, getting as far as a confirmed patient, a list.
+
+Names of steps are the guideline's (use case 1, functional process steps), shortened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from scenarios.client import Json, Visit
+from scenarios.seeds import Patient, identify_body
+from scenarios.story import Story, Telling, check
+
+CONSULTS = "Patient consults health professional in Country B"
+AUTHENTICATED = "Professional identified, authenticated, authorised"
+INFORMED = "Patient informed about the use of their data"
+IDENTIFIED = "Patient identified, identity confirmed by Country A"
+QUERIED = "Professional queries Country A for a list"
+LISTED = "Country A provides the list"
+SELECTED = "Professional selects and requests"
+PROVIDED = "Country A provides reports, manifests and images"
+PRESENTED = "Professional is presented with them"
+USED = "Professional uses them; what is stored is noted"
+
+PROFESSIONAL: Mapping[str, Any] = {
+    "id": "hp-xb-0042",
+    "family": "Ozoliņa",
+    "given": ["Ilze"],
+    "prefix": "Dr.",
+    "role": {
+        "value": "221",
+        "scheme": "2.16.840.1.113883.2.9.6.2.7",
+        "display": "Medical Doctors",
+    },
+    "organisation": {"name": "Hospital by the Sea", "id": "HBS", "authority": "2.999.1.2.10"},
+    "facility_type": "Hospital",
+    "locality": "Hospital by the Sea, Emergency Department",
+    "permissions": ["PRD-003", "PRD-004", "PRD-005", "PRD-006", "PRD-010", "PRD-016"],
+    "speciality": "Radiology",
+    "authentication": {"method": "urn:oasis:names:tc:SAML:2.0:ac:classes:SmartcardPKI"},
+}
+RETENTION = "Kept ten years with the patient record (law of Country B)."
+
+
+async def prepare(story: Story, purpose: str = "TREATMENT") -> Visit:
+    """A visit with steps 1 to 3 done, outside of any step that is judged."""
+    visit = await story.portal.open()
+    await visit.post("sign-in", PROFESSIONAL)
+    await visit.post("inform", {"text_version": "2026-1"})
+    await visit.post("purpose", {"purpose": purpose})
+    return visit
+
+
+async def confirm(story: Story, visit: Visit, patient: Patient) -> Json:
+    """Step 4: exactly this patient, found by identifier and demographics."""
+    found = await visit.post("identify", identify_body(story.seeds.community, patient))
+    chosen = {"value": patient["id"], "authority": patient["authority"]}
+    check(
+        any(candidate["patient"] == chosen for candidate in found["candidates"]),
+        f"the patient is not among the {len(found['candidates'])} who fit",
+    )
+    return await visit.post("confirm", {"patient": chosen})
+
+
+async def confirmed(story: Story, patient: Patient, purpose: str = "TREATMENT") -> Visit:
+    """A visit as far as a confirmed patient."""
+    visit = await prepare(story, purpose)
+    await confirm(story, visit, patient)
+    return visit
+
+
+def documents_of(rows: list[Json], document_class: str) -> list[str]:
+    """The ids of all documents of a class in a list."""
+    return [
+        str(document["id"])
+        for row in rows
+        if row["document_class"] == document_class
+        for document in row["documents"]
+    ]
+
+
+def judge_images(telling: Telling, job: Mapping[str, Any], expected: int | None = None) -> None:
+    """Count what came; anything short of everything leaves the step incomplete."""
+    telling.moved(int(job["bytes"]))
+    have = int(job["received"]) + int(job["already_kept"])
+    if job["state"] != "complete":
+        first = job["missing"][0]["text"] if job["missing"] else ""
+        telling.leave_incomplete(f"{len(job['missing'])} of {job['asked']} images missing: {first}")
+    elif expected is not None and have != expected:
+        telling.leave_incomplete(f"{have} images came, the seed made {expected}")
+    else:
+        telling.note(f"{have} images")

@@ -1,0 +1,347 @@
+"""Images coming in: order, checks, counters, and what is said of a transfer that broke off."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from country_b.database import create_tables, database_url, make_engine
+from country_b.image_intake import ImageIntake, ImageSelection, JobState
+from country_b.initiator import Community, Initiator
+from country_b.kept import KeptStore
+from country_b.session import Session, State
+from gateway.domain import (
+    Authentication,
+    Code,
+    CommunityId,
+    DeliveryWish,
+    HealthProfessional,
+    HumanName,
+    ImageRequest,
+    ImagingManifest,
+    NotAllowed,
+    Oid,
+    Organisation,
+    PurposeOfUse,
+    Refusal,
+    Uid,
+)
+from tests.fakes import (
+    COUNTRY_A,
+    REPOSITORY,
+    FakeExchange,
+    FakeReading,
+    files_of,
+    instance_bytes,
+    make_identity,
+    make_study,
+)
+
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+STUDY = "2.999.7.1"
+BEST = "113010"  # Quality Issue is not a rejection; see REJECTING_TITLES for those
+REJECTED = "113001"
+
+
+def make_session() -> Session:
+    """A visit that may ask for images."""
+    return Session(
+        id="visit",
+        state=State.RETRIEVED,
+        opened_at=NOON,
+        professional=HealthProfessional(
+            id="hp",
+            name=HumanName(family="Ozola"),
+            role=Code("221", "2.16.840.1.113883.2.9.6.2.7"),
+            organisation=Organisation(name="Clinic"),
+            facility_type="Hospital",
+            locality="Port",
+            permissions=("PRD-006",),
+        ),
+        authentication=Authentication(at=NOON, method="urn:x509"),
+        purpose=PurposeOfUse.TREATMENT,
+        community=COUNTRY_A,
+        patient=make_identity(),
+    )
+
+
+@dataclass
+class Bench:
+    """A store, and intakes over it."""
+
+    store: KeptStore
+    exchange: FakeExchange
+    manifest: ImagingManifest
+
+    def intake(self, selection: ImageSelection | None = None) -> ImageIntake:
+        reading = FakeReading()
+        return ImageIntake(
+            initiator=Initiator(
+                own=CommunityId("2.999.1.2"),
+                exchanges={COUNTRY_A: self.exchange},
+                communities={COUNTRY_A: Community(id=COUNTRY_A)},
+                kept=self.store,
+                reading=reading,
+                now=lambda: NOON,
+            ),
+            kept=self.store,
+            reading=reading,
+            session=make_session(),
+            manifest=self.manifest,
+            default_location=REPOSITORY,
+            selection=selection or ImageSelection(),
+            wish=DeliveryWish(),
+            correlation_id="c-1",
+            now=lambda: NOON,
+        )
+
+    def asked(self) -> list[list[str]]:
+        """The instances of each image request, in order."""
+        return [
+            [str(ref.instance).removeprefix(STUDY + ".") for ref, _ in request.instances]
+            for verb, request, _ in self.exchange.calls
+            if verb == "images" and isinstance(request, ImageRequest)
+        ]
+
+
+@pytest.fixture
+async def bench(tmp_path: Path, request: pytest.FixtureRequest):  # type: ignore[no-untyped-def]
+    """A study of 2 series of 3 images of 1000 bytes; notes by indirect parameter."""
+    notes: Mapping[str, Sequence[int]] | None = getattr(request, "param", None)
+    engine = make_engine(database_url(tmp_path))
+    await create_tables(engine)
+    store = KeptStore(engine, tmp_path, now=lambda: NOON)
+    await store.open()
+    manifest = make_study(notes=notes)
+    yield Bench(store, FakeExchange(instances=files_of(manifest, notes)), manifest)
+    await engine.dispose()
+
+
+async def test_everything_that_comes_is_counted_and_kept(bench: Bench) -> None:
+    """A whole transfer is complete: instances, bytes, time and digests are there."""
+    intake = bench.intake()
+
+    await intake.run()
+
+    view = intake.progress.view()
+    kept = await bench.store.instances("visit")
+    assert view["state"] == "complete"
+    assert (view["asked"], view["received"], view["bytes"]) == (6, 6, 6000)
+    assert view["first_image_seconds"] is not None
+    assert {str(item.ref.instance) for item in kept} == {
+        str(ref.instance) for ref in bench.manifest.instances()
+    }
+    assert all(
+        bench.store.path_of(item.sha256).read_bytes() == bench.exchange.instances[item.ref.instance]
+        for item in kept
+    )
+
+
+@pytest.mark.parametrize("bench", [{BEST: (4, 2), REJECTED: (5, 2)}], indirect=True)
+async def test_notes_come_first_then_the_images_they_name(bench: Bench) -> None:
+    """Notes are fetched first; an image that another note rejects has no priority."""
+    intake = bench.intake()
+
+    await intake.run()
+
+    notes, images = bench.asked()
+    assert notes == ["99.1", "99.2"]
+    assert images == ["2.2", "1.1", "1.2", "1.3", "2.1", "2.3"]
+    assert intake.progress.state is JobState.COMPLETE
+
+
+@pytest.mark.parametrize("bench", [{BEST: (4,)}], indirect=True)
+async def test_key_images_alone_are_a_whole_answer(bench: Bench) -> None:
+    """Asked for key images only, nothing else is fetched and nothing is called missing."""
+    intake = bench.intake(ImageSelection(key_images_only=True))
+
+    await intake.run()
+
+    assert bench.asked() == [["99.1"], ["2.2"]]
+    assert intake.progress.state is JobState.COMPLETE
+    assert intake.progress.asked == 2
+
+
+@pytest.mark.parametrize("bench", [{BEST: (0,)}], indirect=True)
+async def test_a_note_that_cannot_be_read_costs_only_its_order(bench: Bench) -> None:
+    """A broken note is a warning; the images come in manifest order."""
+    note = bench.manifest.notes()[0]
+    bench.exchange.instances[note.instance] = instance_bytes(note)
+    intake = bench.intake()
+
+    await intake.run()
+
+    assert intake.progress.state is JobState.COMPLETE
+    assert [issue.subject for issue in intake.progress.issues] == [str(note.instance)]
+
+
+async def test_selection_of_a_series_fetches_that_series(bench: Bench) -> None:
+    """Only the series asked for is fetched, and it is all that is counted."""
+    intake = bench.intake(ImageSelection(series=(Uid(f"{STUDY}.2"),)))
+
+    await intake.run()
+
+    assert bench.asked() == [["2.1", "2.2", "2.3"]]
+    assert (intake.progress.asked, intake.progress.state) == (3, JobState.COMPLETE)
+
+
+async def test_selection_of_nothing_in_the_study_fails(bench: Bench) -> None:
+    """A series that the manifest does not list is refused without asking."""
+    intake = bench.intake(ImageSelection(series=(Uid("2.999.7.9"),)))
+
+    await intake.run()
+
+    assert intake.progress.state is JobState.FAILED
+    assert bench.asked() == []
+
+
+async def test_image_the_peer_does_not_have_is_missing_with_its_reason(bench: Bench) -> None:
+    """A partial answer is incomplete and says which image is missing and why."""
+    gone = Uid(f"{STUDY}.1.2")
+    del bench.exchange.instances[gone]
+    intake = bench.intake()
+
+    await intake.run()
+
+    view = intake.progress.view()
+    assert (view["state"], view["received"]) == ("incomplete", 5)
+    assert [item["instance"] for item in view["missing"]] == [str(gone)]
+    assert view["missing"][0]["code"] == "XDSDocumentUniqueIdError"
+
+
+async def test_image_left_out_in_silence_is_missing(bench: Bench) -> None:
+    """An image announced and not sent, without a word, is still called missing."""
+    bench.exchange.silent_about = frozenset({Uid(f"{STUDY}.2.3")})
+    intake = bench.intake()
+
+    await intake.run()
+
+    assert intake.progress.state is JobState.INCOMPLETE
+    assert list(intake.progress.missing) == [f"{STUDY}.2.3"]
+
+
+async def test_transfer_that_breaks_off_keeps_what_is_whole(bench: Bench) -> None:
+    """Whole images stay, the half one is gone, the missing are named with the reason."""
+    bench.exchange.cut_after_bytes = 2500
+    bench.exchange.chunk_bytes = 300
+    intake = bench.intake()
+
+    await intake.run()
+
+    view = intake.progress.view()
+    assert view["state"] == "incomplete"
+    assert view["received"] == 2
+    assert len(view["missing"]) == 4
+    assert {item["refusal"] for item in view["missing"]} == {"peer-misbehaved"}
+    assert view["stopped_by"]["text"] == "the answer broke off"
+    assert len(await bench.store.instances("visit")) == 2
+    assert bench.store.used_bytes == 2000
+
+
+async def test_asking_again_fetches_only_what_is_missing(bench: Bench) -> None:
+    """A second job continues where the first was cut."""
+    bench.exchange.cut_after_bytes = 2500
+    await bench.intake().run()
+    bench.exchange.cut_after_bytes = None
+    again = bench.intake()
+
+    await again.run()
+
+    assert bench.asked()[1] == ["1.3", "2.1", "2.2", "2.3"]
+    assert (again.progress.already_kept, again.progress.received) == (2, 4)
+    assert again.progress.state is JobState.COMPLETE
+
+
+@pytest.mark.parametrize("what", ["study", "series", "instance"])
+async def test_image_that_is_another_one_is_set_aside(bench: Bench, what: str) -> None:
+    """A header that names another study, series or instance is not the image asked for."""
+    ref = bench.manifest.instances()[0]
+    bench.exchange.instances[ref.instance] = instance_bytes(replace(ref, **{what: Uid("2.999.9")}))
+    intake = bench.intake()
+
+    await intake.run()
+
+    held = await bench.store.instance("visit", ref.instance)
+    assert intake.progress.state is JobState.INCOMPLETE
+    assert intake.progress.missing[str(ref.instance)].refusal is Refusal.INTEGRITY_FAILED
+    assert held is not None
+    assert held.problem
+    assert bench.store.path_of(held.sha256, good=False).exists()
+
+
+async def test_image_that_is_no_dicom_is_set_aside(bench: Bench) -> None:
+    """Bytes that cannot be read as an image are no image."""
+    bench.exchange.instances[Uid(f"{STUDY}.1.1")] = b"<html>"
+    intake = bench.intake()
+
+    await intake.run()
+
+    assert intake.progress.missing[f"{STUDY}.1.1"].refusal is Refusal.INTEGRITY_FAILED
+
+
+async def test_image_nobody_asked_for_is_not_kept(bench: Bench) -> None:
+    """A surplus image is reported; the transfer is complete all the same."""
+    stranger = Uid("2.999.66")
+    bench.exchange.instances[stranger] = b"anything"
+    bench.exchange.unasked = (stranger,)
+    intake = bench.intake()
+
+    await intake.run()
+
+    assert intake.progress.state is JobState.COMPLETE
+    assert [issue.subject for issue in intake.progress.issues] == [str(stranger)]
+    assert len(await bench.store.instances("visit")) == 6
+
+
+async def test_refusal_of_everything_fails(bench: Bench) -> None:
+    """A peer that refuses leaves a failed job with its reason on every image."""
+    bench.exchange.refusals["images"] = NotAllowed(Refusal.NO_CONSENT, "no consent", code="4701")
+    intake = bench.intake()
+
+    await intake.run()
+
+    view = intake.progress.view()
+    assert view["state"] == "failed"
+    assert {item["code"] for item in view["missing"]} == {"4701"}
+
+
+async def test_full_store_stops_the_transfer(tmp_path: Path) -> None:
+    """A quota that is used up ends the job in words; what is whole stays."""
+    engine = make_engine(database_url(tmp_path))
+    await create_tables(engine)
+    store = KeptStore(engine, tmp_path, now=lambda: NOON, quota_bytes=3500)
+    await store.open()
+    manifest = make_study()
+    bench = Bench(store, FakeExchange(instances=files_of(manifest)), manifest)
+    intake = bench.intake()
+
+    await intake.run()
+
+    assert intake.progress.state is JobState.INCOMPLETE
+    assert intake.progress.received == 3
+    assert intake.progress.stopped_by is not None
+    assert intake.progress.stopped_by.refusal is Refusal.STORE_FULL
+    await engine.dispose()
+
+
+async def test_cancelled_job_keeps_what_is_whole(bench: Bench) -> None:
+    """Cancelling is not failing: the state says so and whole images stay."""
+    gate = asyncio.Event()
+    bench.exchange.gate = gate
+    intake = bench.intake()
+    task = asyncio.get_running_loop().create_task(intake.run())
+    while not bench.exchange.calls:
+        await asyncio.sleep(0)
+
+    task.cancel()
+    await asyncio.wait([task])
+
+    assert task.cancelled()
+    assert intake.progress.state is JobState.CANCELLED
+    assert len(intake.progress.missing) == 6

@@ -1,0 +1,1 @@
+"""Fuzzing of the readers of peers' bytes: `python -m tests.fuzz --seconds 60`."""

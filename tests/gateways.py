@@ -1,0 +1,187 @@
+"""Two gateways for tests: an Exchange put on the network with real TLS, and a client of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import aiohttp
+
+from gateway.config import (
+    GatewaySection,
+    LimitSection,
+    PeerSection,
+    SealSection,
+    Settings,
+    TlsSection,
+    TranscriptSection,
+)
+from gateway.domain import Exchange
+from gateway.middleware.authorised import Rights
+from gateway.peers import PeerBook
+from gateway.pki import TrustDomain
+from gateway.transport.app import Listener, new_application, serving
+from gateway.transport.assertion_log import AssertionLog
+from gateway.transport.compose import (
+    Clockwork,
+    client_of,
+    keeper_of,
+    serve_exchange,
+    session_of,
+    tls_server,
+)
+from gateway.transport.record import Keeper
+from gateway.transport.soap_client import SoapClient
+from gateway.transport.tls import client_context
+from gateway.wire.soap.contract import Endpoint
+from tests.builders import COUNTRY_A, COUNTRY_B
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """A served Exchange and a client of it, with what each side keeps."""
+
+    client: SoapClient
+    session: aiohttp.ClientSession
+    url: str
+    serving: Keeper
+    asking: Keeper
+    asking_settings: Settings
+    clockwork: Clockwork
+
+
+def write_trust(domain: TrustDomain, folder: Path) -> Path:
+    """The trust domain's files below a folder."""
+    for name, content in domain.files().items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return folder
+
+
+def settings_for(
+    community: str,
+    country: str,
+    certs: Path,
+    state: Path,
+    *,
+    peers: tuple[PeerSection, ...] = (),
+    limits: LimitSection | None = None,
+    default_profile: str = "ihe",
+    transcripts: TranscriptSection | None = None,
+) -> Settings:
+    """Settings of one gateway of the pair."""
+    own = certs / country.lower()
+    return Settings(
+        gateway=GatewaySection(
+            community=community,
+            country=country,
+            name=f"Country {country}",
+            state=state,
+            default_profile=default_profile,
+        ),
+        tls=TlsSection(
+            server_certificate=own / "tls-server.pem",
+            server_key=own / "tls-server.key",
+            client_certificate=own / "tls-client.pem",
+            client_key=own / "tls-client.key",
+            trust=certs / "ca" / "chain.pem",
+            crl=certs / "ca" / "crl.pem",
+        ),
+        seal=SealSection(
+            certificate=own / "seal.pem",
+            key=own / "seal.key",
+            trust=certs / "ca" / "chain.pem",
+            crl=certs / "ca" / "crl.pem",
+        ),
+        peers=peers,
+        limits=limits or LimitSection(),
+        transcripts=transcripts or TranscriptSection(),
+    )
+
+
+def real_clockwork() -> Clockwork:
+    """The time it is, and ids nobody has seen."""
+    return Clockwork(now=lambda: datetime.now(UTC), new_id=lambda: str(uuid4()))
+
+
+@asynccontextmanager
+async def pair_of(
+    exchange: Exchange,
+    domain: TrustDomain,
+    folder: Path,
+    *,
+    profile: str = "ihe",
+    endpoint: Endpoint = Endpoint.RESPONDING_GATEWAY,
+    limits: LimitSection | None = None,
+    transcripts: TranscriptSection | None = None,
+    clockwork: Clockwork | None = None,
+) -> AsyncIterator[Pair]:
+    """Serve an Exchange as Country A, and ask it as Country B over mutual TLS."""
+    clockwork = clockwork or real_clockwork()
+    certs = write_trust(domain, folder / "certs")
+    serving_settings = settings_for(
+        COUNTRY_A,
+        "XA",
+        certs,
+        folder / "a",
+        limits=limits,
+        default_profile=profile,
+        transcripts=transcripts,
+    )
+    keeper_a = keeper_of(serving_settings, clockwork)
+    app = new_application(new_id=clockwork.new_id, max_body_bytes=1024 * 1024)
+    serve_exchange(
+        app,
+        exchange,
+        endpoint=endpoint,
+        settings=serving_settings,
+        keeper=keeper_a,
+        assertions=AssertionLog(folder / "a" / "assertions.log"),
+        clockwork=clockwork,
+        rights=Rights(),
+    )
+    listener = Listener(
+        name="service", app=app, host="127.0.0.1", port=0, tls=tls_server(serving_settings.tls)
+    )
+    async with serving(listener) as ports:
+        url = f"https://localhost:{ports['service']}{endpoint.value}"
+        peer = PeerSection(name="Country A", community=COUNTRY_A, profile=profile, url=url)
+        asking_settings = settings_for(
+            COUNTRY_B, "XB", certs, folder / "b", peers=(peer,), limits=limits
+        )
+        keeper_b = keeper_of(asking_settings, clockwork)
+        book = PeerBook.of_sections(asking_settings.peers, "ihe")
+        async with session_of(asking_settings) as session:
+            client = client_of(
+                book.peers[0], asking_settings, session, keeper_b, clockwork, endpoint=endpoint
+            )
+            yield Pair(
+                client=client,
+                session=session,
+                url=url,
+                serving=keeper_a,
+                asking=keeper_b,
+                asking_settings=asking_settings,
+                clockwork=clockwork,
+            )
+
+
+@asynccontextmanager
+async def session_with(
+    certs: Path, leaf: str, *, check_hostname: bool = True
+) -> AsyncIterator[aiohttp.ClientSession]:
+    """A session that shows another leaf of the trust domain, such as `broken/revoked`."""
+    context = client_context(
+        certs / f"{leaf}.pem",
+        certs / f"{leaf}.key",
+        certs / "ca" / "chain.pem",
+        certs / "ca" / "crl.pem",
+        check_hostname=check_hostname,
+    )
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session:
+        yield session

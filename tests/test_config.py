@@ -1,0 +1,71 @@
+"""Settings are read once, and what is wrong with them is said all at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.config import SettingsError, load_settings
+
+
+def _write(folder: Path, text: str) -> Path:
+    path = folder / "settings.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_community_is_all_a_gateway_must_say(tmp_path: Path) -> None:
+    """Every other key has a harmless default: loopback, a free port, a folder beside the file."""
+    settings = load_settings(_write(tmp_path, '[gateway]\ncommunity = "urn:oid:2.999.1"\n'))
+    assert settings.gateway.community == "2.999.1"
+    assert settings.listen.host == settings.listen.control_host == "127.0.0.1"
+    assert settings.gateway.state == tmp_path / "state"
+
+
+def test_paths_are_relative_to_the_file_they_stand_in(tmp_path: Path) -> None:
+    """A settings folder can be moved."""
+    text = """
+[gateway]
+community = "2.999.1"
+state = "data"
+[tls]
+trust = "certs/ca.pem"
+[seal]
+pinned = ["a.pem", "/b.pem"]
+[[peers]]
+name = "other"
+community = "2.999.2"
+profile = "odd.toml"
+"""
+    settings = load_settings(_write(tmp_path, text))
+    assert settings.gateway.state == tmp_path / "data"
+    assert settings.tls.trust == tmp_path / "certs/ca.pem"
+    assert settings.seal.pinned == (tmp_path / "a.pem", Path("/b.pem"))
+    assert settings.peers[0].profile == str(tmp_path / "odd.toml")
+
+
+def test_every_wrong_key_is_named_with_its_reason(tmp_path: Path) -> None:
+    """One run of the program shows all that is to be mended."""
+    text = '[gateway]\ncommunity = "A"\ncolour = 1\n[listen]\nport = "many"\n[nowhere]\n'
+    with pytest.raises(SettingsError) as caught:
+        load_settings(_write(tmp_path, text))
+    for part in ("settings.toml", "gateway.community", "gateway.colour", "listen.port", "nowhere"):
+        assert part in str(caught.value)
+
+
+def test_a_file_that_is_not_there_or_not_toml_is_an_error(tmp_path: Path) -> None:
+    """Named, with what the system said."""
+    with pytest.raises(SettingsError, match="No such file"):
+        load_settings(tmp_path / "none.toml")
+    with pytest.raises(SettingsError, match="not TOML"):
+        load_settings(_write(tmp_path, "[gateway"))
+
+
+def test_the_environment_overrides_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`NCPEH_SECTION__KEY`, for containers."""
+    monkeypatch.setenv("NCPEH_LISTEN__PORT", "8443")
+    settings = load_settings(_write(tmp_path, '[gateway]\ncommunity = "2.999.1"\n'))
+    assert settings.listen.port == 8443

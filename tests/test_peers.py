@@ -1,0 +1,78 @@
+"""A peer is known by its community or its TLS certificate, and has a dialect."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.config import PeerSection, SettingsError
+from gateway.domain import Caller, CommunityId, DocumentClass, TreatmentRelation
+from gateway.peers import PeerBook, load_profile, peer_of_section
+from gateway.wire.soap.refusals import ErrorStyle
+
+
+def test_the_two_profiles_differ_in_style_relation_and_codes() -> None:
+    """What the peers of each world expect."""
+    ihe, ehdsi = load_profile("ihe"), load_profile("ehdsi")
+    assert (ihe.error_style, ehdsi.error_style) == (ErrorStyle.IHE, ErrorStyle.EHDSI)
+    assert ihe.treatment_relation is TreatmentRelation.RESOURCE_ID
+    assert ehdsi.treatment_relation is TreatmentRelation.TRC
+    assert ehdsi.class_codes[DocumentClass.MANIFEST][0].value == "x-clinical-image"
+    assert ehdsi.one_document_per_retrieve
+    assert ihe.home_required
+
+
+def test_a_profile_of_your_own_is_a_file(tmp_path: Path) -> None:
+    """Copied, changed, named in the settings."""
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'error_style = "ihe"\ntreatment_relation = "none"\nhome_required = false\n'
+        "one_document_per_retrieve = true\nrefuse_unknown_class = false\n"
+        'warn_when_empty = false\naudience = "urn:me"\n[class_codes]\nreport = []\n'
+    )
+    assert load_profile(str(path)).audience == "urn:me"
+
+
+@pytest.mark.parametrize("text", ["error_style = 'rude'", "nonsense = 1", "not toml"])
+def test_a_profile_that_makes_no_sense_is_refused_by_name(tmp_path: Path, text: str) -> None:
+    """The file and the key are named."""
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(SettingsError, match=r"mine\.toml"):
+        load_profile(str(path))
+    with pytest.raises(SettingsError, match="not known"):
+        load_profile("unheard-of")
+
+
+def test_a_peer_may_depart_from_its_profile() -> None:
+    """The relation and the reuse of assertions are set per peer."""
+    section = PeerSection(
+        name="B",
+        community="2.999.2",
+        profile="ehdsi",
+        treatment_relation="none",
+        assertions="single-use",
+    )
+    peer = peer_of_section(section)
+    assert peer.treatment_relation is TreatmentRelation.NONE
+    assert peer.single_use
+
+
+def test_a_caller_is_known_by_its_certificate_and_a_stranger_is_served_by_default() -> None:
+    """Any number of communities; none of them is called A or B."""
+    sections = [
+        PeerSection(
+            name=f"peer {n}", community=f"2.999.{n}", profile="ehdsi", tls_subjects=(f"CN=gw{n}",)
+        )
+        for n in range(1, 4)
+    ]
+    book = PeerBook.of_sections(sections, "ihe")
+    assert book.caller(Caller(subject="CN=gw2")).community == "2.999.2"
+    stranger = book.caller(Caller(subject="CN=nobody"))
+    assert stranger.community is None
+    assert stranger.profile.error_style is ErrorStyle.IHE
+    third = book.community(CommunityId("2.999.3"))
+    assert third is not None
+    assert third.name == "peer 3"
+    assert book.community(CommunityId("2.999.9")) is None
