@@ -161,7 +161,9 @@ def _entry(parent: Any, entry: DocumentEntry, inner: list[str]) -> None:
             "isOpaque": "false",
         },
     )
-    assert entry.created and entry.service_start and entry.service_stop
+    assert entry.created
+    assert entry.service_start
+    assert entry.service_stop
     assert entry.source_patient
     _slot(extrinsic, "creationTime", entry.created.dtm)
     _slot(extrinsic, "hash", entry.sha1)

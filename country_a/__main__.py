@@ -1,7 +1,7 @@
 """Country A as a process.
 
-    python -m country_a serve --config FILE [--ready-file FILE]
-    python -m country_a seed  --config FILE [--dicom DIR ...] [--size tiny|demo|full]
+python -m country_a serve --config FILE [--ready-file FILE]
+python -m country_a seed  --config FILE [--dicom DIR ...] [--size tiny|demo|full]
 """
 
 from __future__ import annotations

@@ -11,8 +11,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 
-from gateway.transport.control import Control, control_app
-
 from country_a.national.sql import OpenSystems, open_systems
 from country_a.oids import NationalOids
 from country_a.responder import Responder
@@ -30,6 +28,7 @@ from gateway.transport.compose import (
     session_of,
     tls_server,
 )
+from gateway.transport.control import Control, control_app
 from gateway.transport.record import Keeper
 from gateway.wire.soap.contract import Endpoint
 

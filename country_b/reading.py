@@ -53,7 +53,7 @@ class DicomReading:
 
     def manifest(self, data: bytes) -> Outcome[ImagingManifest]:
         """See `Reading`."""
-        from gateway.wire.dicom.kos import decode_manifest
+        from gateway.wire.dicom.kos_read import decode_manifest
 
         try:
             return decode_manifest(data)
@@ -64,7 +64,7 @@ class DicomReading:
 
     def note(self, data: bytes) -> KeyImageNote:
         """See `Reading`."""
-        from gateway.wire.dicom.kos import decode_note
+        from gateway.wire.dicom.kos_read import decode_note
 
         try:
             return decode_note(data)

@@ -270,7 +270,7 @@ def _decoded(exchange: Exchange, role: str) -> list[tuple[str, Shown]]:
         if view.get("decoded", {}).get(role) is not None
     ]
     if len(found) == 2 and found[0][1] == found[1][1]:
-        return [("Both countries", readable_json(found[0][1]))]
+        return [("both countries", readable_json(found[0][1]))]
     return [(side, readable_json(noun)) for side, noun in found]
 
 

@@ -73,9 +73,9 @@ async def _list_refused(story: Story, patient: Patient, purpose: str) -> Refused
     except Refused as error:
         equal("reason", error.refusal, "no-consent")
         return error
-    error = await refused(visit.post("list", {}), "no-consent")
-    _in_words(error)
-    return error
+    denial = await refused(visit.post("list", {}), "no-consent")
+    _in_words(denial)
+    return denial
 
 
 async def _two_matches(story: Story) -> str:
@@ -85,9 +85,11 @@ async def _two_matches(story: Story) -> str:
     try:
         found = await visit.post("identify", body)
     except Refused as error:
-        check(error.refusal in ("ambiguous-patient", "more-traits-needed"), f"refused as {error}")
+        # A country may refuse to choose, or to search without an identifier at all.
+        known = ("ambiguous-patient", "more-traits-needed", "identifier-required")
+        check(error.refusal in known, f"refused as {error}")
         await steps.confirm(story, visit, twin)
-        return "Country A asks for more traits; the identifier settles it"
+        return f"Country A answers {error.refusal}; the identifier settles it"
     candidates = found["candidates"]
     check(len(candidates) >= 2, f"{len(candidates)} candidate, expected two or more")
     await refused(visit.post("confirm"), "ambiguous-patient")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from scenarios import steps
 from scenarios.client import Json, Visit
 from scenarios.seeds import Patient
-from scenarios.story import Story, check, equal
+from scenarios.story import CheckFailed, Story, check, equal
 
 
 async def tell(story: Story) -> None:
@@ -35,9 +35,9 @@ async def tell(story: Story) -> None:
         _check_list(listed, patient)
         step.note(f"{len(listed['rows'])} rows, {listed['documents']} documents")
     async with story.step(7, steps.SELECTED) as step:
-        study, report = _choose(listed["rows"])
+        study, reports = _choose(listed["rows"])
         manifest = next(iter(steps.documents_of([study], "manifest")))
-        chosen = [manifest, *steps.documents_of([report], "report")]
+        chosen = [manifest, *steps.documents_of(reports, "report")]
         answer = await visit.post("retrieve", {"documents": chosen})
         step.note(f"{len(chosen)} documents requested")
     async with story.step(8, steps.PROVIDED) as step:
@@ -84,15 +84,17 @@ def _check_list(listed: Json, patient: Patient) -> None:
     check(dates == sorted(dates, reverse=True), "the list is not sorted by date, newest first")
 
 
-def _choose(rows: list[Json]) -> tuple[Json, Json]:
-    by_id = {row["id"]: row for row in rows}
-    for row in rows:
-        if row["document_class"] == "manifest" and row["reports"]:
-            report = by_id[row["reports"][0]]
-            check(row["id"] in report["images"], "the report does not link back to its study")
-            return row, report
-    check(False, "no study of the list has a report")
-    raise AssertionError  # unreachable: check raised
+def _choose(rows: list[Json]) -> tuple[Json, list[Json]]:
+    """The newest study that has a report, and every form of that report."""
+    study = next(
+        (row for row in rows if row["document_class"] == "manifest" and row["reports"]), None
+    )
+    if study is None:
+        raise CheckFailed("no study of the list has a report")
+    reports = [row for row in rows if row["id"] in study["reports"]]
+    for report in reports:
+        check(study["id"] in report["images"], "a report does not link back to its study")
+    return study, reports
 
 
 def _instances(patient: Patient, study: str) -> int | None:

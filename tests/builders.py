@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 from gateway.domain import (
@@ -22,8 +22,15 @@ from gateway.domain import (
     DocumentQuery,
     DocumentRef,
     EntryId,
+    Gender,
     HealthProfessional,
     HumanName,
+    ImagingManifest,
+    ImagingRequest,
+    ManifestForm,
+    ManifestInstance,
+    ManifestPatient,
+    ManifestSeries,
     Oid,
     Organisation,
     PatientId,
@@ -44,6 +51,7 @@ from gateway.domain.codes import (
     SCT,
     TYPE_STUDY,
 )
+from gateway.domain.manifests import KEY_OBJECT_SOP_CLASS
 
 COUNTRY_A = CommunityId("2.999.1.1")
 COUNTRY_B = CommunityId("2.999.2.1")
@@ -180,3 +188,88 @@ def resign(assertion: bytes, signer: Any, edit: Any) -> bytes:
     root.remove(root.find(f"{{{DS}}}Signature"))
     edit(root)
     return sign(root, signer, reference_id=root.get("ID", ""), inclusive_prefixes=("xsd",))
+
+
+CT_IMAGE = Uid("1.2.840.10008.5.1.4.1.1.2")
+
+
+def make_manifest(**changes: Any) -> ImagingManifest:
+    """A final manifest of two CT series and a key-image note, everything in it filled."""
+    study = Uid("2.999.10.1")
+    series = tuple(
+        ManifestSeries(
+            uid=Uid(f"{study}.{number}"),
+            modality=Code("CT", DCM, "Computed Tomography"),
+            number=number,
+            description=f"Series {number}, ąę",
+            started=date(2026, 3, 1),
+            started_time=time(9, 30, number, 250000),
+            region=Code("774007", SCT, "Head and neck"),
+            location=Oid(f"2.999.20.{number}"),
+            retrieve_url="https://images.example/rs",
+            declared_instances=3,
+            instances=tuple(
+                ManifestInstance(
+                    uid=Uid(f"{study}.{number}.{image}"), sop_class=CT_IMAGE, number=image
+                )
+                for image in (1, 2, 3)
+            ),
+        )
+        for number in (1, 2)
+    )
+    notes = ManifestSeries(
+        uid=Uid(f"{study}.9"),
+        modality=Code("KO", DCM, "Key Object Selection"),
+        number=9,
+        location=Oid("2.999.20.1"),
+        declared_instances=1,
+        instances=(
+            ManifestInstance(
+                uid=Uid(f"{study}.9.1"),
+                sop_class=KEY_OBJECT_SOP_CLASS,
+                number=1,
+                note_title=Code("113000", DCM, "Of Interest"),
+                note_description="Look here",
+            ),
+        ),
+    )
+    manifest = ImagingManifest(
+        uid=Uid("2.999.10.99"),
+        form=ManifestForm.MADO,
+        study=study,
+        patient=ManifestPatient(
+            ids=(PATIENT, PatientId("NAT-1", Oid("2.999.1.3"))),
+            name=HumanName(family="Żak", given=("Anna", "Maria", "Ewa"), prefix="dr"),
+            birth_date=date(1980, 2, 29),
+            gender=Gender.FEMALE,
+        ),
+        title=Code("131560", DCM, "Manifest with Description"),
+        study_date=date(2026, 3, 1),
+        study_time=time(9, 0),
+        offset_minutes=60,
+        study_description="CT of head",
+        accession="ACC-1",
+        accession_authority="2.999.1.4",
+        requests=(
+            ImagingRequest(
+                accession="ACC-1",
+                accession_authority="2.999.1.4",
+                placer_order="ORD-1",
+                placer_authority="2.999.1.5",
+                filler_order="FILL-1",
+                procedure_id="PROC-1",
+                description="CT of head without contrast",
+                code=Code("303653007", SCT, "CT of head"),
+            ),
+        ),
+        modalities=(Code("CT", DCM, "Computed Tomography"),),
+        regions=(Code("774007", SCT, "Head and neck"),),
+        procedures=(Code("303653007", SCT, "CT of head"),),
+        declared_series=3,
+        viewer_url="https://viewer.example/study?id=1",
+        manufacturer="Made-up manifests",
+        institution=Organisation(name="Hospital", id="H1", authority="2.999.1.6"),
+        created=NOON,
+        series=(*series, notes),
+    )
+    return replace(manifest, **changes)

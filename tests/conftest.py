@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from country_a.national.sql import open_systems
+from country_a.oids import NationalOids
+from country_a.seed.load import seed_all
+from gateway.domain import Oid, PatientId
 from gateway.pki import TrustDomain, mint_trust
 from gateway.transport.compose import Clockwork
+from tests.builders import COUNTRY_A
 
 NOW = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
 
@@ -20,9 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     """Report a skip as a failure where none is allowed."""
     outcome = yield
     report = outcome.get_result()
@@ -47,3 +55,36 @@ def clockwork() -> Clockwork:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Seeded:
+    """A folder with Country A's national systems, seeded small, and what was made."""
+
+    folder: Path
+    story: dict[str, Any]
+
+    def role(self, name: str) -> dict[str, Any]:
+        """A made-up patient by the part they play."""
+        found: dict[str, Any] = self.story["roles"][name]
+        return found
+
+    def patient(self, name: str) -> PatientId:
+        """The identifier of a patient by the part they play."""
+        role = self.role(name)
+        return PatientId(role["id"], Oid(role["authority"]))
+
+
+@pytest.fixture(scope="session")
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> Seeded:
+    """Country A's systems with the small seed; tests read them and leave them as they are."""
+    folder = tmp_path_factory.mktemp("country-a")
+
+    async def plant() -> None:
+        opened = await open_systems(folder)
+        try:
+            oids = NationalOids.under(COUNTRY_A)
+            await seed_all(opened, oids=oids, seed_number=1, size="tiny")
+        finally:
+            await opened.close()
+
+    asyncio.run(plant())
+    return Seeded(folder, json.loads((folder / "seed.json").read_text(encoding="utf-8")))

@@ -66,9 +66,7 @@ class ScriptedExchange:
 
     identities: Outcome[PatientIdentity] | ExchangeError = field(default_factory=Outcome)
     entries: Outcome[DocumentEntry] | ExchangeError = field(default_factory=Outcome)
-    looked_up: Outcome[DocumentEntry | Association] | ExchangeError = field(
-        default_factory=Outcome
-    )
+    looked_up: Outcome[DocumentEntry | Association] | ExchangeError = field(default_factory=Outcome)
     documents: Outcome[Document] | ExchangeError = field(default_factory=Outcome)
     delivery: ScriptedDelivery | ExchangeError = field(default_factory=ScriptedDelivery)
     asked: list[tuple[str, Any, CallContext]] = field(default_factory=list)

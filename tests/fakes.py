@@ -22,7 +22,6 @@ from gateway.domain import (
     EXPLICIT_LITTLE_ENDIAN,
     AnnouncedInstance,
     Association,
-    BytesContent,
     CallContext,
     Code,
     CommunityId,
@@ -162,9 +161,7 @@ class FakeExchange:
                 )
             else:
                 found.append(Document.of_bytes(ref, mime.get(ref, ""), data))
-        return Outcome(
-            (*found, *self.extra_documents), (*issues, *self.issues.get("retrieve", ()))
-        )
+        return Outcome((*found, *self.extra_documents), (*issues, *self.issues.get("retrieve", ())))
 
     async def retrieve_images(
         self, request: ImageRequest, wish: DeliveryWish, context: CallContext

@@ -102,6 +102,21 @@ def _requests(header: InstanceHeader) -> tuple[ImagingRequest, ...]:
     )
 
 
+def _covers(whole: ImagingRequest, part: ImagingRequest) -> bool:
+    told = (field.name for field in fields(ImagingRequest) if getattr(part, field.name))
+    return all(getattr(whole, name) == getattr(part, name) for name in told)
+
+
+def _distinct(requests: tuple[ImagingRequest, ...]) -> tuple[ImagingRequest, ...]:
+    """The requests, each once; one that says less than another (a note's, say) is that other."""
+    unique = tuple(dict.fromkeys(requests))
+    return tuple(
+        part
+        for part in unique
+        if not any(whole != part and _covers(whole, part) for whole in unique)
+    )
+
+
 def merged(held: StoredStudy, other: StoredStudy) -> StoredStudy:
     """A study as the first instance told it, completed by what another one adds."""
     return StoredStudy(
@@ -113,7 +128,7 @@ def merged(held: StoredStudy, other: StoredStudy) -> StoredStudy:
         if held.offset_minutes is not None
         else other.offset_minutes,
         description=held.description or other.description,
-        requests=tuple(dict.fromkeys((*held.requests, *other.requests))),
+        requests=_distinct((*held.requests, *other.requests)),
         procedures=tuple(dict.fromkeys((*held.procedures, *other.procedures))),
         institution=held.institution or other.institution,
     )

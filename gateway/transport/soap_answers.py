@@ -104,13 +104,9 @@ class Answerer:
     ) -> bytes:
         """The body by which a transaction says that all of it is refused."""
         if transaction is Transaction.IDENTIFY:
-            try:
-                request = xcpd.decode_request(body)
-            except (DecodeError, ExchangeError):
-                request = None
             return xcpd.encode_refusal(
                 error,
-                request,
+                xcpd.decode_reference(body),
                 message_id=self._new_id(),
                 created=self._now(),
                 responder=self._community,

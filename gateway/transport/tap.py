@@ -22,7 +22,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -143,13 +143,14 @@ class Tap:
         with self._lock:
             self._live[name] = transcript
             self._ids.append(name)
-        transcript.identify(
-            transaction=transaction,
-            correlation_id=correlation_id,
-            message_id=message_id,
-            peer=peer,
-            caller=caller,
-        )
+        known = {"transaction": transaction, "correlation_id": correlation_id}
+        known |= {"message_id": message_id, "peer": peer, "caller": caller}
+        try:
+            transcript.identify(**known)
+        except ExchangeError:
+            with suppress(ExchangeError):  # the disk failed once; what counts is the first word
+                transcript.close()
+            raise
         return transcript
 
     @property

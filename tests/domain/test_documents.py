@@ -57,9 +57,7 @@ def test_class_and_identifiers_and_dates_find_their_parameters() -> None:
 
 def test_a_row_tells_its_modality_region_procedure_and_study() -> None:
     """What Article 10 wants returned, from the event codes and references."""
-    entry = make_entry(
-        event_codes=(Code("CT", DCM), Code("737561001", SCT), Code("77477000", SCT))
-    )
+    entry = make_entry(event_codes=(Code("CT", DCM), Code("737561001", SCT), Code("77477000", SCT)))
     assert [code.value for code in entry.modalities] == ["CT"]
     assert [code.value for code in entry.regions] == ["1141981001"]
     assert [code.value for code in entry.procedures] == ["77477000"]

@@ -30,9 +30,7 @@ def test_instances_and_notes_are_told_apart() -> None:
             ),
             ManifestSeries(
                 uid=Uid("1.1.2"),
-                instances=(
-                    ManifestInstance(uid=Uid("1.1.2.1"), sop_class=KEY_OBJECT_SOP_CLASS),
-                ),
+                instances=(ManifestInstance(uid=Uid("1.1.2.1"), sop_class=KEY_OBJECT_SOP_CLASS),),
             ),
         ),
     )

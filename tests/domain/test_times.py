@@ -42,9 +42,7 @@ def test_what_is_no_time_is_rejected(text: str) -> None:
 
 def test_a_range_holds_its_start_and_not_its_end() -> None:
     """From ≤ value < To (ITI TF-2 3.18.4.1.2.3.7.1)."""
-    bounds = TimeRange(
-        start=datetime(2024, 1, 1, tzinfo=UTC), end=datetime(2025, 1, 1, tzinfo=UTC)
-    )
+    bounds = TimeRange(start=datetime(2024, 1, 1, tzinfo=UTC), end=datetime(2025, 1, 1, tzinfo=UTC))
     assert bounds.contains(Timestamp.parse("2024"))
     assert not bounds.contains(Timestamp.parse("2025"))
     assert not bounds.contains(Timestamp.parse("20231231235959"))

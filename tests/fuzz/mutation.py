@@ -94,12 +94,14 @@ class Mutator:
     def mutate(self, corpus: Sequence[bytes]) -> bytes:
         """A message of the corpus with a few things wrong with it."""
         data = self._random.choice(corpus)
-        if self._random.random() < 0.6:
-            data = self._mutate_tree(data, corpus)
-        if self._random.random() < 0.5:
+        mutated = self._mutate_tree(data, corpus) if self._random.random() < 0.8 else data
+        # Most stay well-formed, or little would get past the parser.
+        if mutated == data or self._random.random() < 0.15:
+            data = mutated
             for _ in range(self._random.choice((1, 1, 2, 4, 16))):
                 data = self._random.choice(_BYTE_MUTATIONS)(self._random, data, corpus)
-        return data[:MAX_INPUT_BYTES]
+            return data[:MAX_INPUT_BYTES]
+        return mutated[:MAX_INPUT_BYTES]
 
     def _mutate_tree(self, data: bytes, corpus: Sequence[bytes]) -> bytes:
         try:
@@ -108,8 +110,8 @@ class Mutator:
             return data
         for _ in range(self._random.choice((1, 1, 1, 2, 3, 8))):
             elements = [element for element in root.iter() if isinstance(element.tag, str)]
-            _TREE_MUTATION = self._random.choice(_TREE_MUTATIONS)
-            _TREE_MUTATION(self._random, elements, corpus)
+            mutation = self._random.choice(_TREE_MUTATIONS)
+            mutation(self._random, elements, corpus)
         return etree.tostring(root)
 
 

@@ -63,9 +63,7 @@ async def peer_that(
     app = new_application(new_id=lambda: str(uuid4()), max_body_bytes=10**6)
     app.router.add_post("/x", answer)
     tls = tls_server(settings_for(COUNTRY_A, "XA", certs, folder / "a").tls)
-    async with serving(
-        Listener(name="peer", app=app, host="127.0.0.1", port=0, tls=tls)
-    ) as ports:
+    async with serving(Listener(name="peer", app=app, host="127.0.0.1", port=0, tls=tls)) as ports:
         peer = PeerSection(
             name="Country A", community=COUNTRY_A, url=f"https://localhost:{ports['peer']}/x"
         )
@@ -78,9 +76,7 @@ async def peer_that(
             )
 
 
-def _bytes(
-    body: bytes, content_type: str, status: int = 200
-) -> Answer:
+def _bytes(body: bytes, content_type: str, status: int = 200) -> Answer:
     async def answer(request: web.Request) -> web.Response:
         await request.read()
         return web.Response(body=body, status=status, headers={"Content-Type": content_type})
@@ -335,9 +331,7 @@ async def test_an_instance_neither_sent_nor_refused_is_told_of(
 ) -> None:
     """Silence is not success."""
     body = _multipart(_delivered("1.2.3.1"), ("1.2.3.1@x", b"D" * 100))
-    async with peer_that(
-        _bytes(body, _mtom(action=DELIVERED)), trust_domain, tmp_path
-    ) as client:
+    async with peer_that(_bytes(body, _mtom(action=DELIVERED)), trust_domain, tmp_path) as client:
         got, issues = await _deliver(client, 2)
         assert got == {"1.2.3.1": 100}
         assert [getattr(issue, "subject", "") for issue in issues] == ["1.2.3.2"]
@@ -349,9 +343,7 @@ async def test_instances_sent_twice_or_unasked_make_an_answer_unusable(
 ) -> None:
     """Nobody knows which of two is the one."""
     body = _multipart(_delivered(*uids), *((f"{uid}@x", b"D") for uid in uids))
-    async with peer_that(
-        _bytes(body, _mtom(action=DELIVERED)), trust_domain, tmp_path
-    ) as client:
+    async with peer_that(_bytes(body, _mtom(action=DELIVERED)), trust_domain, tmp_path) as client:
         with pytest.raises(PeerMisbehaved):
             await _deliver(client, 1)
 
@@ -361,9 +353,7 @@ async def test_an_instance_announced_and_not_sent_is_an_error(
 ) -> None:
     """What came whole before it has been handed on."""
     body = _multipart(_delivered("1.2.3.1", "1.2.3.2"), ("1.2.3.1@x", b"D" * 9))
-    async with peer_that(
-        _bytes(body, _mtom(action=DELIVERED)), trust_domain, tmp_path
-    ) as client:
+    async with peer_that(_bytes(body, _mtom(action=DELIVERED)), trust_domain, tmp_path) as client:
         with pytest.raises(PeerMisbehaved, match=r"1\.2\.3\.2"):
             await _deliver(client, 2)
 
@@ -373,9 +363,7 @@ async def test_an_image_without_its_closing_boundary_is_not_taken_for_whole(
 ) -> None:
     """A server that ends early and says nothing (seen in the field) must not pass."""
     body = _multipart(_delivered("1.2.3.1"), ("1.2.3.1@x", b"D" * 9), end=False)
-    async with peer_that(
-        _bytes(body, _mtom(action=DELIVERED)), trust_domain, tmp_path
-    ) as client:
+    async with peer_that(_bytes(body, _mtom(action=DELIVERED)), trust_domain, tmp_path) as client:
         with pytest.raises(PeerMisbehaved, match="closing boundary"):
             await _deliver(client, 1)
 

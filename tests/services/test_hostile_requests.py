@@ -23,7 +23,10 @@ ENVELOPE = (
     b'<wsa:Action soap:mustUnderstand="1">' + FIND.encode() + b"</wsa:Action>%s</soap:Header>"
     b"<soap:Body>%s</soap:Body></soap:Envelope>"
 )
-QUERY = b'<q:AdhocQueryRequest xmlns:q="urn:oasis:names:tc:ebxml-regrep:xsd:query:3.0">%s</q:AdhocQueryRequest>'
+QUERY = (
+    b'<q:AdhocQueryRequest xmlns:q="urn:oasis:names:tc:ebxml-regrep:xsd:query:3.0">'
+    b"%s</q:AdhocQueryRequest>"
+)
 
 NOT_READABLE: dict[str, bytes] = {
     "not xml": b"GET / HTTP/1.1",

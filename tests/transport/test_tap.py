@@ -13,7 +13,15 @@ from time import perf_counter
 import pytest
 
 from gateway.domain import InternalFault, NotFound, NotNow, Refusal
-from gateway.transport.tap import MAX_SMALL_BYTES, RESERVED_BYTES, Direction, Keep, Role, Tap
+from gateway.transport.tap import (
+    MAX_SMALL_BYTES,
+    RESERVED_BYTES,
+    Direction,
+    Keep,
+    Role,
+    Tap,
+    Transcript,
+)
 from gateway.wire.message import Message, PartRecord
 from tests.builders import NOON, make_context
 
@@ -359,6 +367,23 @@ def test_a_failing_disk_is_a_refusal(
     monkeypatch.undo()
 
     assert caught.value.refusal is refusal
+    tap.open(direction="in").close()
+
+
+def test_an_exchange_that_could_not_begin_gives_its_room_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that fails between opening and the first fact leaves nothing reserved."""
+    tap = tap_in(tmp_path, quota=RESERVED_BYTES + 8192)
+
+    def fails(*args: object, **known: str) -> None:
+        raise NotNow(Refusal.STORE_FULL, "disk")
+
+    monkeypatch.setattr(Transcript, "identify", fails)
+    with pytest.raises(NotNow):
+        tap.open(direction="in")
+    monkeypatch.undo()
+
     tap.open(direction="in").close()
 
 

@@ -175,6 +175,18 @@ def test_row_4_the_span_and_the_times_must_make_sense(change: dict[str, Any]) ->
     assert refused(replace(HCP, **change)) is Refusal.ASSERTION_NOT_VALID_NOW
 
 
+@pytest.mark.parametrize(
+    "moment", [datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC)]
+)
+@pytest.mark.parametrize("name", ["not_before", "not_on_or_after", "issued"])
+def test_row_4_the_ends_of_the_calendar_are_only_times(name: str, moment: datetime) -> None:
+    """A peer's time may be the last there is; comparing it must not overflow."""
+    until = Confirmation(method=SENDER_VOUCHES, until=moment)
+    claims = replace(HCP, **{name: moment, "confirmations": (until,)})
+
+    assert refused(claims) is Refusal.ASSERTION_NOT_VALID_NOW
+
+
 def test_row_4_a_treatment_relation_lasts_two_hours() -> None:
     """Its limit is half that of the identity."""
     long = replace(TRC, not_on_or_after=NOW + timedelta(hours=2, seconds=1))

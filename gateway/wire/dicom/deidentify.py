@@ -15,6 +15,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import BinaryIO
 
 from pydicom.datadict import dictionary_has_tag, dictionary_VR
@@ -146,17 +147,26 @@ def _person(name: HumanName | None) -> str:
     return "" if name is None else part10.person_text(name)
 
 
-def _is_removed(tag: BaseTag) -> bool:
-    """Whether the tables or its being private or unknown remove an element."""
-    if tag.is_private or tag.element == 0 or tag.group in tables.REMOVED_GROUPS:
+@lru_cache(maxsize=8192)
+def _is_removed(tag: int) -> bool:
+    """Whether the tables or its being private or unknown remove an element.
+
+    Takes and compares plain numbers: comparing pydicom's tags is twenty times slower.
+    """
+    group = tag >> 16
+    if group & 1 or not tag & 0xFFFF or group in tables.REMOVED_GROUPS:
         return True
-    if any(first <= tag.group <= first + 0xFF for first in tables.REPEATING_GROUPS):
+    if any(first <= group <= first + 0xFF for first in tables.REPEATING_GROUPS):
         return True
     if tag in tables.KEPT_OF_PATIENT:
         return False
     return not dictionary_has_tag(tag) or any(
         low <= tag <= high for low, high in tables.REMOVED_RANGES
     )
+
+
+def _is_code(tag: int) -> bool:
+    return tables.CODE_GROUP[0] <= tag <= tables.CODE_GROUP[1]
 
 
 def _vr(ds: Dataset, tag: BaseTag) -> str:
@@ -171,9 +181,9 @@ def _traces(ds: Dataset) -> set[str]:
     """The names, numbers and places that are about to be removed, as they may stand elsewhere."""
     found: set[str] = set()
     for owner, tag, vr in _all_elements(ds):
-        if tables.CODE_GROUP[0] <= tag <= tables.CODE_GROUP[1]:
+        if _is_code(int(tag)):
             continue
-        if vr == "PN" or (_is_removed(tag) and not tag.is_private and vr in ("LO", "SH")):
+        if vr == "PN" or (vr in ("LO", "SH") and not tag.is_private and _is_removed(int(tag))):
             for value in texts(owner, tag):
                 found.add(value)
                 if vr == "PN":
@@ -214,7 +224,7 @@ def _scrub(ds: Dataset, pattern: re.Pattern[str] | None, *, inside: bool) -> Non
         if tag.group == _PIXEL_GROUP:
             continue
         is_prose = vr in tables.REMOVED_VRS and tag not in tables.KEPT_PROSE
-        if _is_removed(tag) or is_prose or (inside and tag == Tag(0x0008, 0x0005)):
+        if _is_removed(int(tag)) or is_prose or (inside and tag == Tag(0x0008, 0x0005)):
             del ds[tag]
         elif vr == "SQ":
             for item in _readable_items(ds, tag):
@@ -226,9 +236,8 @@ def _scrub(ds: Dataset, pattern: re.Pattern[str] | None, *, inside: bool) -> Non
 
 
 def _search(ds: Dataset, tag: BaseTag, pattern: re.Pattern[str]) -> None:
-    is_code = tables.CODE_GROUP[0] <= tag <= tables.CODE_GROUP[1]
     value = text(ds, tag)
-    if is_code or not pattern.search(value):
+    if _is_code(int(tag)) or not pattern.search(value):
         return
     ds[tag].value = pattern.sub(REPLACEMENT, value)
 

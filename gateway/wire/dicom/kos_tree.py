@@ -156,15 +156,12 @@ class _Reader:
             name = self._concept(item)
             if text(item, VALUE_TYPE) == "CONTAINER":
                 self._container(item, name, group, depth)
-            elif name in _INSTANCE_CONCEPTS:
+            elif name in _INSTANCE_CONCEPTS and (group is not None or self._in_library):
                 pending[name] = self._value(item, name)
             elif group is not None:
                 self._describe_series(group, name, item)
             else:
                 self._describe_study(name, item)
-        if group is None and not self._in_library:
-            told = pending.get(codes.KEY_OBJECT_DESCRIPTION.value)
-            self.facts.description = self.facts.description or str(told or "")
 
     def _container(self, item: Dataset, name: str, group: SeriesFacts | None, depth: int) -> None:
         was_in_library = self._in_library
@@ -215,6 +212,8 @@ class _Reader:
             self.facts.modalities.append(value)
         elif name == codes.TARGET_REGION.value and isinstance(value, Code):
             self.facts.regions.append(value)
+        elif name == codes.KEY_OBJECT_DESCRIPTION.value:
+            self.facts.description = self.facts.description or str(value or "")
         elif CONCEPT_OF_VALUE.get(name) is Concept.SERIES_COUNT:
             self.facts.declared_series = _integer(value)
 

@@ -244,7 +244,11 @@ def read_ref(
 def read_association(
     element: Element, *, default_home: CommunityId | None = None
 ) -> tuple[Association | None, tuple[Issue, ...]]:
-    """A `rim:Association`, as `read_entry`; a kind we have no noun for is left out and told."""
+    """A `rim:Association`, as `read_entry`; a kind we have no noun for is left out and told.
+
+    Its home and status may be missing: it belongs where its entries do (ITI TF-2 3.38.4.1.3 asks
+    for neither).
+    """
     subject = (element.get("id") or "").strip()[:MAX_SUBJECT]
     kind_urn = element.get("associationType") or ""
     kind = association_of_urn(kind_urn)
@@ -270,8 +274,10 @@ def read_association(
         )
     except Unusable as error:
         return None, (Issue(refusal=Refusal.PEER_MISBEHAVED, text=str(error), subject=subject),)
-    issues = (home_warning(about_home, subject),) if about_home else ()
-    return association, issues + tuple(_warning(text, subject) for text in notes.texts)
+    said = [_warning(text, subject) for text in notes.texts if element.get("status")]
+    if about_home and element.get("home"):
+        said.append(home_warning(about_home, subject))
+    return association, tuple(said)
 
 
 Row: TypeAlias = DocumentEntry | EntryRef | Association
@@ -287,6 +293,7 @@ def read_object_list(
     rows: list[Row] = []
     issues: list[Issue] = []
     patients: dict[str, PatientId] = {}
+    nearby: CommunityId | None = None
     for element in listed.iterchildren(EXTRINSIC_OBJECT, OBJECT_REF, ASSOCIATION):
         row: Row | None
         if element.tag == EXTRINSIC_OBJECT:
@@ -294,8 +301,9 @@ def read_object_list(
         elif element.tag == OBJECT_REF:
             row, about = read_ref(element, default_home=default_home)
         else:
-            row, about = read_association(element, default_home=default_home)
+            row, about = read_association(element, default_home=default_home or nearby)
         if row is not None:
             rows.append(row)
+            nearby = row.ref.community if isinstance(row, DocumentEntry) else row.community
         issues += about
     return tuple(rows), tuple(issues)

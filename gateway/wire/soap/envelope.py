@@ -50,6 +50,8 @@ UNDERSTOOD: Final[frozenset[str]] = frozenset(
     {SECURITY_HEADER, f"{{{WSA}}}RelatesTo", f"{{{XCPD}}}CorrelationTimeToLive"}
     | {f"{{{WSA}}}{name}" for name in _SINGLE}
 )
+# Addressing and security are eight; some stacks add a few of their own.
+MAX_HEADERS: Final = 256
 # Headers for another role are not ours to understand (SOAP 1.2 part 1, 2.2).
 _OUR_ROLES: Final = frozenset({"", f"{SOAP}/role/next", f"{SOAP}/role/ultimateReceiver"})
 _TRUE: Final = frozenset({"1", "true"})
@@ -213,6 +215,13 @@ def _header_and_body(root: Element) -> tuple[Element | None, Element]:
             found=quoted(found),
             expected="one soap:Body, before it at most one soap:Header",
             rule="SOAP 1.2 part 1, 5.1",
+        )
+    if len(root[0]) > MAX_HEADERS and len(names) == 2:
+        raise _problem(
+            "",
+            where=path_of(root[0]),
+            found=f"{len(root[0])} headers",
+            expected=f"at most {MAX_HEADERS}",
         )
     body = root[-1]
     if len(body) != 1:

@@ -76,7 +76,7 @@ def issue_of(error: ExchangeError) -> Issue:
 def _context(issue: Issue) -> str:
     # The id stands first, so that a reader who knows what was asked for finds it.
     text, subject = issue.text, issue.subject
-    if subject and subject not in text:
+    if subject and not text.startswith(subject):
         text = f"{subject}: {text}" if text else subject
     return legal_text(text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "…")
 

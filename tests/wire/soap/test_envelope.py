@@ -58,9 +58,8 @@ def _validate(data: bytes) -> etree._Element:
     envelope = etree.XMLSchema(file=str(folder / "soap12/soap-1.2-envelope.xsd"))
     envelope.assertValid(root)
     addressing = etree.XMLSchema(file=str(folder / "ws/2005/08/addressing/ws-addr.xsd"))
-    for header in root.iterfind(f".//{{{WSA}}}*"):
-        if header.getparent() is not None and header.getparent().tag == f"{{{SOAP}}}Header":
-            addressing.assertValid(header)
+    for header in root.iterfind(f"{{{SOAP}}}Header/{{{WSA}}}*"):
+        addressing.assertValid(header)
     return root
 
 
@@ -281,14 +280,15 @@ def test_what_is_no_envelope_is_a_fault_of_the_sender(data: bytes) -> None:
     _validate(write_fault(fault))
 
 
-def test_a_hostile_envelope_is_refused_fast_and_the_fault_is_small() -> None:
-    """100,000 strange headers cost little, and are not all sent back."""
-    data = _envelope(ACTION + '<x s:mustUnderstand="1"/>' * 100_000)
+@pytest.mark.parametrize("number", [200, 100_000])
+def test_a_hostile_envelope_is_refused_fast_and_the_fault_is_small(number: int) -> None:
+    """Any number of strange headers costs little, and they are not all sent back."""
+    data = _envelope(ACTION + '<x s:mustUnderstand="1"/>' * number)
 
     started = time.process_time()
     fault = _refused(data)
 
-    assert time.process_time() - started < 2.0
+    assert time.process_time() - started < 1.0
     assert len(write_fault(fault)) < 4_000
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -705,6 +706,27 @@ def test_processing_instructions_and_document_types_are_refused(
         assert refusal is Refusal.ASSERTION_MALFORMED
     with pytest.raises(DecodeError):
         parse_xml(with_dtd)
+
+
+def test_no_change_of_bytes_changes_who_asks(domain: TrustDomain, hcp: bytes, trc: bytes) -> None:
+    """Whatever is altered, the answer is the same context or a refusal, never anything else."""
+    message = etree.tostring(envelope(hcp, trc).getroottree())
+    expected = read(security_of(parse_xml(message)), domain.trust_store)
+    pieces = (b"<", b">", b"&", b'"', b"ID", b"saml2:", b"ds:", b"\xff", b"<!-- -->", b"<a/>")
+    dice = random.Random(20260301)
+    for _ in range(400):
+        altered = bytearray(message)
+        at = dice.randrange(len(altered))
+        cut = dice.choice((0, 0, 1, 20))
+        altered[at : at + cut] = dice.choice(pieces)
+        try:
+            found = read(
+                next(parse_xml(bytes(altered)).iter(f"{{{WSSE}}}Security"), None),
+                domain.trust_store,
+            )
+        except (DecodeError, NotAllowed):
+            continue
+        assert found == expected
 
 
 def test_a_refusal_tells_no_name_and_no_patient(

@@ -1,0 +1,266 @@
+"""The files of a folder looked through, and copied for somebody else one by one."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import uuid
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.tag import Tag
+from pydicom.uid import UID
+
+from country_a.seed.pdf import PrintedReport, render
+from country_a.seed.reports import MADE_UP
+from gateway.domain import Uid
+from gateway.wire.dicom.dataset import (
+    InstanceHeader,
+    describe,
+    read_header,
+    read_whole,
+    transfer_syntax,
+)
+from gateway.wire.dicom.deidentify import Reassignment, reassign, reassign_file
+from gateway.wire.dicom.elements import reading
+from gateway.wire.problems import DecodeError
+
+MAX_ZIP_BYTES = 8 << 30  # unpacked, per zip file: a large study, not a bomb
+MAX_ZIP_MEMBERS = 200_000
+_PIECE = 1 << 20
+_OWN_UIDS = uuid.UUID("b5f6a4c2-6a52-5a0f-8a3a-0f6f0c1d9e77")  # our own name space
+_ENCAPSULATED = Tag(0x0042, 0x0011)
+_ENCAPSULATED_PDF = "1.2.840.10008.5.1.4.1.1.104.1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A DICOM file found: what its header says, and the UIDs it goes by, made where missing."""
+
+    name: str
+    path: Path
+    header: InstanceHeader
+    digest: str
+    study: Uid
+    series: Uid
+    instance: Uid
+
+    @property
+    def day(self) -> date | None:
+        """The day it was made, from whichever date the header has."""
+        header = self.header
+        return (
+            header.study_date
+            or header.series_date
+            or header.acquisition_date
+            or header.content_date
+        )
+
+    @property
+    def lacks_uid(self) -> bool:
+        """Whether one of its UIDs was made here."""
+        header = self.header
+        return not (header.study and header.series and header.instance)
+
+
+@dataclass(slots=True)
+class Seen:
+    """What looking through a folder found."""
+
+    found: list[Found] = field(default_factory=list)
+    left_out: list[tuple[str, str]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def file_names(folder: Path, scratch: Path) -> list[tuple[str, Path]]:
+    """Every file below a folder with the name to call it by, zip files unpacked into `scratch`."""
+    names: list[tuple[str, Path]] = []
+    for path in sorted(folder.rglob("*")):
+        if not path.is_file():
+            continue
+        name = str(path.relative_to(folder))
+        if path.suffix.lower() == ".zip" and zipfile.is_zipfile(path):
+            names += _unpack(path, name, scratch / f"{len(names):06}")
+        else:
+            names.append((name, path))
+    return names
+
+
+def _unpack(path: Path, name: str, into: Path) -> list[tuple[str, Path]]:
+    """The members of a zip file, written under names of our own: theirs may lead anywhere."""
+    into.mkdir(parents=True)
+    names, left = [], MAX_ZIP_BYTES
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            if len(members) > MAX_ZIP_MEMBERS:
+                raise zipfile.BadZipFile("more members than the limit")
+            for index, member in enumerate(members):
+                if member.is_dir():
+                    continue
+                target = into / f"{index:06}"
+                with archive.open(member) as source, target.open("wb") as out:
+                    while data := source.read(_PIECE):
+                        left -= len(data)
+                        if left < 0:
+                            raise zipfile.BadZipFile("more than the limit")
+                        out.write(data)
+                names.append((f"{name}/{member.filename}", target))
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError):
+        # Damaged, encrypted or too large: listed itself, to be left out as no DICOM file.
+        return [*names, (name, path)]
+    return names
+
+
+def look_through(names: Sequence[tuple[str, Path]]) -> Seen:
+    """Read every header; tell what is no DICOM instance, what lacks UIDs, and what comes twice."""
+    seen = Seen()
+    first: dict[Uid, Found] = {}
+    for name, path in names:
+        try:
+            one = _find(name, path)
+        except DecodeError as error:
+            seen.left_out.append((name, f"not a DICOM instance: {error}"))
+            continue
+        except OSError as error:
+            seen.left_out.append((name, f"cannot be read: {error.strerror}"))
+            continue
+        before = first.setdefault(one.instance, one)
+        if before is not one:
+            same = "the same" if before.digest == one.digest else "another content under the same"
+            seen.left_out.append((name, f"{same} SOP Instance UID as {before.name}"))
+            continue
+        if one.lacks_uid:
+            seen.warnings.append(f"{name}: {_missing(one.header)} made here")
+        if not one.header.modality:
+            seen.warnings.append(f"{name}: no modality")
+        seen.found.append(one)
+    return seen
+
+
+def _missing(header: InstanceHeader) -> str:
+    uids = {
+        "Study Instance UID": header.study,
+        "Series Instance UID": header.series,
+        "SOP Instance UID": header.instance,
+    }
+    return ", ".join(name for name, uid in uids.items() if uid is None)
+
+
+def _find(name: str, path: Path) -> Found:
+    with path.open("rb") as file:
+        header = describe(read_header(file))
+        file.seek(0)
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if header.sop_class is None:
+        raise DecodeError("header", "no SOP Class UID", "one", "PS3.3 C.12.1")
+    source = header.patient
+    who = source.bare_id or "/".join(one.cx for one in source.ids)
+    study = header.study or _made_uid(
+        "study",
+        who,
+        header.study_id,
+        header.accession,
+        str(header.study_date),
+        str(Path(name).parent),
+    )
+    series = header.series or _made_uid(
+        "series", study, header.modality, str(header.series_number), header.series_description
+    )
+    instance = header.instance or _made_uid("instance", digest)
+    return Found(
+        name=name,
+        path=path,
+        header=header,
+        digest=digest,
+        study=study,
+        series=series,
+        instance=instance,
+    )
+
+
+def _made_uid(*parts: str) -> Uid:
+    # PS3.5 B.2: a UUID as decimal under 2.25; a name gives the same one every time.
+    return Uid(f"2.25.{uuid.uuid5(_OWN_UIDS, chr(0).join(parts)).int}")
+
+
+def group_by_study(found: Sequence[Found]) -> dict[Uid, list[Found]]:
+    """The files by study, in the order met."""
+    studies: dict[Uid, list[Found]] = {}
+    for one in found:
+        studies.setdefault(one.study, []).append(one)
+    return studies
+
+
+def patient_of_source(files: Sequence[Found]) -> str:
+    """A key of the person the files were made of; a study without patient is a person itself."""
+    for one in files:
+        source = one.header.patient
+        who = [source.bare_id, *(identifier.cx for identifier in source.ids)]
+        if source.name and any(who):
+            return f"{source.name.full}/{'/'.join(who)}/{source.birth_date}"
+    return f"study {files[0].study}"
+
+
+def copy_as(one: Found, path: Path, to: Reassignment, *, study_date: date | None = None) -> str:
+    """Write a copy that belongs to somebody else; gives a warning, "" when there is none.
+
+    `study_date` is written where the header has none. Raises `DecodeError` or `OSError`.
+    """
+    if one.header.sop_class == _ENCAPSULATED_PDF:
+        _copy_document(one, path, to, study_date)
+        return "the document inside was replaced by a made-up page"
+    if not one.lacks_uid and study_date is None:
+        with one.path.open("rb") as source, path.open("wb") as destination:
+            reassign_file(source, destination, to)
+        return ""
+    with reading("instance"):
+        ds = read_whole(one.path.read_bytes())
+        _complete(ds, one, study_date)
+        patched = io.BytesIO()
+        _save(ds, transfer_syntax(ds), patched)
+    with path.open("wb") as destination:
+        reassign_file(patched, destination, to)
+    return ""
+
+
+def _complete(ds: Dataset, one: Found, study_date: date | None) -> None:
+    ds.StudyInstanceUID = one.study
+    ds.SeriesInstanceUID = one.series
+    ds.SOPInstanceUID = one.instance
+    ds.SOPClassUID = one.header.sop_class
+    if study_date is not None and one.header.study_date is None:
+        ds.StudyDate = f"{study_date:%Y%m%d}"
+
+
+def _save(ds: FileDataset, syntax: Uid, out: Path | io.BytesIO) -> None:
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = UID(syntax)
+    ds.save_as(out, enforce_file_format=True)
+
+
+def _copy_document(one: Found, path: Path, to: Reassignment, study_date: date | None) -> None:
+    """An encapsulated PDF: nobody can take a name out of its pages, so the pages are ours."""
+    with reading("instance"):
+        ds = read_whole(one.path.read_bytes())
+        syntax = transfer_syntax(ds)
+        if _ENCAPSULATED in ds:
+            del ds[_ENCAPSULATED]
+        changed = reassign(ds, to)
+        _complete(changed, one, study_date)
+        page = render(
+            PrintedReport(
+                title="Dokument zastępczy",
+                facts=(("Badanie", str(one.study)),),
+                sections=(("Treść", "Treść dokumentu źródłowego nie została przejęta."),),
+                footer=MADE_UP,
+            )
+        )
+        changed.MIMETypeOfEncapsulatedDocument = "application/pdf"
+        changed.EncapsulatedDocumentLength = len(page)
+        changed.EncapsulatedDocument = page + b"\0" * (len(page) % 2)
+        _save(changed, syntax, path)

@@ -1,0 +1,279 @@
+"""`ncpeh`: the command line of the simulator.
+
+It starts the countries and the scenarios as processes and imports none of them; heavy modules
+are imported by the command that needs them. Exit code 0: done; 1: a step or check failed; 2: the
+command was used wrongly. Errors say what to do.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DONE, FAILED, USAGE = 0, 1, 2
+
+app = typer.Typer(
+    help="Simulator of the cross-border exchange of medical images between two national contact "
+    "points for eHealth. Test and demonstration only: made-up patients.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+scenario = typer.Typer(help="Stories of use case 1, told step by step.", no_args_is_help=True)
+certs = typer.Typer(help="Made-up certificates.", no_args_is_help=True)
+app.add_typer(scenario, name="scenario")
+app.add_typer(certs, name="certs")
+
+
+class Country(StrEnum):
+    """Which country to serve."""
+
+    A = "country-a"
+    B = "country-b"
+
+
+class Size(StrEnum):
+    """How much Country A's seed makes."""
+
+    TINY = "tiny"
+    DEMO = "demo"
+    FULL = "full"
+
+
+class Profile(StrEnum):
+    """The dialect the two countries speak."""
+
+    IHE = "ihe"
+    EHDSI = "ehdsi"
+
+
+Out = Annotated[Path, typer.Option(help="Folder for reports, logs and everything the run makes.")]
+Seed = Annotated[int | None, typer.Option(help="Seed number of the made-up patients.", min=0)]
+SizeOption = Annotated[Size, typer.Option(help="How much to make up.")]
+ProfileOption = Annotated[Profile, typer.Option(help="Dialect between the countries.")]
+Dicom = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="A folder of DICOM files to take in as well; may be given several times.",
+        exists=True,
+        file_okay=False,
+        resolve_path=True,
+    ),
+]
+Config = typer.Option(help="Settings, TOML.", exists=True, dir_okay=False, resolve_path=True)
+
+
+def say(line: str) -> None:
+    """Tell how far we are, on standard error: standard output is for results."""
+    typer.echo(line, err=True)
+
+
+def fail(text: str) -> typer.Exit:
+    """Say what went wrong; raise what this returns."""
+    typer.secho(text, err=True, fg=typer.colors.RED)
+    return typer.Exit(FAILED)
+
+
+def run_module(command: list[str]) -> int:
+    """Run one of our programs to its end, its output shown as it comes."""
+    return subprocess.run(command, check=False).returncode  # noqa: S603  our own modules
+
+
+@app.command()
+def demo(
+    out: Out = Path("out"),
+    seed: Seed = None,
+    size: SizeOption = Size.DEMO,
+    profile: ProfileOption = Profile.IHE,
+    dicom: Dicom = None,
+) -> None:
+    """Start both countries, tell every story, write the report."""
+    _play(
+        ["all"],
+        out=out,
+        seed=seed,
+        size=size,
+        profile=profile,
+        dicom=dicom or [],
+        json_file=out / "report.json",
+        html_file=out / "report.html",
+    )
+
+
+@scenario.command("list")
+def list_scenarios() -> None:
+    """Name the stories there are."""
+    from gateway.house import module
+
+    raise typer.Exit(run_module([*module("scenarios"), "list"]))
+
+
+@scenario.command("run")
+def run_scenario(
+    name: Annotated[list[str], typer.Argument(help="Names of `ncpeh scenario list`, or: all.")],
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the machine-readable report here.")
+    ] = None,
+    html_file: Annotated[
+        Path | None, typer.Option("--html", help="Write the report for people here.")
+    ] = None,
+    out: Out = Path("out"),
+    seed: Seed = None,
+    size: SizeOption = Size.DEMO,
+    profile: ProfileOption = Profile.IHE,
+    dicom: Dicom = None,
+) -> None:
+    """Start both countries and tell stories."""
+    _known(name)
+    _play(
+        name,
+        out=out,
+        seed=seed,
+        size=size,
+        profile=profile,
+        dicom=dicom or [],
+        json_file=json_file,
+        html_file=html_file,
+    )
+
+
+def _known(names: list[str]) -> None:
+    """Refuse a name nobody knows before a house is built for it."""
+    from gateway.house import module
+
+    listed = subprocess.run(  # noqa: S603  our own interpreter and modules
+        [*module("scenarios"), "list"], check=False, capture_output=True, text=True
+    )
+    known = {line.split()[0] for line in listed.stdout.splitlines() if line.strip()} | {"all"}
+    for name in names:
+        if name not in known:
+            raise typer.BadParameter(
+                f"no scenario is called {name!r}; there are: {', '.join(sorted(known))}",
+                param_hint="NAME",
+            )
+
+
+def _play(
+    names: list[str],
+    *,
+    out: Path,
+    seed: int | None,
+    size: Size,
+    profile: Profile,
+    dicom: list[Path],
+    json_file: Path | None,
+    html_file: Path | None,
+) -> None:
+    from gateway.house import House, HouseError, HousePlan, module
+
+    plan = HousePlan(
+        folder=(out / "demo").resolve(),
+        seed=seed,
+        size=size.value,
+        profile=profile.value,
+        dicom=tuple(dicom),
+    )
+    try:
+        with House(plan, say) as house:
+            command = [*module("scenarios"), "run", *names]
+            command += ["--portal", f"http://127.0.0.1:{house.ports_b['portal']}"]
+            command += ["--control-a", f"http://127.0.0.1:{house.ports_a['control']}"]
+            command += ["--control-b", f"http://127.0.0.1:{house.ports_b['control']}"]
+            command += ["--seed-info", str(house.seed_info)]
+            command += ["--transport", f"soap-{profile.value}"]
+            for option, path in (("--json", json_file), ("--html", html_file)):
+                if path is not None:
+                    command += [option, str(path)]
+            code = run_module(command)
+    except HouseError as error:
+        raise fail(str(error)) from None
+    except OSError as error:
+        raise fail(f"{error}; is there room and a right to write in {out}?") from None
+    if code:
+        say(f"Not everything passed. Logs of both countries: {house.logs}")
+        raise typer.Exit(code if code in (FAILED, USAGE) else FAILED)
+
+
+@app.command()
+def serve(country: Country, config: Annotated[Path, Config]) -> None:
+    """Serve one country in the foreground until Ctrl-C or SIGTERM."""
+    from gateway.house import module, replace_process
+
+    package = country.value.replace("-", "_")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    replace_process([*module(package), "serve", "--config", str(config)])
+
+
+@certs.command("init")
+def init_certs(
+    directory: Annotated[Path, typer.Argument(help="Folder, such as certs.")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace what is there; peers must import it again.")
+    ] = False,
+) -> None:
+    """Make a trust domain: authorities, leaves of both countries, and deliberately bad ones."""
+    from datetime import UTC, datetime
+
+    from gateway.pki import init_trust
+    from gateway.pki_profile import PkiError
+
+    try:
+        domain = init_trust(directory, now=datetime.now(UTC), force=force)
+    except (PkiError, OSError) as error:
+        raise fail(str(error)) from None
+    typer.echo(f"{len(domain.files())} files in {directory}")
+
+
+@app.command("seed")
+def seed_country(
+    dicom: Annotated[
+        list[Path],
+        typer.Option(
+            help="A folder of DICOM files to take in; may be given several times.",
+            exists=True,
+            file_okay=False,
+            resolve_path=True,
+        ),
+    ],
+    config: Annotated[Path, Config] = Path("country_a/settings.toml"),
+    size: Annotated[Size | None, typer.Option(help="How much to make up.")] = None,
+) -> None:
+    """Fill Country A's national systems anew: made-up patients, and studies of given files."""
+    from gateway.house import module
+
+    command = [*module("country_a"), "seed", "--config", str(config)]
+    for folder in dicom:
+        command += ["--dicom", str(folder)]
+    if size is not None:
+        command += ["--size", size.value]
+    say("Seeding Country A …")
+    raise typer.Exit(run_module(command))
+
+
+@app.command("check")
+def check_settings(config: Annotated[Path, Config]) -> None:
+    """Read a settings file and show what a service would use."""
+    from gateway.config import SettingsError, load_settings
+
+    try:
+        settings = load_settings(config)
+    except SettingsError as error:
+        typer.secho(str(error), err=True, fg=typer.colors.RED)
+        raise typer.Exit(USAGE) from None
+    typer.echo(json.dumps(settings.model_dump(mode="json"), indent=2, ensure_ascii=False))
+
+
+def main() -> None:
+    """The entry point."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

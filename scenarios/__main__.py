@@ -1,0 +1,137 @@
+"""`python -m scenarios run NAME… --portal URL …` and `python -m scenarios list`.
+
+Stories are told against two countries that run already. Exit code 0: every step passed or was
+skipped; 1: a step failed or stayed incomplete, or a country could not be reached; 2: usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aiohttp
+
+from scenarios.catalogue import SCENARIOS, Scenario
+from scenarios.client import Control, Json, Portal, http_session
+from scenarios.report import Evidence, write_report
+from scenarios.result import Run, Verdict
+from scenarios.seeds import SeedError, Seeds, read_seeds
+from scenarios.story import Story, StoryEnds
+
+DONE, FAILED, USAGE = 0, 1, 2
+_GOOD = (Verdict.PASS, Verdict.SKIPPED)
+
+
+def say(line: str) -> None:
+    """Print a line now: a log that is followed must not lag behind."""
+    print(line, flush=True)
+
+
+async def play(
+    scenario: Scenario,
+    portal: Portal,
+    seeds: Seeds,
+    controls: Sequence[Control | None],
+    *,
+    transport: str,
+) -> Evidence:
+    """Tell one story; what both control ports captured meanwhile goes with it."""
+    marks = [await control.mark() if control else "" for control in controls]
+    say(f"{scenario.name} over {transport}: {scenario.about}")
+    story = Story(portal, seeds, say=say)
+    try:
+        await scenario.tell(story)
+    except StoryEnds as end:
+        say(f"  stopped: {str(end)!r} failed")
+    run = Run(
+        scenario=scenario.name,
+        transport=transport,
+        verdict=story.verdict,
+        steps=tuple(story.steps),
+    )
+    say(f"{scenario.name}: {run.verdict.value}")
+    captured: list[tuple[Json, ...]] = [
+        tuple(await control.since(mark)) if control else ()
+        for control, mark in zip(controls, marks, strict=True)
+    ]
+    return Evidence(run=run, country_b=captured[0], country_a=captured[1])
+
+
+async def play_all(names: Sequence[str], options: argparse.Namespace, seeds: Seeds) -> int:
+    """Tell stories one after the other, write the reports, give the exit code."""
+    async with http_session() as session:
+        portal = Portal(session, options.portal)
+        controls = [
+            Control(session, url) if url else None for url in (options.control_b, options.control_a)
+        ]
+        evidence = [
+            await play(SCENARIOS[name], portal, seeds, controls, transport=options.transport)
+            for name in names
+        ]
+    write_files(evidence, options.json, options.html)
+    return DONE if all(each.run.verdict in _GOOD for each in evidence) else FAILED
+
+
+def write_files(evidence: Sequence[Evidence], json: Path | None, html: Path | None) -> None:
+    """The reports under the names that were asked for, messages in a folder beside them."""
+    place = html or json
+    if place is None:
+        return
+    place.parent.mkdir(parents=True, exist_ok=True)
+    files = write_report(place.parent, evidence, generated=datetime.now(UTC))
+    for made, wanted in ((files.json, json), (files.html, html)):
+        if wanted is not None and wanted != made:
+            wanted.parent.mkdir(parents=True, exist_ok=True)
+            made.replace(wanted)
+        if wanted is not None:
+            say(f"report: {wanted}")
+
+
+def parser() -> argparse.ArgumentParser:
+    """What the command line takes."""
+    top = argparse.ArgumentParser(prog="python -m scenarios", description=__doc__)
+    commands = top.add_subparsers(dest="command", required=True)
+    commands.add_parser("list", help="name the stories there are")
+    run = commands.add_parser("run", help="tell stories against running countries")
+    run.add_argument("names", nargs="+", metavar="NAME", help="a name of `list`, or: all")
+    run.add_argument("--portal", required=True, help="URL of Country B's portal API")
+    run.add_argument("--control-a", default="", help="URL of Country A's control port")
+    run.add_argument("--control-b", default="", help="URL of Country B's control port")
+    run.add_argument("--seed-info", type=Path, required=True, help="seed.json of Country A")
+    run.add_argument("--transport", default="soap", help="name of the transport, for the report")
+    run.add_argument("--json", type=Path, help="write the machine-readable report here")
+    run.add_argument("--html", type=Path, help="write the report for people here")
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run; the exit code."""
+    options = parser().parse_args(arguments)
+    if options.command == "list":
+        for scenario in SCENARIOS.values():
+            say(f"{scenario.name:<24} {scenario.about}")
+        return DONE
+    names = list(SCENARIOS) if "all" in options.names else options.names
+    unknown = [name for name in names if name not in SCENARIOS]
+    if unknown:
+        sys.stderr.write(f"no scenario is called {unknown[0]!r}; `list` names them\n")
+        return USAGE
+    try:
+        seeds = read_seeds(options.seed_info)
+        return asyncio.run(play_all(names, options, seeds))
+    except SeedError as error:
+        sys.stderr.write(f"{error}\n")
+        return USAGE
+    except aiohttp.ClientError as error:
+        sys.stderr.write(f"a country cannot be reached: {error}; does it run?\n")
+        return FAILED
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,44 @@
+"""The stories there are, by name: each a module with `tell(story)`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from scenarios import (
+    uc1_filters,
+    uc1_given_dicom,
+    uc1_refusals,
+    uc1_report_and_images,
+    uc1_versions,
+)
+from scenarios.story import Story
+
+Tell = Callable[[Story], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A story: its name, what it is about, and how it is told."""
+
+    name: str
+    about: str
+    tell: Tell
+
+
+_MODULES = (
+    uc1_report_and_images,
+    uc1_refusals,
+    uc1_filters,
+    uc1_versions,
+    uc1_given_dicom,
+)
+
+SCENARIOS: Mapping[str, Scenario] = {
+    module.__name__.rpartition(".")[2]: Scenario(
+        module.__name__.rpartition(".")[2],
+        (module.__doc__ or "").partition("\n")[0],
+        module.tell,
+    )
+    for module in _MODULES
+}
