@@ -104,6 +104,7 @@ class FakeExchange:
     cut_after_bytes: int | None = None
     chunk_bytes: int = 64 * 1024
     gate: asyncio.Event | None = None
+    asked_for_images: asyncio.Event = field(default_factory=asyncio.Event)
     calls: list[tuple[str, object, CallContext]] = field(default_factory=list)
 
     def _called(self, verb: str, asked: object, context: CallContext) -> None:
@@ -167,6 +168,7 @@ class FakeExchange:
         self, request: ImageRequest, wish: DeliveryWish, context: CallContext
     ) -> ImageDelivery:
         self._called("images", request, context)
+        self.asked_for_images.set()
         known = [pair for pair in request.instances if pair[0].instance in self.instances]
         issues = tuple(
             Issue(

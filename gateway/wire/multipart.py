@@ -30,6 +30,10 @@ MAX_PADDING_BYTES: Final = 64
 # RFC 2045 allows 76; a longer line has to be held until it ends.
 MAX_QUOTED_PRINTABLE_LINE: Final = 1024 * 1024
 
+# What may stand behind a boundary that is not the last, and the beginning of what may.
+_LINE_END: Final = re.compile(rb"[ \t]*+\r?\n")
+_OPEN_END: Final = re.compile(rb"-|[ \t]*+\r?")
+
 
 @dataclass(frozen=True, slots=True)
 class PartBegin:
@@ -224,10 +228,6 @@ class MultipartReader:
 
     def _where(self) -> str:
         return f"multipart, part {self._parts}"
-
-
-_LINE_END: Final = re.compile(rb"[ \t]*+\r?\n")
-_OPEN_END: Final = re.compile(rb"-|[ \t]*+\r?")
 
 
 def _headers(lines: Sequence[bytes], where: str) -> tuple[tuple[str, str], ...]:

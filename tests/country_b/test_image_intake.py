@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -26,7 +25,6 @@ from gateway.domain import (
     ImageRequest,
     ImagingManifest,
     NotAllowed,
-    Oid,
     Organisation,
     PurposeOfUse,
     Refusal,
@@ -336,8 +334,7 @@ async def test_cancelled_job_keeps_what_is_whole(bench: Bench) -> None:
     bench.exchange.gate = gate
     intake = bench.intake()
     task = asyncio.get_running_loop().create_task(intake.run())
-    while not bench.exchange.calls:
-        await asyncio.sleep(0)
+    await bench.exchange.asked_for_images.wait()
 
     task.cancel()
     await asyncio.wait([task])

@@ -24,9 +24,7 @@ async def store(tmp_path: Path) -> AsyncIterator[KeptStore]:
     (tmp_path / "sql").mkdir()
     engine = make_engine(database_url(tmp_path / "sql"))
     await create_tables(engine)
-    made = KeptStore(
-        engine, tmp_path / "store", now=lambda: NOON, quota_bytes=10 * 1024 * 1024
-    )
+    made = KeptStore(engine, tmp_path / "store", now=lambda: NOON, quota_bytes=10 * 1024 * 1024)
     await made.open()
     yield made
     await engine.dispose()

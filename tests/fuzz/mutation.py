@@ -93,15 +93,13 @@ class Mutator:
 
     def mutate(self, corpus: Sequence[bytes]) -> bytes:
         """A message of the corpus with a few things wrong with it."""
-        data = self._random.choice(corpus)
-        mutated = self._mutate_tree(data, corpus) if self._random.random() < 0.8 else data
+        good = self._random.choice(corpus)
+        data = self._mutate_tree(good, corpus) if self._random.random() < 0.8 else good
         # Most stay well-formed, or little would get past the parser.
-        if mutated == data or self._random.random() < 0.15:
-            data = mutated
+        if data == good or self._random.random() < 0.15:
             for _ in range(self._random.choice((1, 1, 2, 4, 16))):
                 data = self._random.choice(_BYTE_MUTATIONS)(self._random, data, corpus)
-            return data[:MAX_INPUT_BYTES]
-        return mutated[:MAX_INPUT_BYTES]
+        return data[:MAX_INPUT_BYTES]
 
     def _mutate_tree(self, data: bytes, corpus: Sequence[bytes]) -> bytes:
         try:

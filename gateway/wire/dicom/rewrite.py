@@ -20,7 +20,7 @@ from pydicom.uid import UID
 
 from gateway.domain.ids import Uid
 from gateway.wire.dicom import part10
-from gateway.wire.dicom.dataset import DEFLATED, EXPLICIT_BIG, EXPLICIT_LITTLE
+from gateway.wire.dicom.dataset import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from gateway.wire.dicom.elements import uid
 from gateway.wire.problems import DecodeError
 
@@ -43,7 +43,8 @@ def encode_header(ds: FileDataset, syntax: str) -> bytes:
 
     `ds` holds no pixel data and is used up by this. Call it inside `elements.reading`.
     """
-    syntax = EXPLICIT_LITTLE if syntax == DEFLATED else syntax
+    if syntax not in (IMPLICIT_LITTLE, EXPLICIT_BIG):
+        syntax = EXPLICIT_LITTLE  # as headers of all compressed syntaxes are encoded (PS3.5 A.4)
     if ds.original_encoding[1] is False and syntax != EXPLICIT_BIG:
         swap_words(ds)
     if not ds.original_encoding[0] and any(raw.VR is None for raw in _raw_elements(ds)):

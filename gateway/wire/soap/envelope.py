@@ -55,6 +55,7 @@ MAX_HEADERS: Final = 256
 # Headers for another role are not ours to understand (SOAP 1.2 part 1, 2.2).
 _OUR_ROLES: Final = frozenset({"", f"{SOAP}/role/next", f"{SOAP}/role/ultimateReceiver"})
 _TRUE: Final = frozenset({"1", "true"})
+_NAMESPACE_OF: Final[dict[str, str]] = {prefix: uri for uri, prefix in PREFIXES.items()}
 
 
 class FaultCode(StrEnum):
@@ -141,7 +142,9 @@ def read_envelope(
         )
     except DecodeError as error:
         fault = Fault(code=FaultCode.SENDER, reason=f"The message cannot be read: {error}")
-        raise EnvelopeProblem(fault, error.where, error.found, error.expected, error.rule) from None
+        raise EnvelopeProblem(
+            fault, error.where, error.found, error.expected, error.rule
+        ) from error
     return read_envelope_tree(root, understood=understood, require_action=require_action)
 
 
@@ -397,9 +400,6 @@ def _qname_attribute(clark: str) -> str:
     if not uri:
         return f'qname="{escape_attr(local)}"'
     return f'qname="n:{escape_attr(local)}" xmlns:n="{escape_attr(uri)}"'
-
-
-_NAMESPACE_OF: Final[dict[str, str]] = {prefix: uri for uri, prefix in PREFIXES.items()}
 
 
 def read_fault(envelope: Envelope) -> Fault | None:

@@ -433,22 +433,18 @@ def test_our_content_type_reads_back() -> None:
 @pytest.mark.parametrize(
     "folder", ["iti-38", "iti-39", "iti-55", "rad-69", "rad-75", "constructed", "saml"]
 )
-def test_published_samples_are_read_or_refused_properly(folder: str) -> None:
-    """Every stored message is an envelope we read, or bytes we refuse with a fault."""
-    refused: dict[str, str] = {}
-    files = sorted(path for path in Path(shared(f"samples/soap/{folder}")).rglob("*.xml"))
+def test_published_samples_are_read_and_written_again(folder: str) -> None:
+    """Stored messages are read; those stored without envelope are read once they have one."""
+    for path in sorted(Path(shared(f"samples/soap/{folder}")).rglob("*.xml")):
+        data = path.read_bytes()
+        if b"Envelope>" not in data:
+            data = write_envelope(etree.tostring(parse_xml(data)), action="urn:a")
 
-    for path in files:
-        try:
-            envelope = read_envelope(path.read_bytes(), require_action=False)
-        except EnvelopeProblem as problem:
-            refused[path.name] = problem.found
-            continue
+        envelope = read_envelope(data, require_action=False)
+
         read_fault(envelope)
         again = write_envelope(etree.tostring(envelope.body), action=envelope.action or "urn:a")
         assert read_envelope(again).body.tag == envelope.body.tag
-
-    assert not [found for found in refused.values() if found.endswith("}Envelope")]
 
 
 def test_the_published_fault_of_a_wire_log_is_read() -> None:

@@ -1,0 +1,122 @@
+"""Image jobs through the API: watched, cancelled, one at a time, and after a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+from sqlalchemy import update
+
+from country_b.database import database_url, make_engine
+from country_b.image_jobs import JOBS, ImageJobs
+from gateway.domain import Uid
+from tests.country_b.portal import STUDY, Visit, portal
+from tests.fakes import make_house
+
+
+async def test_a_running_job_shows_its_counters(tmp_path: Path) -> None:
+    """While images come, the job says how many are here and which are not."""
+    exchange = make_house()
+    exchange.gate = asyncio.Event()
+    async with portal(exchange, tmp_path) as client:
+        visit = await Visit(client).retrieved()
+        job = (await visit.post("images", {"study": STUDY}, status=202))["job"]
+
+        running = await visit.get(f"/images/{job}")
+        exchange.gate.set()
+        ended = await visit.ended(job)
+
+        assert (running["state"], running["received"], len(running["missing"])) == ("running", 0, 6)
+        assert (ended["state"], ended["received"], ended["missing"]) == ("complete", 6, [])
+
+
+async def test_one_job_a_study_at_a_time(tmp_path: Path) -> None:
+    """A second request for the same study while the first runs is told to wait."""
+    exchange = make_house()
+    exchange.gate = asyncio.Event()
+    async with portal(exchange, tmp_path) as client:
+        visit = await Visit(client).retrieved()
+        job = (await visit.post("images", {"study": STUDY}, status=202))["job"]
+
+        busy = await visit.post("images", {"study": STUDY}, status=503)
+        exchange.gate.set()
+        await visit.ended(job)
+        again = await visit.images()
+
+        assert (busy["refusal"], busy["subject"]) == ("busy", job)
+        assert (again["state"], again["already_kept"], again["bytes"]) == ("complete", 6, 0)
+
+
+async def test_a_cancelled_job_says_so_and_can_be_continued(tmp_path: Path) -> None:
+    """Cancelling is a state of its own; asking again brings the rest."""
+    exchange = make_house()
+    exchange.gate = asyncio.Event()
+    async with portal(exchange, tmp_path) as client:
+        visit = await Visit(client).retrieved()
+        job = (await visit.post("images", {"study": STUDY}, status=202))["job"]
+
+        cancelled = await visit.post(f"images/{job}/cancel")
+        exchange.gate.set()
+        again = await visit.images()
+
+        assert cancelled["state"] == "cancelled"
+        assert again["state"] == "complete"
+
+
+async def test_closing_ends_running_jobs(tmp_path: Path) -> None:
+    """A visit that closes leaves no transfer behind."""
+    exchange = make_house()
+    exchange.gate = asyncio.Event()
+    async with portal(exchange, tmp_path) as client:
+        visit = await Visit(client).retrieved()
+        job = (await visit.post("images", {"study": STUDY}, status=202))["job"]
+
+        await visit.post("close", {"retention_note": "none kept", "keep": False})
+
+        assert (await visit.get(f"/images/{job}"))["state"] == "cancelled"
+
+
+async def test_stopping_the_portal_ends_running_jobs(tmp_path: Path) -> None:
+    """A portal that stops waits for its jobs, and their end is remembered."""
+    exchange = make_house()
+    exchange.gate = asyncio.Event()
+    async with portal(exchange, tmp_path) as client:
+        visit = await Visit(client).retrieved()
+        job = (await visit.post("images", {"study": STUDY}, status=202))["job"]
+    async with portal(exchange, tmp_path) as client:
+        again = Visit(client)
+        again.path = visit.path
+
+        assert (await again.get(f"/images/{job}"))["state"] == "cancelled"
+
+
+async def test_a_job_of_another_visit_is_not_shown(tmp_path: Path) -> None:
+    """Jobs belong to their visit."""
+    async with portal(make_house(), tmp_path) as client:
+        visit = await Visit(client).retrieved()
+        job = (await visit.images())["job"]
+        other = await Visit(client).open()
+
+        answer = await other.get(f"/images/{job}", status=404)
+
+        assert answer["refusal"] == "not-found"
+
+
+async def test_a_job_left_by_a_killed_process_is_interrupted(tmp_path: Path) -> None:
+    """What was running when a process died is shown as interrupted."""
+    async with portal(make_house(), tmp_path) as client:
+        visit = await Visit(client).retrieved()
+        job = (await visit.images())["job"]
+    engine = make_engine(database_url(tmp_path))
+    async with engine.begin() as connection:
+        body = json.dumps({"state": "running", "received": 2})
+        await connection.execute(update(JOBS).values(state="running", body=body))
+
+    jobs = ImageJobs(engine)
+    await jobs.open()
+    view = await jobs.view(visit.path.rpartition("/")[2], job)
+    await engine.dispose()
+
+    assert view is not None
+    assert (view["state"], view["received"], view["study"]) == ("interrupted", 2, str(Uid(STUDY)))

@@ -1,0 +1,30 @@
+"""Reading what came: whatever cannot be read is the peer's doing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from country_b.reading import DicomReading
+from gateway.domain import ExchangeError, Refusal
+
+
+@pytest.mark.parametrize("data", [b"", b"<html></html>", b"DICM" * 100, bytes(1000)])
+def test_what_is_no_dicom_is_the_peers_doing(tmp_path: Path, data: bytes) -> None:
+    """Bytes that are no manifest, note or image are refused, never an error of ours."""
+    file = tmp_path / "image"
+    file.write_bytes(data)
+    reading = DicomReading()
+
+    found = []
+    for read in (
+        lambda: reading.manifest(data),
+        lambda: reading.note(data),
+        lambda: reading.instance(file),
+    ):
+        with pytest.raises(ExchangeError) as caught:
+            read()
+        found.append(caught.value.refusal)
+
+    assert found == [Refusal.PEER_MISBEHAVED, Refusal.PEER_MISBEHAVED, Refusal.INTEGRITY_FAILED]
