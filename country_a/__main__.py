@@ -13,7 +13,7 @@ from pathlib import Path
 from country_a.app import national_systems, oids_of, running
 from country_a.seed.load import SCALES, seed_all
 from gateway.config import load_settings
-from gateway.transport.process import USAGE, run, serve
+from gateway.transport.daemon import USAGE, run, serve
 
 
 async def seed(config: Path, folders: list[Path], size: str) -> None:

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from gateway.wire.dicom.instances import can_decode, to_explicit_little_endian
-
 from country_a.national.ports import Pacs, StoredInstance
 from gateway.domain import (
     EXPLICIT_LITTLE_ENDIAN,
@@ -28,6 +26,7 @@ from gateway.domain import (
     Refusal,
     Uid,
 )
+from gateway.wire.dicom.instances import can_decode, to_explicit_little_endian
 from gateway.wire.problems import DecodeError
 
 # Pieces large enough that a thread's hand-over is lost in the cost of TLS.

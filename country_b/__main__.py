@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from country_b.app import running
-from gateway.transport.process import run, serve
+from gateway.transport.daemon import run, serve
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,5 +1,1 @@
-"""Country A's national systems: patient index, registry, repository, image store, consent.
-
-Rule: `ports` says what the gateway expects and imports nothing of the rest; what fulfils it
-imports SQLAlchemy and obstore, and nothing of the country outside this package.
-"""
+"""The national systems behind Country A's gateway: ports, and what fulfils them here."""

@@ -91,7 +91,7 @@ class TimeRange:
         return self.start is None and self.end is None
 
     def contains(self, moment: Timestamp | None) -> bool:
-        """Whether the moment lies inside; an unknown one is not excluded (ITI TF-2 3.18.4.1.2.3)."""
+        """Whether the moment lies inside; an unknown one is not excluded (ITI TF-2 3.18)."""
         if moment is None:
             return True
         return (self.start is None or moment.at >= self.start) and (

@@ -16,6 +16,7 @@ from gateway.domain.images import AnnouncedInstance, ImageChunk
 from gateway.domain.refusals import PeerMisbehaved, Refusal
 from gateway.transport.spool import SpooledContent, TooLarge
 from gateway.wire.multipart import (
+    Event,
     MultipartReader,
     PartBegin,
     PartData,
@@ -142,41 +143,38 @@ class IncomingBody:
         return bytes(body)
 
     async def _parts(self, wanted: str) -> AsyncIterator[AttachmentChunk]:
-        reader = MultipartReader(self.parameters["boundary"])
         headers: tuple[tuple[str, str], ...] = ()
         cid = ""
         seen_root = False
         decoder = decode_transfer("binary")
-        open_part = False
+        async for event, whole in self._part_events():
+            match event:
+                case PartBegin():
+                    headers = event.headers
+                    named = event.header("content-id")
+                    cid = normal_cid(named) if named else ""
+                    if not seen_root and (not wanted or cid == wanted):
+                        cid, seen_root = _ROOT, True
+                    decoder = decode_transfer(event.header("content-transfer-encoding"))
+                case PartData():
+                    if plain := decoder.update(event.data):
+                        yield AttachmentChunk(cid, headers, plain, False)
+                case PartEnd():
+                    yield AttachmentChunk(cid, headers, decoder.finish(), True, whole)
 
+    async def _part_events(self) -> AsyncIterator[tuple[Event, bool]]:
+        """What the parts are made of; False marks what a missing closing boundary left open."""
+        reader = MultipartReader(self.parameters["boundary"])
         async for data in self._source:
             for event in reader.feed(data):
-                match event:
-                    case PartBegin():
-                        headers = event.headers
-                        named = _header(headers, "content-id")
-                        cid = normal_cid(named) if named else ""
-                        if not seen_root and (not wanted or cid == wanted):
-                            cid, seen_root = _ROOT, True
-                        decoder = decode_transfer(_header(headers, "content-transfer-encoding"))
-                        open_part = True
-                    case PartData():
-                        if plain := decoder.update(event.data):
-                            yield AttachmentChunk(cid, headers, plain, False)
-                    case PartEnd():
-                        open_part = False
-                        yield AttachmentChunk(cid, headers, decoder.finish(), True)
-        reader.finish()
-        if open_part:
-            yield AttachmentChunk(cid, headers, decoder.finish(), True, whole=False)
+                yield event, True
+        if not reader.finish():
+            for event in reader.tail:
+                yield event, False
 
 
 _Early = tuple[tuple[tuple[str, str], ...], SpooledContent]
 _ROOT = "\0root"  # no Content-ID can hold a NUL
-
-
-def _header(headers: Sequence[tuple[str, str]], name: str) -> str:
-    return next((value for key, value in headers if key.lower() == name), "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -314,7 +314,13 @@ class SoapClient:
             conversation = self._ask(operation, body, context, record)
             answer = await conversation.__aenter__()
             try:
-                outcome = self._decoded(lambda: xca_retrieve.decode_response(answer.envelope.body))
+                outcome = self._decoded(
+                    lambda: xca_images.decode_response(
+                        answer.envelope.body,
+                        default_home=self._peer.community,
+                        transaction=transaction,
+                    )
+                )
                 delivery = SoapDelivery(
                     request=request,
                     outcome=outcome,

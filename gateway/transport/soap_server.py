@@ -149,7 +149,7 @@ class SoapServer:
                 answer = await self._answer(call)
             except EnvelopeProblem as problem:
                 record.refused(BadRequest(Refusal.MALFORMED_REQUEST, str(problem)))
-                return await self._fault(call, problem.fault)
+                return await self._fault(call, problem.fault, problem.message_id)
             except DecodeError as error:
                 record.refused(BadRequest(Refusal.MALFORMED_REQUEST, str(error)))
                 return await self._fault(call, Fault(code=FaultCode.SENDER, reason=str(error)))
@@ -272,9 +272,11 @@ class SoapServer:
         )
         return await self._send(call, SoapAnswer(body=body))
 
-    async def _fault(self, call: _Call, fault: Fault) -> web.StreamResponse:
+    async def _fault(self, call: _Call, fault: Fault, message_id: str = "") -> web.StreamResponse:
         root = write_fault(
-            fault, message_id=f"urn:uuid:{self._identity.new_id()}", relates_to=call.message_id
+            fault,
+            message_id=f"urn:uuid:{self._identity.new_id()}",
+            relates_to=call.message_id or message_id,
         )
         return await self._complete(
             call, fault.http_status, {"Content-Type": FAULT_CONTENT_TYPE}, root, root

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
+from pydicom.uid import UID
 
 from country_a.national.ports import NationalSystems
 from country_a.national.sql import open_systems
@@ -76,9 +77,9 @@ def put(path: Path, *, syntax: str = EXPLICIT, pixels: bytes = b"", **values: An
         if value is not None:
             setattr(ds, name, value)
     ds.file_meta = FileMetaDataset()
-    ds.file_meta.TransferSyntaxUID = syntax
+    ds.file_meta.TransferSyntaxUID = UID(syntax)
     if given.get("SOPInstanceUID") is None:
-        ds.file_meta.MediaStorageSOPInstanceUID = ""
+        ds.file_meta.MediaStorageSOPInstanceUID = UID("")
     if pixels:
         ds.add_new(0x7FE00010, "OB", pixels)
         ds["PixelData"].is_undefined_length = syntax != EXPLICIT
@@ -242,7 +243,7 @@ async def test_missing_uids_and_dates_are_made_and_said(
 ) -> None:
     """Instances without UIDs share a study made for them, the same one at the next reading."""
     source = tmp_path / "source"
-    bare = {"StudyInstanceUID": None, "SeriesInstanceUID": None, "StudyDate": None}
+    bare: dict[str, Any] = {"StudyInstanceUID": None, "SeriesInstanceUID": None, "StudyDate": None}
     put(source / "x" / "1", SOPInstanceUID="1.2.3.9.1", AcquisitionDate="20200202", **bare)
     put(source / "x" / "2", SOPInstanceUID=None, pixels=bytes(16), **bare)
 

@@ -50,7 +50,7 @@ BOB = PatientId("XA-2", Oid("2.999.1.3"))
 OTHERS = tuple(PatientId(f"XA-{n}", Oid("2.999.1.33")) for n in (1, 2, 3, 4))
 PATIENTS = (ALICE, BOB, *OTHERS)
 # 153 queries a round; a long run for a change of the filters: NCPEH_TEST_ROUNDS=20.
-ROUNDS = int(os.environ.get("NCPEH_TEST_ROUNDS", "4"))
+ROUNDS = int(os.environ.get("NCPEH_TEST_ROUNDS", "3"))
 START = datetime(2020, 1, 1, tzinfo=UTC)
 CLASSES = (Code("IMAGES", "2.999.5"), Code("REPORTS", "2.999.5"), Code("IMAGES", "2.999.6"))
 TYPES = (Code("18748-4", LOINC), Code("85430-7", "LN"), Code("85430-7", "urn:oid:" + LOINC))

@@ -18,7 +18,6 @@ from gateway.domain import (
     InstanceRef,
     Oid,
     PatientId,
-    Uid,
 )
 from gateway.pki import TrustDomain
 from gateway.wire.dicom.kos_read import decode_manifest
@@ -73,13 +72,3 @@ def request_for(
         community=community,
         instances=tuple((instance, source) for instance in instances),
     )
-
-
-def elsewhere(instance: InstanceRef, **changes: str) -> InstanceRef:
-    """The instance in another place, or another one in its place."""
-    given = {
-        "study": str(instance.study),
-        "series": str(instance.series),
-        "instance": str(instance.instance),
-    } | changes
-    return InstanceRef(**{key: Uid(value) for key, value in given.items()})

@@ -23,6 +23,8 @@ SAML = "urn:oasis:names:tc:SAML:2.0:assertion"
 XOP = "http://www.w3.org/2004/08/xop/include"
 HL7 = "urn:hl7-org:v3"
 QUERY = "urn:oasis:names:tc:ebxml-regrep:xsd:query:3.0"
+QUERY_RESPONSE = f"{{{QUERY}}}AdhocQueryResponse"
+RS = "urn:oasis:names:tc:ebxml-regrep:xsd:rs:3.0"
 XDSB = "urn:ihe:iti:xds-b:2007"
 XDSI = "urn:ihe:rad:xdsi-b:2009"
 NS = {"soap": SOAP, "wsa": WSA, "wsse": WSSE, "saml": SAML, "xop": XOP}
@@ -70,9 +72,7 @@ def body_child(envelope: Element) -> Element:
     return child
 
 
-def with_includes_filled(
-    envelope: Element, parts: Mapping[str, bytes] | None = None
-) -> Element:
+def with_includes_filled(envelope: Element, parts: Mapping[str, bytes] | None = None) -> Element:
     """A copy with base64 where `xop:Include` stood: of the parts by href, or of nothing."""
     copy = etree.fromstring(etree.tostring(envelope))
     for include in copy.findall(".//xop:Include", NS):
@@ -111,6 +111,8 @@ def judge_frame(envelope: Element) -> list[str]:
         namespace = etree.QName(header).namespace
         if namespace == WSA:
             found += complaints(ADDRESSING, header)
+        elif namespace == SOAP:
+            found += complaints(ENVELOPE, header)
         elif namespace == WSSE:
             found += complaints(SECURITY, header)
         else:

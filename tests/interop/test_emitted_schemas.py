@@ -8,11 +8,12 @@ transcripts of the two, so that what is judged is what was on the wire.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lxml import etree
@@ -32,19 +33,17 @@ from gateway.domain import (
     Gender,
     HumanName,
     ImageRequest,
-    PatientId,
+    InstanceRef,
     PatientTraits,
     Refusal,
     ReturnType,
-    Transaction,
-    InstanceRef,
     Uid,
     refuse,
 )
 from gateway.domain.codes import DocumentClass
 from gateway.pki import TrustDomain
-from gateway.transport.soap_client import SoapClient
 from gateway.transport.tap import Role
+from gateway.wire.signatures import Signer
 from gateway.wire.soap import xca_query, xcpd
 from gateway.wire.soap.contract import Endpoint
 from tests.builders import COUNTRY_A, COUNTRY_B, make_entry
@@ -57,12 +56,12 @@ from tests.interop.country import (
     OIDS,
     country,
     document,
-    elsewhere,
     images_of,
     request_for,
 )
 from tests.requests import FIND, IDENTIFY, context_for, enveloped, post, security_for
 
+Element = judges.Element
 PROFILES = ("ihe", "ehdsi")
 DEFERRED = "urn:hl7-org:v3:PRPA_IN201305UV02:Deferred:CrossGatewayPatientDiscovery"
 
@@ -72,10 +71,10 @@ class Sent:
     """A message as it was sent: which profile and exchange it belongs to, and what it says."""
 
     name: str
-    envelope: judges.Element
+    envelope: Element
 
     @property
-    def child(self) -> judges.Element:
+    def child(self) -> Element:
         """The body's child."""
         return judges.body_child(self.envelope)
 
@@ -108,17 +107,40 @@ class Journey:
             self.audits += [record.xml for record in keeper.audit.events()]
 
 
-async def _images(
-    client: SoapClient, request: ImageRequest, context: CallContext, *syntaxes: Uid
-) -> None:
-    wish = DeliveryWish(syntaxes=syntaxes or (EXPLICIT_LITTLE_ENDIAN,))
-    async with await client.retrieve_images(request, wish, context) as delivery:
-        async for _ in delivery.chunks():
-            pass
+@dataclass(frozen=True)
+class Traveller:
+    """Who goes on the journey: a pair of gateways, what Country A holds, and a seal."""
+
+    pair: Pair
+    seeded: Seeded
+    profile: str
+    signer: Signer
+
+    def context(self, role: str = "main", **changes: Any) -> CallContext:
+        """A call about one of the patients."""
+        return context_for(
+            self.profile, **({"patient": self.seeded.patient(role)} if role else {}) | changes
+        )
+
+    def security(self, context: CallContext) -> bytes:
+        """The header that goes with a call."""
+        return security_for(self.pair, context, signer=self.signer)
+
+    async def raw(self, body: bytes, action: str, context: CallContext) -> None:
+        """A request our client would not write."""
+        root = enveloped(self.pair, body, action, security=self.security(context))
+        await post(self.pair, root, action=action)
+
+    async def images(self, request: ImageRequest, context: CallContext, *syntaxes: Uid) -> None:
+        """Images, to the last byte."""
+        wish = DeliveryWish(syntaxes=syntaxes or (EXPLICIT_LITTLE_ENDIAN,))
+        async with await self.pair.client.retrieve_images(request, wish, context) as delivery:
+            async for _ in delivery.chunks():
+                pass
 
 
-async def _identifications(pair: Pair, seeded: Seeded, profile: str) -> None:
-    nobody_yet = context_for(profile, patient=None)
+async def _identifications(one: Traveller) -> None:
+    nobody_yet = one.context("", patient=None)
     lindstroem = PatientTraits(
         name=HumanName(family="Lindström", given=("Åke",)),
         birth_date=date(1980, 2, 29),
@@ -126,58 +148,45 @@ async def _identifications(pair: Pair, seeded: Seeded, profile: str) -> None:
     )
     greek = PatientTraits(name=HumanName(family="Papadopoulou"), birth_date=date(1975, 11, 2))
     for traits in (
-        PatientTraits(ids=(seeded.patient("main"),)),
-        PatientTraits(ids=(seeded.patient("denied"),)),
-        PatientTraits(ids=(seeded.patient("emergency-only"),)),
+        PatientTraits(ids=(one.seeded.patient("main"),)),
+        PatientTraits(ids=(one.seeded.patient("denied"),)),
+        PatientTraits(ids=(one.seeded.patient("emergency-only"),)),
         PatientTraits(ids=(NOBODY,)),
         lindstroem,
         greek,
-        replace(greek, ids=(seeded.patient("greek"),), minimum_match=90),
+        replace(greek, ids=(one.seeded.patient("greek"),), minimum_match=90),
         PatientTraits(name=HumanName(family="Nemo")),
     ):
         with suppress(ExchangeError):
-            await pair.client.identify_patient(traits, nobody_yet)
-    for changes in ({"receiver": CommunityId("2.999.77")}, {"receiver": None}):
+            await one.pair.client.identify_patient(traits, nobody_yet)
+    for receiver in (CommunityId("2.999.77"), None):
         body = xcpd.encode_request(
-            PatientTraits(ids=(seeded.patient("main"),)),
-            message_id=pair.clockwork.new_id(),
-            created=pair.clockwork.now(),
+            PatientTraits(ids=(one.seeded.patient("main"),)),
+            message_id=one.pair.clockwork.new_id(),
+            created=one.pair.clockwork.now(),
             sender=COUNTRY_B,
-            **changes,
+            receiver=receiver,
         )
-        await post(pair, enveloped(pair, body, IDENTIFY, profile=profile), action=IDENTIFY)
+        await one.raw(body, IDENTIFY, nobody_yet)
         later = body.replace(b'responsePriorityCode code="I"', b'responsePriorityCode code="D"')
         assert later != body
         for action in (IDENTIFY, DEFERRED):
-            await post(pair, enveloped(pair, later, action, profile=profile), action=action)
+            await one.raw(later, action, nobody_yet)
 
 
-async def _lists(pair: Pair, seeded: Seeded, profile: str) -> None:
+async def _lists(one: Traveller) -> None:
     for role in ("main", "corrected-report", "grown-study", "no-documents", "denied"):
-        patient = seeded.patient(role)
-        context = context_for(profile, patient=patient)
-        query = DocumentQuery(patient=patient, community=COUNTRY_A)
+        patient = one.seeded.patient(role)
+        query = DocumentQuery(patient=patient, community=COUNTRY_A, statuses=tuple(EntryStatus))
         with suppress(ExchangeError):
-            found = await pair.client.find_documents(
-                replace(query, statuses=tuple(EntryStatus)), context
-            )
-            ids = tuple(entry.id for entry in found.items)
-            if ids:
-                await _lookups(pair, profile, context, ids)
-        await post(
-            pair,
-            enveloped(
-                pair,
-                xca_query.encode_request(replace(query, return_type=ReturnType.OBJECT_REF)),
-                FIND,
-                security=security_for(pair, context),
-            ),
-        )
-    main = seeded.role("main")
-    context = context_for(profile, patient=seeded.patient("main"))
-    classes = {kind: () for kind in DocumentClass}
+            found = await one.pair.client.find_documents(query, one.context(role))
+            if found.items:
+                await _lookups(one, role, tuple(entry.id for entry in found.items))
+        for_ids = replace(query, return_type=ReturnType.OBJECT_REF)
+        await one.raw(xca_query.encode_request(for_ids), FIND, one.context(role))
+    main = one.seeded.role("main")
     narrow = Article10(study=Uid(main["studies"][0]["uid"])).query(
-        seeded.patient("main"), COUNTRY_A, classes
+        one.seeded.patient("main"), COUNTRY_A, dict.fromkeys(DocumentClass, ())
     )
     for query in (
         narrow,
@@ -185,15 +194,12 @@ async def _lists(pair: Pair, seeded: Seeded, profile: str) -> None:
         replace(narrow, community=CommunityId("2.999.77")),
         replace(narrow, community=None),
         replace(narrow, patient=NOBODY),
-        replace(narrow, statuses=()),
     ):
         with suppress(ExchangeError):
-            await pair.client.find_documents(query, context)
+            await one.pair.client.find_documents(query, one.context())
 
 
-async def _lookups(
-    pair: Pair, profile: str, context: CallContext, ids: tuple[EntryId, ...]
-) -> None:
+async def _lookups(one: Traveller, role: str, ids: tuple[EntryId, ...]) -> None:
     base = DocumentLookup(community=COUNTRY_A, entry_ids=ids)
     unknown = EntryId("urn:uuid:00000000-0000-4000-8000-000000000000")
     for lookup in (
@@ -205,118 +211,114 @@ async def _lookups(
         replace(base, community=CommunityId("2.999.77")),
     ):
         with suppress(ExchangeError):
-            await pair.client.look_up_documents(lookup, context)
-        body = xca_query.encode_request(replace(lookup, return_type=ReturnType.OBJECT_REF))
-        await post(pair, enveloped(pair, body, FIND, security=security_for(pair, context)))
+            await one.pair.client.look_up_documents(lookup, one.context(role))
+        for_ids = replace(lookup, return_type=ReturnType.OBJECT_REF)
+        await one.raw(xca_query.encode_request(for_ids), FIND, one.context(role))
 
 
-async def _documents(pair: Pair, seeded: Seeded, profile: str) -> None:
-    main = seeded.role("main")
-    held = [main["studies"][0]["manifest"], main["reports"][0]["pdf"], main["reports"][0]["cda"]]
-    for names in (held, [*held[:1], "2.999.404"], ["2.999.404"]):
-        context = context_for(profile, patient=seeded.patient("main"))
-        refs = tuple(document(name) for name in names)
-        with suppress(ExchangeError):
-            await pair.client.retrieve_documents(refs, context)
-    for ref in (
-        replace(document(held[0]), repository=OIDS.imaging_source),
-        replace(document(held[0]), community=CommunityId("2.999.77")),
+async def _documents(one: Traveller) -> None:
+    main = one.seeded.role("main")
+    report = main["reports"][0]
+    held = document(main["studies"][0]["manifest"])
+    unknown = document("2.999.404")
+    for refs in (
+        (held, document(report["pdf"]), document(report["cda"])),
+        (held, unknown),
+        (unknown,),
+        (replace(held, repository=OIDS.imaging_source),),
+        (replace(held, community=CommunityId("2.999.77")),),
+        # Another patient's, and one of a patient who denied.
+        (document(one.seeded.role("cyrillic")["studies"][0]["manifest"]),),
+        (document(one.seeded.role("denied")["studies"][0]["manifest"]),),
     ):
         with suppress(ExchangeError):
-            await pair.client.retrieve_documents((ref,), context)
-    for role in ("denied", "cyrillic"):
-        # Another patient's document, and one of a patient who denied.
-        ref = document(seeded.role(role)["studies"][0]["manifest"])
-        with suppress(ExchangeError):
-            await pair.client.retrieve_documents((ref,), context)
+            await one.pair.client.retrieve_documents(refs, one.context())
 
 
-async def _all_images(pair: Pair, seeded: Seeded, profile: str) -> None:
-    context = context_for(profile, patient=seeded.patient("main"))
-    instances = await images_of(seeded.folder, seeded.role("main")["studies"][0]["manifest"])
-    one = instances[0]
-    unknown = elsewhere(one, instance="2.999.404")
+async def _images(one: Traveller) -> None:
+    manifest = one.seeded.role("main")["studies"][0]["manifest"]
+    instances = await images_of(one.seeded.folder, manifest)
+    first = instances[0]
+    unknown = replace(first, instance=Uid("2.999.404"))
     for request in (
         request_for(*instances),
-        request_for(one, unknown),
+        request_for(first, unknown),
         request_for(unknown),
-        request_for(one, source=OIDS.repository),
-        request_for(one, community=CommunityId("2.999.77")),
+        request_for(first, source=OIDS.repository),
+        request_for(first, community=CommunityId("2.999.77")),
     ):
         with suppress(ExchangeError):
-            await _images(pair.client, request, context)
+            await one.images(request, one.context())
     with suppress(ExchangeError):
-        await _images(pair.client, request_for(one), context, Uid("1.2.840.10008.1.2.4.50"))
+        await one.images(request_for(first), one.context(), Uid("1.2.840.10008.1.2.4.50"))
     with suppress(ExchangeError):
-        await _images(pair.client, request_for(one), context_for(profile, patient=NOBODY))
+        await one.images(request_for(first), one.context("greek"))
 
 
-async def _faults(pair: Pair, seeded: Seeded, profile: str) -> None:
+async def _faults(one: Traveller) -> None:
     """Messages that cannot be served, so that what is said of them can be judged."""
+    pair = one.pair
     body = xca_query.encode_request(
-        DocumentQuery(patient=seeded.patient("main"), community=COUNTRY_A)
+        DocumentQuery(patient=one.seeded.patient("main"), community=COUNTRY_A)
     )
-    good = enveloped(pair, body, FIND, profile=profile)
+    security = one.security(one.context())
+    good = enveloped(pair, body, FIND, security=security)
     odd = b'<x:Odd xmlns:x="urn:x" soap:mustUnderstand="1"/></soap:Header>'
     for root in (
         b"no envelope",
         enveloped(pair, body, FIND, security=b""),
-        enveloped(pair, body, "urn:not:offered", profile=profile),
-        enveloped(pair, b"<x/>", FIND, profile=profile),
+        enveloped(pair, body, "urn:not:offered", security=security),
+        enveloped(pair, b"<x/>", FIND, security=security),
         good.replace(b"</soap:Header>", odd),
         good.replace(b"addressing/anonymous", b"addressing/none"),
         good.replace(b"Lindqvist", b"Lundqvist"),
         good.replace(b"http://www.w3.org/2003/05/soap-envelope", b"urn:soap:of:another:time"),
+        good.replace(b"http://www.w3.org/2003/05/", b"http://schemas.xmlsoap.org/soap/"),
     ):
         await post(pair, root)
 
 
-STEPS = (_identifications, _lists, _documents, _all_images, _faults)
+STEPS = (_identifications, _lists, _documents, _images, _faults)
 
 
-async def _every_refusal(pair: Pair, exchange: ScriptedExchange, profile: str) -> None:
+async def _every_refusal(one: Traveller, exchange: ScriptedExchange) -> None:
     """Each reason to refuse, said in each transaction."""
-    ref, entry = make_entry().ref, make_entry()
+    client, entry, context = one.pair.client, make_entry(), context_for(one.profile)
     image = request_for(
         InstanceRef(study=Uid("2.999.5"), series=Uid("2.999.5.1"), instance=Uid("2.999.5.1.1"))
     )
-    calls: tuple[Callable[[CallContext], Awaitable[object]], ...] = (
-        lambda c: pair.client.identify_patient(PatientTraits(ids=(entry.patient,)), c),
-        lambda c: pair.client.find_documents(
-            DocumentQuery(patient=entry.patient, community=COUNTRY_A), c
-        ),
-        lambda c: pair.client.retrieve_documents((ref,), c),
-        lambda c: _images(pair.client, image, c),
-    )
-    context = context_for(profile)
     for refusal in Refusal:
         error = refuse(refusal, f"<{refusal}> & so on", subject="subject", code="code")
         exchange.identities = exchange.entries = error
         exchange.documents = exchange.delivery = error
-        for call in calls:
-            with suppress(ExchangeError):
-                await call(context)
+        with suppress(ExchangeError):
+            await client.identify_patient(PatientTraits(ids=(entry.patient,)), context)
+        with suppress(ExchangeError):
+            query = DocumentQuery(patient=entry.patient, community=COUNTRY_A)
+            await client.find_documents(query, context)
+        with suppress(ExchangeError):
+            await client.retrieve_documents((entry.ref,), context)
+        with suppress(ExchangeError):
+            await one.images(image, context)
 
 
 async def _travel(profile: str, seeded: Seeded, domain: TrustDomain, folder: Path) -> Journey:
     journey = Journey()
-    async with country(seeded.folder, domain, folder / "country", profile=profile) as pair:
-        for step in STEPS:
-            await step(pair, seeded, profile)
-        journey.take(profile, pair)
-    async with country(
-        seeded.folder,
-        domain,
-        folder / "source",
-        profile=profile,
-        endpoint=Endpoint.IMAGING_SOURCE,
-    ) as pair:
-        await _all_images(pair, seeded, profile)
-        journey.take(f"{profile} source", pair)
+    signer = domain.signer("XB")
+    for name, endpoint, steps in (
+        ("country", Endpoint.RESPONDING_GATEWAY, STEPS),
+        ("source", Endpoint.IMAGING_SOURCE, (_images,)),
+    ):
+        async with country(
+            seeded.folder, domain, folder / name, profile=profile, endpoint=endpoint
+        ) as pair:
+            for step in steps:
+                await step(Traveller(pair, seeded, profile, signer))
+            journey.take(name, pair)
     exchange = ScriptedExchange()
     async with pair_of(exchange, domain, folder / "refusing", profile=profile) as pair:
-        await _every_refusal(pair, exchange, profile)
-        journey.take(f"{profile} refusing", pair)
+        await _every_refusal(Traveller(pair, seeded, profile, signer), exchange)
+        journey.take("refusing", pair)
     return journey
 
 
@@ -326,16 +328,67 @@ def journey(
     seeded: Seeded,
     trust_domain: TrustDomain,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Journey]:
+) -> Journey:
     """One journey a profile, judged by every test."""
     folder = tmp_path_factory.mktemp(f"journey-{request.param}")
-    yield asyncio.run(_travel(request.param, seeded, trust_domain, folder))
+    return asyncio.run(_travel(request.param, seeded, trust_domain, folder))
 
 
-def _judged(messages: list[Sent], judge: Callable[[Sent], list[str]]) -> dict[str, list[str]]:
-    return {sent.name: said for sent in messages if (said := judge(sent))}
+def _judged(messages: list[Sent], judge: Callable[[Element], list[str]]) -> dict[str, list[str]]:
+    return {sent.name: said for sent in messages if (said := judge(sent.envelope))}
+
+
+def test_the_journey_went_everywhere(journey: Journey, request: pytest.FixtureRequest) -> None:
+    """Every kind of message and of outcome is among those judged below."""
+    kinds = {etree.QName(sent.child).localname for sent in journey.messages}
+    statuses = {
+        str(child.get("status")).rpartition(":")[2]
+        for sent in journey.answers
+        for child in sent.child.iter(f"{{{judges.RS}}}RegistryResponse", judges.QUERY_RESPONSE)
+    }
+    assert kinds == {
+        "PRPA_IN201305UV02",
+        "PRPA_IN201306UV02",
+        "MCCI_IN000002UV01",
+        "AdhocQueryRequest",
+        "AdhocQueryResponse",
+        "RetrieveDocumentSetRequest",
+        "RetrieveDocumentSetResponse",
+        "RetrieveImagingDocumentSetRequest",
+        "Fault",
+    }
+    assert statuses == {"Success", "PartialSuccess", "Failure"}
+    assert len(journey.audits) > 2 * len(Refusal) * 4
 
 
 def test_every_body_is_valid(journey: Journey) -> None:
-    """Against the schema of its own standard: ebRS, HL7 v3, XDS.b, XDS-I.b, SOAP faults."""
-    assert _judged(journey.messages, lambda sent: judges.judge_body(sent.envelope)) == {}
+    """By the schema of its own standard: ebRS, HL7 v3, XDS.b, XDS-I.b, SOAP for faults."""
+    assert _judged(journey.messages, judges.judge_body) == {}
+
+
+def test_every_envelope_and_header_is_valid(journey: Journey) -> None:
+    """By the schemas of SOAP 1.2, WS-Addressing and WS-Security."""
+    assert _judged(journey.messages, judges.judge_frame) == {}
+
+
+def test_every_addressing_header_stands_once_and_bare(journey: Journey) -> None:
+    """And the action must be understood (ITI TF-2 appendix V.3.2)."""
+    assert _judged(journey.messages, judges.judge_addressing) == {}
+
+
+def test_every_assertion_is_valid_where_it_stands(journey: Journey) -> None:
+    """By the schema of SAML 2.0; every request carries one at least."""
+    assert _judged(journey.requests, judges.judge_assertions) == {}
+    for sent in journey.requests:
+        assert sent.envelope.find(".//saml:Assertion", judges.NS) is not None, sent.name
+
+
+def test_no_rule_for_identifications_is_broken(journey: Journey) -> None:
+    """The Schematron rules that IPF applies to ITI-55."""
+    judged = _judged(journey.messages, lambda it: judges.judge_discovery(judges.body_child(it)))
+    assert judged == {}
+
+
+def test_every_audit_message_is_valid(journey: Journey) -> None:
+    """Of both gateways, by DICOM's schema and by that of eHDSI peers."""
+    assert [said for audit in journey.audits if (said := judges.judge_audit(audit))] == []

@@ -187,6 +187,8 @@ def _read(file: BinaryIO, *, whole: bool, inflated: int) -> tuple[FileDataset, B
         if text(meta, Tag(0x0002, 0x0010)) == DEFLATED:
             stream = io.BytesIO(inflate(file.read(MAX_INFLATED_BYTES), inflated))
             ds = _read_deflated(stream, meta, whole=whole)
+            if stream.tell() >= inflated:
+                raise DecodeError("data set", "more than the limit", f"{inflated} bytes inflated")
         else:
             file.seek(0)
             bounded = file if whole or size <= MAX_HEADER_BYTES else _Limited(file)

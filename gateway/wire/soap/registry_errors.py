@@ -40,10 +40,10 @@ ERROR = f"{{{RS}}}RegistryError"
 
 _SEVERITY = "urn:oasis:names:tc:ebxml-regrep:ErrorSeverityType:"
 _SEVERITY_URNS = {Severity.ERROR: _SEVERITY + "Error", Severity.WARNING: _SEVERITY + "Warning"}
-# What names a thing at the start of an error text: an OID of four arcs or more, with or without
-# an extension, or a urn:uuid.
+# What names a thing at the start of an error text: an OID, with or without an extension, or a
+# urn:uuid. One of three arcs counts before a colon only; elsewhere it may be a version number.
 _NAMED = re.compile(
-    r"(?P<subject>[0-9]+(?:\.[0-9]+){3,}(?:\^[^\s:]+)?|urn:uuid:[0-9a-fA-F-]{36})"
+    r"(?P<subject>[0-9]+(?:\.[0-9]+){2,}(?:\^[^\s:]+)?|urn:uuid:[0-9a-fA-F-]{36})"
     r"(?P<colon>:)?(?=\s|$)"
 )
 
@@ -130,7 +130,7 @@ def _subject(location: str, text: str) -> tuple[str, str]:
     # (what an error is about, its text). Peers write a community, a document, a stack trace or
     # nothing in location; ours is always the community, and the document leads the text.
     match = _NAMED.match(text)
-    if match is not None:
+    if match is not None and (match["colon"] or match["subject"].count(".") != 2):
         rest = text[match.end() :].strip() if match["colon"] else text
         return match["subject"], rest or text
     named = _NAMED.fullmatch(location)

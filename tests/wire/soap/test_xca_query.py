@@ -52,7 +52,7 @@ ARTICLE_10 = make_query(
     ),
     author_patterns=("%O'Neill%",),
     max_size_bytes=10_000_000,
-    created_after=Timestamp.parse("20250101"),
+    created_after=Timestamp.parse("20250101000000"),
 )
 LOOKUP = DocumentLookup(community=COUNTRY_A, document_ids=(DocumentId("2.999.1.4.1^a"),))
 
@@ -164,7 +164,7 @@ def test_every_object_and_error_names_the_community() -> None:
         )
     )
 
-    homes = [element.get("home") for element in root.find("{*}RegistryObjectList") or ()]
+    homes = [element.get("home") for element in root.iterfind("{*}RegistryObjectList/*")]
     (error,) = root.iter("{*}RegistryError")
 
     assert homes == [COUNTRY_A.urn] * 3

@@ -1,0 +1,32 @@
+"""The database is opened as the rest relies on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import text
+
+from country_a.national.schema import BUSY_MILLISECONDS, create_tables, open_engine
+
+
+async def test_sqlite_is_opened_for_readers_beside_a_writer(tmp_path: Path) -> None:
+    """Write-ahead log, foreign keys, a waiting time, and LIKE that tells case apart."""
+    engine = open_engine(f"sqlite+aiosqlite:///{tmp_path / 'national.db'}")
+    await create_tables(engine)
+    await create_tables(engine)
+
+    async with engine.connect() as connection:
+        found = {
+            name: await connection.scalar(text(f"PRAGMA {name}"))
+            for name in ("journal_mode", "synchronous", "busy_timeout", "foreign_keys")
+        }
+        alike = await connection.scalar(text("SELECT 'a' LIKE 'A'"))
+    await engine.dispose()
+
+    assert found == {
+        "journal_mode": "wal",
+        "synchronous": 1,
+        "busy_timeout": BUSY_MILLISECONDS,
+        "foreign_keys": 1,
+    }
+    assert alike == 0
