@@ -143,8 +143,8 @@ async def deliver_from(
             issues.append(Issue(refusal=Refusal.UNKNOWN_INSTANCE, text=text, subject=subject))
         elif (syntax := syntax_for(stored, wish.syntaxes)) is None:
             text = (
-                f"instance {ref.instance} has transfer syntax {stored.transfer_syntax} and can be sent "
-                f"as that or as {EXPLICIT_LITTLE_ENDIAN}; neither is in the list asked for"
+                f"instance {ref.instance} has transfer syntax {stored.transfer_syntax} and can "
+                f"be sent as that or as {EXPLICIT_LITTLE_ENDIAN}; neither is in the list asked for"
             )
             issues.append(Issue(refusal=Refusal.UNSUPPORTED_SYNTAX, text=text, subject=subject))
         else:

@@ -168,4 +168,4 @@ def _reason(error: Exception) -> str:
         return f"refused: {error}" + (f" (who can fix it: {who})" if who else "")
     if isinstance(error, CheckFailed):
         return str(error)
-    return f"no usable answer from the portal: {error or type(error).__name__}"
+    return f"no usable answer from the portal: {str(error) or type(error).__name__}"

@@ -89,14 +89,14 @@ class SqlRegistry:
         return {entry.ref.document: entry for entry in held}
 
     async def add(
-        self, entries_: Sequence[DocumentEntry], associations_: Sequence[Association] = ()
+        self, entries: Sequence[DocumentEntry], associations: Sequence[Association] = ()
     ) -> None:
         """Register together; the target of a replacing association becomes deprecated."""
         try:
             async with self._engine.begin() as connection:
-                for entry in entries_:
+                for entry in entries:
                     await _insert_entry(connection, entry)
-                for association in associations_:
+                for association in associations:
                     await _insert_association(connection, association)
         except IntegrityError as error:
             raise ValueError(f"an id is already registered: {error.orig}") from error

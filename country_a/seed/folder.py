@@ -84,6 +84,10 @@ async def seed_folder(
         await systems.patients.add([person.identity for person in people])
         left_out, warnings = list(seen.left_out), list(seen.warnings)
         for index, (study, files) in enumerate(studies.items()):
+            if await systems.pacs.study(study) is not None:
+                # Of another folder, and given to somebody: a study has one patient.
+                left_out += [(one.name, f"study {study} is already held") for one in files]
+                continue
             record = records[patient_of_source(files)]
             copied = await _publish(
                 systems,

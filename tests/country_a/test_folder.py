@@ -296,6 +296,19 @@ async def test_zip_files_are_looked_into(systems: NationalSystems, tmp_path: Pat
     assert not list(tmp_path.rglob("escape.dcm"))
 
 
+async def test_a_study_that_is_held_already_is_left_out(
+    systems: NationalSystems, tmp_path: Path
+) -> None:
+    """A second folder with the same study gives it to nobody else."""
+    put(tmp_path / "source" / "1", SOPInstanceUID="1.2.3.9.1")
+    await seed(systems, tmp_path)
+
+    second = await seed(systems, tmp_path)
+
+    assert [name for name, why in second.left_out if "already held" in why] == ["1"]
+    assert [patient.studies for patient in second.patients] == [[]]
+
+
 async def test_a_folder_that_is_none_is_refused(systems: NationalSystems, tmp_path: Path) -> None:
     """The error names the path."""
     with pytest.raises(NotADirectoryError, match="source"):

@@ -9,8 +9,10 @@ import importlib.util
 from base64 import b64encode
 from collections.abc import Mapping
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
+import elementpath
 from lxml import etree
 
 from tests.shared import shared
@@ -21,6 +23,7 @@ WSA = "http://www.w3.org/2005/08/addressing"
 WSSE = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
 SAML = "urn:oasis:names:tc:SAML:2.0:assertion"
 XOP = "http://www.w3.org/2004/08/xop/include"
+XSI = "http://www.w3.org/2001/XMLSchema-instance"
 HL7 = "urn:hl7-org:v3"
 QUERY = "urn:oasis:names:tc:ebxml-regrep:xsd:query:3.0"
 QUERY_RESPONSE = f"{{{QUERY}}}AdhocQueryResponse"
@@ -157,17 +160,31 @@ def judge_audit(message: bytes) -> list[str]:
 
 
 @cache
+def _compiled(path: str) -> elementpath.Selector:
+    return elementpath.Selector(path, namespaces={"hl7": HL7, "xsi": XSI})
+
+
+def _select(
+    root: Any, path: str, *, namespaces: Mapping[str, str], item: Element | None = None
+) -> Any:
+    return _compiled(path).select(root, item=item)
+
+
+@cache
 def _schematron() -> Any:
-    found = importlib.util.spec_from_file_location(
+    """The runner of the rules; paths and patterns, the same for every message, are read once."""
+    spec = importlib.util.spec_from_file_location(
         "schematron_check", shared("schemas/schematron_check.py")
     )
-    assert found is not None
-    assert found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    # The patterns are the same for every message; reading them anew each time is slow.
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
     read = module.patterns
     module.patterns = cache(lambda name: tuple(read(name)))
+    module.elementpath = SimpleNamespace(
+        select=_select, ElementPathError=elementpath.ElementPathError
+    )
     return module
 
 

@@ -56,10 +56,10 @@ async def test_runs_are_written_and_judged(tmp_path: Path) -> None:
     """Two stories: reports under the names asked for, and code 0 when all passed."""
     country, info = population()
     async with portal(country, tmp_path / "state") as client:
-        options = parser().parse_args(
-            ["run", "all", "--portal", str(client.make_url("")), "--seed-info", "x"]
-            + ["--json", str(tmp_path / "out" / "a.json"), "--html", str(tmp_path / "out/b.html")]
-        )
+        url, out = str(client.make_url("")), tmp_path / "out"
+        arguments = ["run", "all", "--portal", url, "--seed-info", "x"]
+        arguments += ["--json", str(out / "a.json"), "--html", str(out / "b.html")]
+        options = parser().parse_args(arguments)
         code = await play_all(["uc1_versions", "uc1_given_dicom"], options, seeds_of(info))
 
     report = json.loads((tmp_path / "out" / "a.json").read_text())

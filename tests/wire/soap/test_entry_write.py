@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.domain import Code, EntryRef, PatientId, ReferenceId, ReturnType
+from gateway.domain import Code, EntryRef, PatientId, ReferenceId
 from gateway.wire.problems import EncodeError
 from gateway.wire.soap.entry_read import read_entry
 from gateway.wire.soap.entry_write import write_entry, write_object, write_object_list
@@ -90,4 +90,3 @@ def test_references_only_reduce_every_row() -> None:
     assert write_object_list((), refs_only=False) == (
         "<rim:RegistryObjectList></rim:RegistryObjectList>"
     )
-    assert ReturnType.OBJECT_REF.value == "ObjectRef"

@@ -1,0 +1,163 @@
+"""The command line: help, usage errors, and the commands that need no house."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from gateway import house
+from gateway.cli import app
+
+RUN = CliRunner()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["scenario"], ["certs"]],
+)
+def test_without_a_command_there_is_help(arguments: list[str]) -> None:
+    """Calling a group alone shows what it has."""
+    result = RUN.invoke(app, arguments)
+
+    assert "Usage" in result.output
+    assert result.exit_code in (0, 2)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["demo", "--help"],
+        ["scenario", "list", "--help"],
+        ["scenario", "run", "--help"],
+        ["serve", "--help"],
+        ["certs", "init", "--help"],
+        ["seed", "--help"],
+        ["check", "--help"],
+    ],
+)
+def test_every_command_has_help(arguments: list[str]) -> None:
+    """Help is there for all, without starting anything."""
+    result = RUN.invoke(app, arguments)
+
+    assert result.exit_code == 0
+    assert "Usage" in result.output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["dance"],
+        ["serve"],
+        ["serve", "country-c", "--config", "x.toml"],
+        ["serve", "country-a", "--config", "/nowhere/x.toml"],
+        ["scenario", "run"],
+        ["seed"],
+        ["seed", "--dicom", "/nowhere"],
+        ["demo", "--seed", "minus"],
+        ["demo", "--size", "huge"],
+        ["certs", "init"],
+        ["check", "--config", "/nowhere/x.toml"],
+    ],
+)
+def test_wrong_usage_is_code_two(arguments: list[str]) -> None:
+    """What a command does not take ends with code 2 and words."""
+    result = RUN.invoke(app, arguments)
+
+    assert result.exit_code == 2
+    assert result.output
+
+
+def test_unknown_story_is_code_two_and_names_those_there_are() -> None:
+    """No house is built for a story nobody knows."""
+    result = RUN.invoke(app, ["scenario", "run", "uc9_nothing"])
+
+    assert result.exit_code == 2
+    assert "uc1_report_and_images" in result.output
+
+
+def test_list_names_the_stories(capfd: pytest.CaptureFixture[str]) -> None:
+    """`scenario list` relays what the scenarios say of themselves."""
+    result = RUN.invoke(app, ["scenario", "list"])
+
+    assert result.exit_code == 0
+    assert "uc1_refusals" in capfd.readouterr().out
+
+
+def test_certificates_are_made_once(tmp_path: Path) -> None:
+    """A trust domain is made; a second one needs --force, and the error says so."""
+    first = RUN.invoke(app, ["certs", "init", str(tmp_path)])
+    second = RUN.invoke(app, ["certs", "init", str(tmp_path)])
+    third = RUN.invoke(app, ["certs", "init", str(tmp_path), "--force"])
+
+    assert [first.exit_code, second.exit_code, third.exit_code] == [0, 1, 0]
+    assert "--force" in second.output
+    assert (tmp_path / "xa" / "seal.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_settings_are_shown_or_refused(tmp_path: Path) -> None:
+    """`check` shows what a service would use, and names a key that is wrong."""
+    good, bad = tmp_path / "good.toml", tmp_path / "bad.toml"
+    good.write_text('[gateway]\ncommunity = "2.999.1"\n')
+    bad.write_text('[gateway]\ncommunity = "2.999.1"\ncolour = "red"\n')
+
+    shown = RUN.invoke(app, ["check", "--config", str(good)])
+    refused = RUN.invoke(app, ["check", "--config", str(bad)])
+
+    assert json.loads(shown.output)["gateway"]["community"] == "2.999.1"
+    assert refused.exit_code == 2
+    assert "gateway.colour" in refused.output
+
+
+def test_house_that_does_not_stand_is_code_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A country that cannot be seeded ends the demo with words and code 1."""
+    failing = [sys.executable, "-c", "import sys; sys.exit('no room')"]
+    monkeypatch.setattr(house, "module", lambda name: failing)
+
+    result = RUN.invoke(app, ["demo", "--out", str(tmp_path)])
+
+    assert result.exit_code == 1
+    assert "seeding failed" in result.output
+    assert "no room" in result.output
+
+
+@pytest.mark.parametrize(("child", "code"), [(0, 0), (1, 1), (2, 2), (-9, 1), (130, 1)])
+def test_exit_code_is_that_of_the_stories(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, child: int, code: int
+) -> None:
+    """0, 1 and 2 pass through; a killed child is a failure."""
+    monkeypatch.setattr("gateway.house.House._build", lambda self: None)
+    monkeypatch.setattr("gateway.house.House.ports_a", {"control": 1}, raising=False)
+    monkeypatch.setattr("gateway.house.House.ports_b", {"control": 2, "portal": 3}, raising=False)
+    monkeypatch.setattr("gateway.house.House.__init__", _bare)
+    monkeypatch.setattr("gateway.cli.run_module", lambda command: child)
+
+    result = RUN.invoke(app, ["demo", "--out", str(tmp_path)])
+
+    assert result.exit_code == code
+
+
+def _bare(self: house.House, plan: house.HousePlan, say: house.Say) -> None:
+    from contextlib import ExitStack
+
+    self._plan, self._say, self._stack = plan, say, ExitStack()
+
+
+def test_nothing_heavy_is_imported_for_help() -> None:
+    """The command line imports neither the countries nor what takes long to import."""
+    code = (
+        "import sys, gateway.cli\n"
+        "heavy = {'country_a', 'country_b', 'scenarios', 'aiohttp', 'pydicom', 'sqlalchemy'}\n"
+        "sys.exit(' '.join(sorted(heavy & set(sys.modules))))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert done.stderr.strip() == ""
+    assert done.returncode == 0

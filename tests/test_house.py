@@ -1,0 +1,156 @@
+"""The house: child processes started, watched and stopped; settings that can be read."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from gateway import house
+from gateway.config import load_settings
+from gateway.house import House, HouseError, HousePlan, Service, health, tail
+
+# A child that listens, says where, and stops when told; or does not.
+CHILD = """
+import http.server, json, pathlib, signal, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers(); self.wfile.write(b"{}")
+    def log_message(self, *a): pass
+if sys.argv[2] == "stubborn":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+ready = pathlib.Path(sys.argv[1])
+part = ready.with_suffix(".part")
+part.write_text(json.dumps({"ports": {"control": server.server_port}}))
+part.replace(ready)
+server.serve_forever()
+"""
+
+
+def service(tmp_path: Path, *arguments: str) -> Service:
+    """A child process that behaves as told."""
+    ready = tmp_path / "ready.json"
+    command = [sys.executable, "-c", CHILD, str(ready), *arguments]
+    return Service("child", command, tmp_path / "child.log", ready)
+
+
+def test_service_is_ready_when_it_is_well_and_stops_when_told(tmp_path: Path) -> None:
+    """Start waits for the ready file and for health; stop ends the process."""
+    child = service(tmp_path, "good")
+
+    ports = child.start()
+    well = health(f"http://127.0.0.1:{ports['control']}/health")
+    child.stop()
+
+    assert well == ""
+    assert health(f"http://127.0.0.1:{ports['control']}/health")
+
+
+def test_service_that_ignores_sigterm_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A child that does not listen is ended all the same."""
+    monkeypatch.setattr(house, "STOP_SECONDS", 0.1)
+    child = service(tmp_path, "stubborn")
+    ports = child.start()
+
+    child.stop()
+    child.stop()
+
+    assert health(f"http://127.0.0.1:{ports['control']}/health")
+
+
+def test_service_that_dies_tells_its_last_words(tmp_path: Path) -> None:
+    """A child that ends before it is ready is told with its code and the end of its log."""
+    command = [sys.executable, "-c", "import sys; sys.exit('the port is taken')"]
+    child = Service("Country A", command, tmp_path / "a.log", tmp_path / "ready")
+
+    with pytest.raises(HouseError, match=r"(?s)Country A ended with code 1.*the port is taken"):
+        child.start()
+
+
+def test_service_that_is_never_ready_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Waiting has an end, and the error names the log."""
+    monkeypatch.setattr(house, "READY_SECONDS", 0.2)
+    command = [sys.executable, "-c", "import signal; signal.pause()"]
+    child = Service("Country A", command, tmp_path / "a.log", tmp_path / "ready")
+
+    with pytest.raises(HouseError, match=r"a\.log"):
+        child.start()
+    child.stop()
+
+
+def test_unwell_service_says_what_is_wrong() -> None:
+    """A health answer that is an error is given in its own words."""
+
+    class Ill(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(503)
+            self.end_headers()
+            self.wfile.write(b"registry down")
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Ill) as server:
+        Thread(target=server.handle_request, daemon=True).start()
+        found = health(f"http://127.0.0.1:{server.server_port}/health")
+
+    assert found == "503 registry down"
+
+
+def test_settings_of_both_countries_can_be_read(tmp_path: Path) -> None:
+    """What is written is what the services take, and each names the other."""
+    made = House(HousePlan(folder=tmp_path, seed=7, size="tiny", profile="ehdsi"), print)
+    for name, text in (
+        ("a", made._settings_a('CN=B "quoted", O=test\\, only')),
+        ("b", made._settings_b(8443)),
+    ):
+        (tmp_path / f"{name}.toml").write_text(text, encoding="utf-8")
+        tomllib.loads(text)
+
+    a, b = load_settings(tmp_path / "a.toml"), load_settings(tmp_path / "b.toml")
+
+    assert a.national.seed_number == 7
+    assert a.peers[0].tls_subjects == ('CN=B "quoted", O=test\\, only',)
+    assert a.peers[0].community == b.gateway.community
+    assert b.peers[0].url == "https://localhost:8443/RespondingGateway"
+    assert b.gateway.state == tmp_path / "state-b"
+
+
+def test_failure_while_building_stops_what_was_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the second service does not start, the first is stopped before the error is told."""
+    stopped: list[str] = []
+    monkeypatch.setattr(House, "_certificates", lambda self: "CN=B")
+    monkeypatch.setattr(House, "seed", lambda self, settings: None)
+
+    def start(self: Service) -> dict[str, int]:
+        if self.name == "country_b":
+            raise HouseError("no")
+        return {"service": 1, "control": 2}
+
+    monkeypatch.setattr(Service, "start", start)
+    monkeypatch.setattr(Service, "stop", lambda self: stopped.append(self.name))
+
+    with pytest.raises(HouseError), House(HousePlan(folder=tmp_path), lambda line: None):
+        pass
+
+    assert stopped == ["country_b", "country_a"]
+
+
+def test_tail_of_a_log_is_short(tmp_path: Path) -> None:
+    """Only the last lines of a log are shown, whatever is in it."""
+    log = tmp_path / "x.log"
+    log.write_bytes(b"\xff\n" + b"\n".join(b"%d" % n for n in range(100)))
+
+    assert tail(log).splitlines()[0] == "88"
+    assert tail(tmp_path / "none") == ""
