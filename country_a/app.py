@@ -41,6 +41,7 @@ async def national_systems(settings: Settings) -> OpenSystems:
         settings.gateway.state,
         database_url=settings.national.database,
         documents_url=settings.national.documents,
+        image_folder=settings.national.images,
     )
 
 

@@ -26,6 +26,7 @@ from country_b.reading import DicomReading, Reading
 from country_b.session import SessionStore
 from gateway.config import Settings
 from gateway.domain import EXPLICIT_LITTLE_ENDIAN, CommunityId, Exchange, Uid
+from gateway.domain.delivery import STORED_SYNTAXES
 from gateway.peers import Peer, PeerBook
 from gateway.transport.app import Listener, serving
 from gateway.transport.compose import Clockwork, exchanges_of, keeper_of, session_of
@@ -116,7 +117,7 @@ async def running(
         exchanges = exchanges_of(settings, session, keeper, clockwork)
 
         book = PeerBook.of_sections(settings.peers, settings.gateway.default_profile)
-        syntaxes = tuple(Uid(uid) for uid in settings.portal.syntaxes) or (EXPLICIT_LITTLE_ENDIAN,)
+        syntaxes = tuple(Uid(uid) for uid in settings.portal.syntaxes) or STORED_SYNTAXES
         app = build_app(
             exchanges=exchanges,
             state=settings.gateway.state,

@@ -9,6 +9,21 @@ from gateway.domain.ids import Uid
 from gateway.domain.images import EXPLICIT_LITTLE_ENDIAN
 
 
+# Every transfer syntax a gateway that keeps files takes as it is stored, so that nothing is decoded
+# on the way: compressed ones first, plain pixels last (DICOM PS3.6 table A-1).
+STORED_SYNTAXES: tuple[Uid, ...] = (
+    *(Uid(f"1.2.840.10008.1.2.4.{n}") for n in (201, 202, 203, 110, 111, 112)),
+    *(Uid(f"1.2.840.10008.1.2.4.{n}") for n in (80, 81, 90, 91, 92, 93, 70, 57, 50, 51)),
+    Uid("1.2.840.10008.1.2.5"),
+    *(Uid(f"1.2.840.10008.1.2.4.{n}") for n in range(100, 109)),
+    *(Uid(f"1.2.840.10008.1.2.4.{n}.1") for n in range(100, 107)),
+    Uid("1.2.840.10008.1.2.1.99"),
+    Uid("1.2.840.10008.1.2.2"),
+    Uid("1.2.840.10008.1.2"),
+    EXPLICIT_LITTLE_ENDIAN,
+)
+
+
 class ReadingPurpose(StrEnum):
     """What the images are wanted for, most demanding first."""
 

@@ -72,9 +72,9 @@ class InstanceHeader:
     """What an instance says of itself, for registry entries and manifests.
 
     Whatever the header lacks is "", () or None. Dates and times are local to `offset_minutes`.
-    `frames` is None for an object that is not multi-frame; `laterality` is R, L or as written;
-    `series_laterality` is not told apart from the image's own. `note_title` and
-    `note_description` are those of a key object selection. `burned_in` says in words why the
+    `frames` is None for an object that is not multi-frame; `laterality` is R, L or as written,
+    the image's before the series'. `note_title` and `note_description` are those of a key
+    object selection. `burned_in` says in words why the
     pixels may show a person's data, "" where nothing points to it.
     """
 

@@ -84,8 +84,10 @@ class FrameFormat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamFacts:
-    """What a code stream says of itself; `precision` 0 where it does not."""
+    """What a code stream says of itself; a number is 0 where it does not."""
 
+    rows: int = 0
+    columns: int = 0
     precision: int = 0
     signed: bool = False
     is_rgb: bool | None = None
@@ -121,6 +123,7 @@ def has_decoder(transfer_syntax: str) -> bool:
 
 def _decode_jpeg(data: bytes, form: FrameFormat) -> tuple[bytes, str]:
     facts = jpeg_facts(data)
+    _demand_size(facts, form)
     if form.samples != 3:
         return _fit(imagecodecs.jpeg8_decode(data), form, facts), form.photometric
     if facts.is_lossless:
@@ -136,11 +139,14 @@ def _decode_jpeg(data: bytes, form: FrameFormat) -> tuple[bytes, str]:
 
 
 def _decode_jpegls(data: bytes, form: FrameFormat) -> tuple[bytes, str]:
-    return _fit(imagecodecs.jpegls_decode(data), form, jpeg_facts(data)), form.photometric
+    facts = jpeg_facts(data)
+    _demand_size(facts, form)
+    return _fit(imagecodecs.jpegls_decode(data), form, facts), form.photometric
 
 
 def _decode_jpeg2000(data: bytes, form: FrameFormat) -> tuple[bytes, str]:
     facts = jpeg2000_facts(data)
+    _demand_size(facts, form)
     # OpenJPH does not clamp what lossy compression pushed out of range; OpenJPEG does.
     is_ht = form.transfer_syntax in _HTJ2K and form.transfer_syntax != _LOSSY_HTJ2K
     decode = imagecodecs.htj2k_decode if is_ht else imagecodecs.jpeg2k_decode
@@ -185,6 +191,13 @@ _DECODERS: dict[str, Callable[[bytes, FrameFormat], tuple[bytes, str]]] = {
 }
 
 
+def _demand_size(facts: StreamFacts, form: FrameFormat) -> None:
+    """Refuse a code stream of another size before its pixels are allocated."""
+    rows, columns = facts.rows or form.rows, facts.columns or form.columns
+    if (rows, columns) != (form.rows, form.columns):
+        raise ValueError(f"an image of {columns}x{rows} instead of {form.columns}x{form.rows}")
+
+
 def _fit(found: Samples, form: FrameFormat, facts: StreamFacts) -> bytes:
     """The samples in the size, sign and order that the header allocates, as bytes."""
     shape = (form.rows, form.columns) + ((form.samples,) if form.samples > 1 else ())
@@ -225,6 +238,8 @@ def jpeg_facts(data: bytes) -> StreamFacts:
             if len(body) < 6:
                 break
             return StreamFacts(
+                rows=int.from_bytes(body[1:3], "big"),
+                columns=int.from_bytes(body[3:5], "big"),
                 precision=body[0],
                 is_rgb=_is_rgb(bytes(body[6::3][: body[5]]), adobe, jfif=jfif),
                 is_lossless=marker in (0xC3, 0xC7, 0xCB, 0xCF),
@@ -249,5 +264,11 @@ def jpeg2000_facts(data: bytes) -> StreamFacts:
     start = data.find(b"\xff\x4f\xff\x51")
     if start < 0 or len(data) < start + 43:
         raise ValueError("no SIZ marker in the JPEG 2000 stream")
-    size = data[start + 42]
-    return StreamFacts(precision=(size & 0x7F) + 1, signed=bool(size & 0x80))
+    right, bottom, left, top = struct.unpack_from(">4I", data, start + 8)
+    sample = data[start + 42]
+    return StreamFacts(
+        rows=max(0, bottom - top),
+        columns=max(0, right - left),
+        precision=(sample & 0x7F) + 1,
+        signed=bool(sample & 0x80),
+    )

@@ -87,6 +87,7 @@ class _Warnings:
 def decode_manifest(data: bytes) -> Outcome[ImagingManifest]:
     """The manifest in a DICOM file, with its departures as warnings.
 
+    An instance whose SOP class is nowhere stated has the class "0", and a warning.
     Raises `DecodeError` when the bytes are no key object selection, or list no instance at all.
     """
     ds, schemes = _open(data)

@@ -8,7 +8,6 @@ tree costs four times as much. Clauses: ebRIM 3.0, ITI TF-3 4.2.3; lengths are t
 from __future__ import annotations
 
 from enum import StrEnum
-from functools import lru_cache
 
 from gateway.domain import AssociationKind, EntryKind, EntryStatus
 from gateway.wire.problems import EncodeError
@@ -61,6 +60,7 @@ ASSOCIATION_URNS = {
     kind: f"urn:ihe:iti:2007:AssociationType:{kind.value}" for kind in AssociationKind
 }
 
+_STATUS_BY_URN = {urn: status for status, urn in STATUS_URNS.items()}
 _STATUS_BY_NAME = {"approved": EntryStatus.APPROVED, "deprecated": EntryStatus.DEPRECATED}
 _KIND_BY_URN = {urn: kind for kind, urn in KIND_URNS.items()}
 _ASSOCIATION_BY_NAME = {kind.value.lower(): kind for kind in AssociationKind}
@@ -72,19 +72,16 @@ def _last_word(urn: str) -> str:
     return "".join(urn.rpartition(":")[2].split()).lower()
 
 
-@lru_cache(maxsize=64)
 def status_of_urn(urn: str) -> EntryStatus | None:
     """The entry status a URN names, whatever its namespace; None for any other status."""
-    return _STATUS_BY_NAME.get(_last_word(urn))
+    return _STATUS_BY_URN.get(urn) or _STATUS_BY_NAME.get(_last_word(urn))
 
 
-@lru_cache(maxsize=64)
 def kind_of_urn(urn: str) -> EntryKind | None:
     """The kind of entry an object type names; None for any other type."""
-    return _KIND_BY_URN.get(urn.strip().lower())
+    return _KIND_BY_URN.get(urn) or _KIND_BY_URN.get(urn.strip().lower())
 
 
-@lru_cache(maxsize=64)
 def association_of_urn(urn: str) -> AssociationKind | None:
     """The relation an association type names; None for those we do not model (HasMember …)."""
     return _ASSOCIATION_BY_NAME.get(_last_word(urn))

@@ -30,6 +30,7 @@ from gateway.wire.xml import Element, quoted
 
 _AMPERSAND = re.compile(r"&(?:amp;)+")
 _SHA1 = re.compile(r"[0-9a-f]{40}")
+_MAX_CACHED = 512  # characters; what is longer is not kept beyond its message
 _MAX_SIZE_DIGITS = 18  # an exabyte; more digits are not a size
 _URI_PIECE = re.compile(r"(\d{1,3})\|(.*)", re.DOTALL)
 
@@ -50,8 +51,15 @@ def read_repository(text: str) -> Oid:
 
 
 @lru_cache(maxsize=2048)
-def read_code(value: str, scheme: str, display: str) -> Code:
+def _known_code(value: str, scheme: str, display: str) -> Code:
     return Code(value, scheme, display)
+
+
+def read_code(value: str, scheme: str, display: str) -> Code:
+    """A code; the same one again is the same object, since a list repeats a few."""
+    if len(value) + len(scheme) + len(display) > _MAX_CACHED:
+        return Code(value, scheme, display)
+    return _known_code(value, scheme, display)
 
 
 def unescape_twice(text: str) -> str:
@@ -111,10 +119,12 @@ def first(slots: dict[str, list[str]], name: str) -> str:
     return values[0] if values else ""
 
 
-@lru_cache(maxsize=512)
+_known_organisation = lru_cache(maxsize=512)(read_organisation)
+
+
 def _institution(text: str) -> Organisation:
     # A list names the same few hospitals over and over.
-    return read_organisation(text)
+    return (read_organisation if len(text) > _MAX_CACHED else _known_organisation)(text)
 
 
 def read_authors(slots: dict[str, list[str]]) -> list[Author]:

@@ -22,9 +22,16 @@ ANNA = PatientId("A-1", Oid("2.999.1"))
 
 @pytest.mark.parametrize(
     "text",
-    ["A-1^^^&2.999.1&ISO", " A-1^^^&2.999.1&ISO ", "A-1^^^NS&2.999.1&ISO", "A-1^^^2.999.1",
-     "A-1^^^&amp;2.999.1&amp;ISO", "A-1^^^&amp;amp;2.999.1&amp;amp;ISO", "A-1^^^&urn:oid:2.999.1&ISO"],
-)  # fmt: skip
+    [
+        "A-1^^^&2.999.1&ISO",
+        " A-1^^^&2.999.1&ISO ",
+        "A-1^^^NS&2.999.1&ISO",
+        "A-1^^^2.999.1",
+        "A-1^^^&amp;2.999.1&amp;ISO",
+        "A-1^^^&amp;amp;2.999.1&amp;amp;ISO",
+        "A-1^^^&urn:oid:2.999.1&ISO",
+    ],
+)
 def test_patients_are_read_in_every_known_spelling(text: str) -> None:
     """Namespaces, bare authorities and double escapes."""
     assert read_patient(text) == ANNA

@@ -1,0 +1,24 @@
+"""The country's own database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import inspect, text
+
+from country_b.database import METADATA, create_tables, database_url, make_engine
+
+
+async def test_tables_are_made_once_and_readers_need_not_wait(tmp_path: Path) -> None:
+    """Making tables twice changes nothing; SQLite writes ahead."""
+    engine = make_engine(database_url(tmp_path))
+    await create_tables(engine)
+    await create_tables(engine)
+
+    async with engine.connect() as connection:
+        names = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
+        mode = await connection.scalar(text("PRAGMA journal_mode"))
+    await engine.dispose()
+
+    assert set(names) == set(METADATA.tables)
+    assert mode == "wal"
