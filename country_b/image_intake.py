@@ -306,10 +306,12 @@ class ImageIntake:
                 self.progress.missing[issue.subject] = issue
             else:
                 self.progress.issue(issue)
-        announced = {item.ref.instance: item for item in delivery.announced}
+        announced = {item.ref.instance: item.size_bytes for item in delivery.announced}
         expected = set(asked)
         writer: KeptWriter | None = None
         current: Uid | None = None
+        # One image is hashed and checked in a thread while the next one is coming in.
+        checking: asyncio.Task[None] | None = None
         try:
             async for chunk in delivery.chunks():
                 if chunk.instance != current:
@@ -326,15 +328,21 @@ class ImageIntake:
                     self.progress.bytes += len(chunk.data)
                     self.progress.seconds = time.perf_counter() - self._started
                 if chunk.last:
-                    if writer is not None:
-                        done, writer = writer, None
-                        expected.discard(chunk.instance)
-                        said = announced.get(chunk.instance)
-                        await self._take_in(
-                            done, asked[chunk.instance], said.size_bytes if said else None
-                        )
                     current = None
+                if chunk.last and writer is not None:
+                    if checking is not None:
+                        await asyncio.shield(checking)
+                    done, writer = writer, None
+                    expected.discard(chunk.instance)
+                    checking = asyncio.get_running_loop().create_task(
+                        self._take_in(done, asked[chunk.instance], announced.get(chunk.instance))
+                    )
+            if checking is not None:
+                await asyncio.shield(checking)
         finally:
+            if checking is not None:
+                await asyncio.wait([checking])  # whole images stay, whatever ended the transfer
+                checking.exception()
             if writer is not None:
                 await writer.discard()
 

@@ -168,9 +168,17 @@ class KeptWriter:
         try:
             self._reserve()
             await self._written()
-            blob, held_already = await asyncio.to_thread(self._complete, inspect)
         except BaseException:
             await self.discard()
+            raise
+        loop = asyncio.get_running_loop()
+        completing = loop.run_in_executor(None, self._complete, inspect)
+        try:
+            blob, held_already = await asyncio.shield(completing)
+        except BaseException:
+            await asyncio.wait([completing])  # the thread must be done with the file
+            if completing.exception() is not None:
+                await self.discard()
             raise
         if held_already:
             self._store.release(self._reserved)

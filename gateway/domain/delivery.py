@@ -8,7 +8,6 @@ from enum import StrEnum
 from gateway.domain.ids import Uid
 from gateway.domain.images import EXPLICIT_LITTLE_ENDIAN
 
-
 # Every transfer syntax a gateway that keeps files takes as it is stored, so that nothing is decoded
 # on the way: compressed ones first, plain pixels last (DICOM PS3.6 table A-1).
 STORED_SYNTAXES: tuple[Uid, ...] = (

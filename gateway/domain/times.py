@@ -54,6 +54,8 @@ class Timestamp:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read a DTM or TS; without a zone it is UTC (ITI TF-3 4.2.3.1.7), fractions are cut."""
+        if len(text) == 14 and text.isascii() and text.isdigit():
+            return cls._of_seconds(text)
         match = _DTM.fullmatch(text.strip())
         if match is None:
             raise InvalidTime(text)
@@ -71,6 +73,23 @@ class Timestamp:
             return cls(at.astimezone(UTC), Precision(digits))
         except (ValueError, OverflowError):
             raise InvalidTime(text) from None
+
+    @classmethod
+    def _of_seconds(cls, text: str) -> Self:
+        # The form of nearly every moment in a list, read three times an entry.
+        try:
+            at = datetime(
+                int(text[:4]),
+                int(text[4:6]),
+                int(text[6:8]),
+                int(text[8:10]),
+                int(text[10:12]),
+                int(text[12:]),
+                tzinfo=UTC,
+            )
+        except ValueError:
+            raise InvalidTime(text) from None
+        return cls(at, Precision.SECOND)
 
     @property
     def dtm(self) -> str:

@@ -10,13 +10,17 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+import structlog
+
 from gateway.config import LimitSection
 from gateway.domain import (
+    Association,
     AuditedDocument,
     BadRequest,
     CallContext,
     CommunityId,
     DeliveryWish,
+    DocumentEntry,
     DocumentId,
     DocumentQuery,
     DocumentRef,
@@ -39,6 +43,8 @@ from gateway.wire.soap import xca_images, xca_query, xca_retrieve, xcpd
 from gateway.wire.soap.document_set import RetrievedPart
 from gateway.wire.soap.refusals import ErrorStyle
 from gateway.wire.xml import Element
+
+_log = structlog.get_logger("gateway")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,12 +163,19 @@ class Answerer:
         )
 
     async def _find(self, asked: Asked) -> SoapAnswer:
-        decoded = xca_query.decode_request(asked.body)
+        decoded = xca_query.decode_request(asked.body, answering=self._community)
+        if decoded.ignored:
+            # ebRS 3.0 6.3.2.1: a parameter the query does not define is ignored, not refused.
+            _log.info("query.parameters-ignored", names=list(decoded.ignored))
         exchange = self._exchange(asked.peer)
         query = decoded.query
-        outcome: Outcome[object]
-        if isinstance(query, DocumentQuery):
-            patients: tuple[PatientId, ...] = (query.patient,)
+        outcome: Outcome[DocumentEntry | Association]
+        if decoded.asks_nothing:
+            # Folders and submission sets: known queries about things this gateway has none of.
+            patients: tuple[PatientId, ...] = ()
+            outcome = Outcome()
+        elif isinstance(query, DocumentQuery):
+            patients = (query.patient,)
             outcome = await exchange.find_documents(query, asked.context)
         else:
             patients = (asked.context.patient,) if asked.context.patient else ()

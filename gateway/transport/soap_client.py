@@ -184,7 +184,11 @@ class SoapClient:
             record.asked(noun=query, patients=patients)
             body = self._encoded(lambda: xca_query.encode_request(query))
             async with self._ask(operation, body, context, record) as answer:
-                outcome = self._decoded(lambda: xca_query.decode_response(answer.envelope.body))
+                outcome = self._decoded(
+                    lambda: xca_query.decode_response(
+                        answer.envelope.body, default_home=self._peer.community
+                    )
+                )
                 record.answered(noun=outcome, issues=outcome.issues)
             return outcome
 

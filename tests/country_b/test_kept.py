@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import hashlib
+import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -174,3 +176,28 @@ async def test_retention_note_is_written_on_everything(store: KeptStore) -> None
 
     assert {item.retention for item in await store.documents("one")} == {"ten years"}
     assert {item.retention for item in await store.documents("two")} == {""}
+
+
+async def test_cancelling_while_finishing_waits_for_the_thread(
+    store: KeptStore, tmp_path: Path
+) -> None:
+    """Whoever is cancelled leaves the file whole in its place, and nothing half written."""
+    writer = store.writer()
+    await writer.write(b"abc")
+    entered, go_on = threading.Event(), threading.Event()
+
+    def inspect(_: object) -> str:
+        entered.set()
+        go_on.wait(10)
+        return ""
+
+    task = asyncio.get_running_loop().create_task(writer.finish(inspect))
+    await asyncio.to_thread(entered.wait, 10)
+    task.cancel()
+    go_on.set()
+    await asyncio.wait([task])
+
+    assert task.cancelled()
+    assert store.path_of(hashlib.sha256(b"abc").hexdigest()).exists()
+    assert list((tmp_path / "store" / "incoming").iterdir()) == []
+    assert store.used_bytes == 3
