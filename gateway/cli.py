@@ -93,14 +93,20 @@ def demo(
     profile: ProfileOption = Profile.IHE,
     dicom: Dicom = None,
 ) -> None:
-    """Start both countries, tell every story, write the report."""
+    """Start both countries, tell every story, write the report.
+
+    Without --dicom, the real DICOM files that pydicom brings along are taken in.
+    """
+    from gateway.house import bundled_files
+
+    bundled = bundled_files()
     _play(
         ["all"],
         out=out,
         seed=seed,
         size=size,
         profile=profile,
-        dicom=dicom or [],
+        dicom=dicom or ([bundled] if bundled else []),
         json_file=out / "report.json",
         html_file=out / "report.html",
     )

@@ -7,6 +7,7 @@ anybody would start them, and are stopped with SIGTERM, then SIGKILL.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -48,6 +49,14 @@ class HousePlan:
     size: str = "demo"
     profile: str = "ihe"
     dicom: tuple[Path, ...] = ()
+
+
+def bundled_files() -> Path | None:
+    """The folder of real DICOM files that pydicom brings along, None where it brings none."""
+    found = importlib.util.find_spec("pydicom")
+    places = found.submodule_search_locations if found else None
+    folder = Path(places[0]) / "data" / "test_files" if places else None
+    return folder if folder is not None and folder.is_dir() else None
 
 
 class Service:
@@ -170,8 +179,9 @@ class House:
         settings_a = folder / "country_a.toml"
         settings_a.write_text(self._settings_a(client), encoding="utf-8")
 
-        self._say("Seeding Country A …")
+        self._say("Seeding Country A with made-up patients and studies …")
         self.seed(settings_a)
+        self._say(self._seeded())
         self._say("Starting Country A …")
         self.ports_a = self._start("country_a", settings_a)
         settings_b = folder / "country_b.toml"
@@ -204,6 +214,18 @@ class House:
             )
         if done.returncode:
             raise HouseError(f"seeding failed (code {done.returncode}); {log} ends:\n{tail(log)}")
+
+    def _seeded(self) -> str:
+        """What the seed made, in a line."""
+        made = json.loads(self.seed_info.read_text(encoding="utf-8"))
+        roles = made["roles"].values()
+        studies = sum(len(role["studies"]) for role in roles)
+        images = sum(role["expect"]["instances"] for role in roles)
+        line = f"  {len(roles)} patients with a part to play, {studies} studies, {images} images"
+        given = len(made["folders"])
+        if given:
+            line += f"; {given} folder{'s' if given > 1 else ''} of given files"
+        return f"{line}. Who is who, and what was left out: {self.logs / 'seed.log'}"
 
     def _start(self, name: str, settings: Path) -> Mapping[str, int]:
         ready = self._plan.folder / f"{name}.ready.json"

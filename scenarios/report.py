@@ -92,9 +92,10 @@ def _render(runs: list[dict[str, Any]], generated: datetime) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    rows = _comparison(runs)
     when = generated.strftime("%Y-%m-%d %H:%M:%S %Z").strip()
-    return environment.get_template("report.html.j2").render(runs=runs, rows=rows, when=when)
+    return environment.get_template("report.html.j2").render(
+        runs=runs, comparisons=_comparisons(runs), when=when
+    )
 
 
 def _write_messages(
@@ -274,8 +275,20 @@ def _decoded(exchange: Exchange, role: str) -> list[tuple[str, Shown]]:
     return [(side, readable_json(noun)) for side, noun in found]
 
 
-def _comparison(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of the table that sets runs side by side: a step each, a cell a run or None."""
+def _comparisons(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Tables that set runs of one scenario side by side; none for a scenario told once."""
+    told: dict[str, list[Mapping[str, Any]]] = {}
+    for run in runs:
+        told.setdefault(run["scenario"], []).append(run)
+    return [
+        {"scenario": scenario, "runs": group, "rows": _rows(group)}
+        for scenario, group in told.items()
+        if len(group) > 1
+    ]
+
+
+def _rows(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """A row a step, a cell a run or None."""
     steps: dict[tuple[int, str], list[Any]] = {}
     for column, run in enumerate(runs):
         for step in run["steps"]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from gateway.domain.documents import Content
 from gateway.domain.images import AnnouncedInstance, ImageChunk
 from gateway.domain.refusals import PeerMisbehaved, Refusal
-from gateway.transport.spool import SpooledContent, TooLarge
+from gateway.transport.spool import SpooledContent
 from gateway.wire.multipart import (
     Event,
     MultipartReader,
@@ -34,7 +34,8 @@ from gateway.wire.soap.mtom import (
     root_headers,
 )
 
-# The most that may arrive before the root part, which every writer we know sends first.
+# The most that may arrive before the root part, in all parts together; every writer we know sends
+# the root first.
 MAX_EARLY_BYTES = 256 * 1024 * 1024
 XOP_TYPES = frozenset({"multipart/related"})
 SIMPLE_TYPES = frozenset({"application/soap+xml", "text/xml", "application/xml", ""})
@@ -42,13 +43,17 @@ SIMPLE_TYPES = frozenset({"application/soap+xml", "text/xml", "application/xml",
 
 @dataclass(frozen=True, slots=True)
 class AttachmentChunk:
-    """A piece of an attachment. `last` ends it; `whole` is False when the body ended inside it."""
+    """A piece of an attachment. `last` ends it; `whole` is False when the body ended inside it.
+
+    `root` marks the pieces of the envelope, which are never given out as an attachment.
+    """
 
     cid: str
     headers: tuple[tuple[str, str], ...]
     data: bytes
     last: bool
     whole: bool = True
+    root: bool = False
 
 
 class IncomingBody:
@@ -64,6 +69,7 @@ class IncomingBody:
         self._limit = limit
         self._events: AsyncIterator[AttachmentChunk] | None = None
         self._early: dict[str, _Early] = {}
+        self._early_bytes = 0
         self.is_mtom = self.media_type in XOP_TYPES
         if not self.is_mtom and self.media_type not in SIMPLE_TYPES:
             raise DecodeError(
@@ -88,7 +94,7 @@ class IncomingBody:
         self._events = self._parts(wanted)
         root = bytearray()
         async for chunk in self._events:
-            if chunk.cid == _ROOT:
+            if chunk.root:
                 root += chunk.data
                 if len(root) > self._limit:
                     raise self._too_large()
@@ -124,12 +130,12 @@ class IncomingBody:
 
     def _wait(self, chunk: AttachmentChunk) -> None:
         """Keep a part that came before the root until it is asked for."""
+        self._early_bytes += len(chunk.data)
+        if self._early_bytes > MAX_EARLY_BYTES:
+            raise DecodeError("multipart body", f"over {MAX_EARLY_BYTES} bytes", _ROOT_FIRST)
         if chunk.cid not in self._early:
             self._early[chunk.cid] = (chunk.headers, SpooledContent(MAX_EARLY_BYTES))
-        try:
-            self._early[chunk.cid][1].write(chunk.data)
-        except TooLarge as error:
-            raise DecodeError("multipart body", str(error), "the root part first") from error
+        self._early[chunk.cid][1].write(chunk.data)
 
     def _too_large(self) -> DecodeError:
         return DecodeError("SOAP envelope", f"over {self._limit} bytes", f"at most {self._limit}")
@@ -145,7 +151,8 @@ class IncomingBody:
     async def _parts(self, wanted: str) -> AsyncIterator[AttachmentChunk]:
         headers: tuple[tuple[str, str], ...] = ()
         cid = ""
-        seen_root = False
+        seen: set[str] = set()
+        is_root = seen_root = False
         decoder = decode_transfer("binary")
         async for event, whole in self._part_events():
             match event:
@@ -153,14 +160,18 @@ class IncomingBody:
                     headers = event.headers
                     named = event.header("content-id")
                     cid = normal_cid(named) if named else ""
-                    if not seen_root and (not wanted or cid == wanted):
-                        cid, seen_root = _ROOT, True
+                    is_root = not seen_root and (not wanted or cid == wanted)
+                    seen_root = seen_root or is_root
+                    if cid in seen:
+                        raise DecodeError("multipart body", f"part {cid} twice", "each id once")
+                    seen.update([cid] if cid else [])
                     decoder = decode_transfer(event.header("content-transfer-encoding"))
                 case PartData():
                     if plain := decoder.update(event.data):
-                        yield AttachmentChunk(cid, headers, plain, False)
+                        yield AttachmentChunk(cid, headers, plain, False, root=is_root)
                 case PartEnd():
-                    yield AttachmentChunk(cid, headers, decoder.finish(), True, whole)
+                    rest = decoder.finish()
+                    yield AttachmentChunk(cid, headers, rest, True, whole, root=is_root)
 
     async def _part_events(self) -> AsyncIterator[tuple[Event, bool]]:
         """What the parts are made of; False marks what a missing closing boundary left open."""
@@ -174,7 +185,7 @@ class IncomingBody:
 
 
 _Early = tuple[tuple[tuple[str, str], ...], SpooledContent]
-_ROOT = "\0root"  # no Content-ID can hold a NUL
+_ROOT_FIRST = "the root part first"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,10 +38,11 @@ def _refusal_of(error: BaseException, peer: str) -> ExchangeError:
 
 def _reason(error: BaseException) -> str:
     inner = getattr(error, "os_error", None) or getattr(error, "certificate_error", None) or error
+    # Errors made in Python rather than by OpenSSL have neither attribute.
     if isinstance(inner, ssl.SSLCertVerificationError):
-        return f"certificate not accepted: {inner.verify_message}"
+        return f"certificate not accepted: {getattr(inner, 'verify_message', '') or inner}"
     if isinstance(inner, ssl.SSLError):
-        return str(inner.reason or inner)
+        return str(getattr(inner, "reason", "") or inner)
     if isinstance(inner, OSError) and inner.strerror:
         return inner.strerror
     return type(error).__name__

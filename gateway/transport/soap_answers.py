@@ -48,12 +48,33 @@ _log = structlog.get_logger("gateway")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What a request turned out to ask, and whom and what it is about: for the record."""
+
+    noun: object
+    patients: tuple[PatientId, ...] = ()
+    documents: tuple[AuditedDocument, ...] = ()
+    images: tuple[InstanceRef, ...] = ()
+    query_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A request whose caller has been made out."""
+    """A request whose caller has been made out.
+
+    `tell` is called as soon as the request is understood, so that a refusal is recorded with
+    what was refused.
+    """
 
     body: Element
     context: CallContext
     peer: Peer
+    tell: Callable[[Subject], None] = field(default=lambda _: None)
+
+    @property
+    def patients(self) -> tuple[PatientId, ...]:
+        """The patient the treatment relation is about, if there is one."""
+        return (self.context.patient,) if self.context.patient else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,13 +85,9 @@ class SoapAnswer:
     documents: tuple[OutgoingPart, ...] = ()
     delivery: ImageDelivery | None = None
     cids: Mapping[str, str] = field(default_factory=dict)
-    asked: object = None
     answered: object = None
     issues: tuple[Issue, ...] = ()
     patients: tuple[PatientId, ...] = ()
-    audited: tuple[AuditedDocument, ...] = ()
-    images: tuple[InstanceRef, ...] = ()
-    query_id: str = ""
 
 
 class Answerer:
@@ -131,6 +148,7 @@ class Answerer:
 
     async def _identify(self, asked: Asked) -> SoapAnswer:
         request = xcpd.decode_request(asked.body)
+        asked.tell(Subject(noun=request.traits, patients=request.traits.ids))
         style = asked.peer.profile.error_style
         if request.deferred:
             body = xcpd.encode_deferred_refusal(
@@ -139,7 +157,7 @@ class Answerer:
                 created=self._now(),
                 responder=self._community,
             )
-            return SoapAnswer(body=body, asked=request.traits)
+            return SoapAnswer(body=body)
         if request.receiver is not None and request.receiver != self._community:
             text = f"community {request.receiver} is not here; this gateway is {self._community}"
             raise NotFound(Refusal.UNKNOWN_COMMUNITY, text, subject=str(request.receiver))
@@ -156,7 +174,6 @@ class Answerer:
         )
         return SoapAnswer(
             body=body,
-            asked=request.traits,
             answered=outcome,
             issues=outcome.issues,
             patients=tuple(item.id for item in outcome.items),
@@ -178,7 +195,6 @@ class Answerer:
             patients = (query.patient,)
             outcome = await exchange.find_documents(query, asked.context)
         else:
-            patients = (asked.context.patient,) if asked.context.patient else ()
             outcome = await exchange.look_up_documents(query, asked.context)
         body = xca_query.encode_response(
             outcome,
@@ -186,14 +202,7 @@ class Answerer:
             responder=self._community,
             style=asked.peer.profile.error_style,
         )
-        return SoapAnswer(
-            body=body,
-            asked=query,
-            answered=outcome,
-            issues=outcome.issues,
-            patients=patients,
-            query_id=decoded.query_id,
-        )
+        return SoapAnswer(body=body, answered=outcome, issues=outcome.issues)
 
     async def _retrieve(self, asked: Asked) -> SoapAnswer:
         refs = xca_retrieve.decode_request(
@@ -201,6 +210,13 @@ class Answerer:
             home_required=asked.peer.profile.home_required,
             default_home=self._community,
         )
+        documents = tuple(
+            AuditedDocument(
+                document=ref.document, repository=ref.repository, community=ref.community
+            )
+            for ref in refs
+        )
+        asked.tell(Subject(noun=refs, patients=asked.patients, documents=documents))
         if len(refs) > self._limits.documents_per_request:
             raise self._too_many(len(refs), self._limits.documents_per_request, "documents")
         outcome = await self._exchange(asked.peer).retrieve_documents(refs, asked.context)
@@ -222,16 +238,8 @@ class Answerer:
         return SoapAnswer(
             body=body,
             documents=tuple(attached),
-            asked=refs,
             answered=outcome,
             issues=outcome.issues,
-            patients=(asked.context.patient,) if asked.context.patient else (),
-            audited=tuple(
-                AuditedDocument(
-                    document=ref.document, repository=ref.repository, community=ref.community
-                )
-                for ref in refs
-            ),
         )
 
     async def _images(self, asked: Asked) -> SoapAnswer:
@@ -247,9 +255,10 @@ class Answerer:
             home_required=across and asked.peer.profile.home_required,
             default_home=self._community,
         )
-        count = sum(len(request.instances) for request in decoded.requests)
-        if count > self._limits.instances_per_request:
-            raise self._too_many(count, self._limits.instances_per_request, "instances")
+        images = tuple(ref for request in decoded.requests for ref, _ in request.instances)
+        asked.tell(Subject(noun=decoded.requests, patients=asked.patients, images=images))
+        if len(images) > self._limits.instances_per_request:
+            raise self._too_many(len(images), self._limits.instances_per_request, "instances")
         request, elsewhere = self._ours(decoded.requests)
         wish = replace(DeliveryWish(), syntaxes=decoded.syntaxes)
         delivery = await self._exchange(asked.peer).retrieve_images(request, wish, asked.context)
@@ -280,11 +289,8 @@ class Answerer:
             body=body,
             delivery=delivery,
             cids=cids,
-            asked=decoded.requests,
             answered=delivery.announced,
             issues=issues,
-            patients=(asked.context.patient,) if asked.context.patient else (),
-            images=tuple(ref for ref, _ in request.instances),
         )
 
     def _ours(self, requests: Sequence[ImageRequest]) -> tuple[ImageRequest, tuple[Issue, ...]]:

@@ -33,7 +33,7 @@ from gateway.peers import Peer, PeerBook
 from gateway.transport.assertion_log import AssertionLog
 from gateway.transport.bodies import IncomingBody, OutgoingBody, OutgoingPart
 from gateway.transport.record import Keeper, Record, RecordedContent, recorded_images
-from gateway.transport.soap_answers import Answerer, Asked, SoapAnswer
+from gateway.transport.soap_answers import Answerer, Asked, SoapAnswer, Subject
 from gateway.transport.tls import peer_of
 from gateway.wire.message import Message
 from gateway.wire.problems import DecodeError
@@ -89,6 +89,16 @@ class _Call:
     @property
     def message_id(self) -> str:
         return self.envelope.message_id if self.envelope else ""
+
+    def understood(self, subject: Subject) -> None:
+        """What the request asks is on record before anybody decides about it."""
+        self.record.asked(
+            noun=subject.noun,
+            patients=subject.patients,
+            documents=subject.documents,
+            images=subject.images,
+        )
+        self.record.about(query_id=subject.query_id)
 
 
 class SoapServer:
@@ -184,10 +194,11 @@ class SoapServer:
                 now=now,
             )
         call.record.context = accepted.context
-        asked = Asked(body=envelope.body, context=accepted.context, peer=call.peer)
+        asked = Asked(
+            body=envelope.body, context=accepted.context, peer=call.peer, tell=call.understood
+        )
         answer = await self._answerer.answer(operation.transaction, asked)
-        call.record.asked(noun=answer.asked, documents=answer.audited, images=answer.images)
-        call.record.about(patients=answer.patients, query_id=answer.query_id)
+        call.record.about(patients=answer.patients)
         call.record.answered(noun=answer.answered, issues=answer.issues)
         return answer
 

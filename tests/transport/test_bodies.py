@@ -169,6 +169,17 @@ async def test_no_attachment_can_pose_as_the_root(name: str) -> None:
     assert await body.root() == ENVELOPE
 
 
+async def test_two_parts_of_one_id_make_a_body_unusable() -> None:
+    """Nobody knows which is meant; parts without an id are nobody's, however many there are."""
+    body = incoming(ROOT, part("a@x", b"A"), part("a@x", b"B"), END)
+    await body.root()
+    with pytest.raises(DecodeError, match="a@x twice"):
+        await body.small_attachments(100)
+
+    unnamed = incoming(ROOT, part("", b"A"), part("", b"B"), part("a@x", b"C"), END)
+    assert (await read(unnamed))[1]["a@x"] == b"C"
+
+
 async def test_a_body_without_its_root_is_refused() -> None:
     """The id looked for is named."""
     with pytest.raises(DecodeError, match="root@x"):

@@ -1,0 +1,115 @@
+"""What moving a study costs beside moving bytes: 1 GiB of CT slices by RAD-75 over mutual TLS.
+
+    python -m bench.transfer [--instances N] [--rounds N]
+
+The baseline is the barest server and client of the same libraries with the same TLS settings,
+in the same two processes: 512 KiB chunks from memory, read and thrown away. The three ways
+alternate, and each round gives a ratio of its own: a busy machine slows all alike. Memory is
+measured on fresh processes that have served a few images before.
+"""
+
+from __future__ import annotations
+
+import argparse
+from statistics import median
+from typing import Any
+
+from bench.places import FOLDER, Client, Memory, country_a, fresh_trust
+from bench.transfer_files import bytes_of, prepare
+
+PLACE = FOLDER / "transfer"
+PROFILE = "ihe"
+INSTANCES = 2048  # 1 GiB
+ROUNDS = 5
+WARM_UP = 16
+DISCARD_BOUND = 0.7
+INTAKE_BOUND = 0.3
+GROWTH_BOUND = 64.0
+MIB = 1024 * 1024
+
+
+def measure_throughput(instances: int, rounds: int) -> list[dict[str, Any]]:
+    """Both ratios, each the median over the rounds."""
+    rates: dict[str, list[float]] = {"plain": [], "discard": [], "intake": []}
+    with (
+        country_a(PLACE, profile=PROFILE) as server,
+        Client(PLACE, server.ports["service"], server.ports["plain"]) as client,
+    ):
+        for way in rates:
+            client.run(way, WARM_UP)
+        for _ in range(rounds):
+            for way, told in rates.items():
+                done = client.run(way, instances)
+                told.append(done["bytes"] / MIB / done["seconds"])
+    total = f"{instances} CT slices ({instances * bytes_of() / MIB:.0f} MiB)"
+    return [
+        {
+            "name": f"transfer-{name}",
+            "what": f"MiB/s of {total} by RAD-75 over mutual TLS, {taken}, against the same bytes "
+            f"from a bare StreamResponse, read and thrown away; median ratio of {rounds} rounds",
+            "value": round(median(rates[way]), 1),
+            "baseline": round(median(rates["plain"]), 1),
+            "bound": bound,
+            "ratio": round(ratio, 3),
+            "ratios": ratios,
+            "holds": ratio >= bound,
+        }
+        for way, name, taken, bound in (
+            ("discard", "server", "read and thrown away", DISCARD_BOUND),
+            (
+                "intake",
+                "both-gateways",
+                "parsed, hashed, checked, stored and indexed by Country B",
+                INTAKE_BOUND,
+            ),
+        )
+        for ratios in [
+            [round(a / b, 3) for a, b in zip(rates[way], rates["plain"], strict=True)]
+        ]
+        for ratio in [median(ratios)]
+    ]
+
+
+def measure_memory(instances: int) -> list[dict[str, Any]]:
+    """How much memory each process takes at most, above what it has when idle."""
+    with (
+        country_a(PLACE, profile=PROFILE) as server,
+        Client(PLACE, server.ports["service"], server.ports["plain"]) as client,
+    ):
+        client.run("intake", WARM_UP)
+        memory = Memory({"server": server.process, "client": client.process})
+        with memory.watching():
+            client.run("intake", instances)
+    return [
+        {
+            "name": f"transfer-memory-{name}-{instances}",
+            "what": f"MiB of resident memory the {who} takes more than idle, at its peak, while "
+            f"{instances} slices ({instances * bytes_of() / MIB:.0f} MiB) are transferred and "
+            "stored; baseline is what it has when idle",
+            "value": round(memory.growth(name) / MIB, 1),
+            "baseline": round(memory.idle[name] / MIB, 1),
+            "bound": GROWTH_BOUND,
+            "holds": memory.growth(name) / MIB <= GROWTH_BOUND,
+        }
+        for name, who in (("server", "Country A process"), ("client", "Country B process"))
+    ]
+
+
+def rows(instances: int = INSTANCES, rounds: int = ROUNDS) -> list[dict[str, Any]]:
+    """The measurements: name, what, value, baseline, bound, holds."""
+    prepare(PLACE)
+    fresh_trust(PLACE)
+    return [
+        *measure_throughput(instances, rounds),
+        *measure_memory(instances),
+        *measure_memory(2 * instances),
+    ]
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--instances", type=int, default=INSTANCES)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    options = parser.parse_args()
+    for row in rows(options.instances, options.rounds):
+        print({key: row[key] for key in row if key != "what"})

@@ -1,0 +1,197 @@
+"""Country B as it is measured: one transfer for every line of standard input, told as JSON.
+
+    python -m bench.transfer_client FOLDER PORT PLAIN_PORT
+
+Three ways to take in the same number of bytes over the same client session: `plain` from the bare
+server, `discard` from Country A's RAD-75 endpoint, both read and thrown away; and `intake`, the
+real thing: parsed, hashed, checked, stored and entered in the index by Country B's own code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from bench.places import IDENTITY, call_context, settings_b
+from bench.transfer_files import REPOSITORY, bytes_of, manifest_of
+from country_b.app import CLOCKWORK
+from country_b.database import create_tables, database_url, make_engine
+from country_b.image_intake import ImageIntake, ImageSelection, JobState
+from country_b.initiator import Community, Initiator
+from country_b.kept import KeptStore
+from country_b.reading import DicomReading
+from country_b.session import Session, State
+from gateway.config import Settings
+from gateway.domain import DeliveryWish, ImageRequest
+from gateway.domain.delivery import STORED_SYNTAXES
+from gateway.transport.bodies import OutgoingBody
+from gateway.transport.compose import exchanges_of, keeper_of, session_of, signer_of
+from gateway.wire.soap import xca_images
+from gateway.wire.soap.envelope import ANONYMOUS, write_envelope
+from gateway.wire.soap.mtom import mtom_content_type
+from gateway.wire.soap.security import attach_context
+from tests.builders import COUNTRY_A, COUNTRY_B
+
+PROFILE = "ihe"
+TIMEOUT = aiohttp.ClientTimeout(total=None, sock_read=60)
+
+
+class Taker:
+    """Takes in instances in each of the three ways."""
+
+    def __init__(
+        self, settings: Settings, session: aiohttp.ClientSession, folder: Path, plain_port: int
+    ) -> None:
+        self._settings = settings
+        self._session = session
+        self._folder = folder
+        self._plain_url = f"https://localhost:{plain_port}/"
+        self._keeper = keeper_of(settings, CLOCKWORK)
+        self._exchanges = exchanges_of(settings, session, self._keeper, CLOCKWORK)
+        self._signer = signer_of(settings.seal)
+
+    async def take(self, way: str, instances: int) -> dict[str, Any]:
+        """One transfer: bytes of instances, and seconds."""
+        ways = {"plain": self._plain, "discard": self._discard, "intake": self._intake}
+        seconds = await ways[way](instances)
+        return {"way": way, "bytes": instances * bytes_of(), "seconds": seconds}
+
+    async def _plain(self, instances: int) -> float:
+        started = time.perf_counter()
+        wanted = instances * bytes_of()
+        url = f"{self._plain_url}?bytes={wanted}"
+        async with self._session.get(url, timeout=TIMEOUT) as response:
+            came = await _read(response)
+        if came != wanted:
+            raise RuntimeError(f"{came} bytes came instead of {wanted}")
+        return time.perf_counter() - started
+
+    async def _discard(self, instances: int) -> float:
+        started = time.perf_counter()
+        content_type, body = self._request(instances)
+        headers = {"Content-Type": content_type, "Accept-Encoding": "identity"}
+        url = self._settings.peers[0].url
+        async with self._session.post(url, data=body, headers=headers, timeout=TIMEOUT) as response:
+            came = await _read(response)
+        if came < instances * bytes_of():
+            raise RuntimeError(f"only {came} bytes came")
+        return time.perf_counter() - started
+
+    def _request(self, instances: int) -> tuple[str, bytes]:
+        request = ImageRequest.of_manifest(
+            manifest_of(instances), COUNTRY_A, default_location=REPOSITORY
+        )
+        security = attach_context(
+            call_context(PROFILE),
+            self._signer,
+            now=CLOCKWORK.now(),
+            new_id=CLOCKWORK.new_id,
+            country="XB",
+        )
+        root = write_envelope(
+            xca_images.encode_request(request, STORED_SYNTAXES),
+            action=xca_images.REQUEST_ACTION,
+            message_id=f"urn:uuid:{CLOCKWORK.new_id()}",
+            to=self._settings.peers[0].url,
+            reply_to=ANONYMOUS,
+            security=security,
+        )
+        boundary, root_id = CLOCKWORK.new_id(), "root@bench"
+        content_type = mtom_content_type(
+            boundary=boundary, root_id=root_id, action=xca_images.REQUEST_ACTION
+        )
+        return content_type, OutgoingBody(root, boundary=boundary, root_id=root_id).alone()
+
+    async def _intake(self, instances: int) -> float:
+        state = self._folder / "kept"
+        shutil.rmtree(state, ignore_errors=True)
+        async with _store(state) as kept:
+            started = time.perf_counter()
+            intake = self._intake_into(kept, instances)
+            await intake.run()
+            seconds = time.perf_counter() - started
+            progress = intake.progress
+            if progress.state is not JobState.COMPLETE or progress.received != instances:
+                raise RuntimeError(f"the intake ended as {progress.view()}")
+        shutil.rmtree(state)
+        return seconds
+
+    def _intake_into(self, kept: KeptStore, instances: int) -> ImageIntake:
+        context = call_context(PROFILE)
+        reading = DicomReading()
+        return ImageIntake(
+            initiator=Initiator(
+                own=COUNTRY_B,
+                exchanges=self._exchanges,
+                communities={COUNTRY_A: Community(id=COUNTRY_A, relation=context.relation)},
+                kept=kept,
+                reading=reading,
+                now=CLOCKWORK.now,
+            ),
+            kept=kept,
+            reading=reading,
+            session=Session(
+                id="visit",
+                state=State.RETRIEVED,
+                opened_at=CLOCKWORK.now(),
+                professional=context.professional,
+                authentication=context.authentication,
+                purpose=context.purpose,
+                community=COUNTRY_A,
+                patient=IDENTITY,
+            ),
+            manifest=manifest_of(instances),
+            default_location=REPOSITORY,
+            selection=ImageSelection(),
+            wish=DeliveryWish(syntaxes=STORED_SYNTAXES),
+            correlation_id=CLOCKWORK.new_id(),
+            now=CLOCKWORK.now,
+        )
+
+
+@asynccontextmanager
+async def _store(state: Path) -> AsyncIterator[KeptStore]:
+    state.mkdir(parents=True)
+    engine = make_engine(database_url(state))
+    try:
+        await create_tables(engine)
+        kept = KeptStore(engine, state, now=CLOCKWORK.now)
+        await kept.open()
+        yield kept
+    finally:
+        await engine.dispose()
+
+
+async def _read(response: aiohttp.ClientResponse) -> int:
+    if response.status != 200:
+        raise RuntimeError(f"HTTP {response.status}: {(await response.read())[:500]!r}")
+    came = 0
+    async for data in response.content.iter_any():
+        came += len(data)
+    return came
+
+
+async def _work(folder: Path, port: int, plain_port: int) -> None:
+    settings = settings_b(folder, port, profile=PROFILE)
+    async with session_of(settings) as session:
+        taker = Taker(settings, session, folder, plain_port)
+        while line := await asyncio.to_thread(sys.stdin.readline):
+            order = json.loads(line)
+            print(json.dumps(await taker.take(order["way"], order["instances"])), flush=True)
+
+
+if __name__ == "__main__":
+    import structlog
+
+    structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=sys.stderr))
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
+    asyncio.run(_work(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))
