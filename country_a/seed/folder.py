@@ -25,9 +25,16 @@ from country_a.seed.folder_files import (
     group_by_study,
     look_through,
     patient_of_source,
+    said_of,
 )
 from country_a.seed.people import Person, crowd
-from country_a.seed.records import FolderRecord, PatientRecord, ReportRecord, StudyRecord
+from country_a.seed.records import (
+    FolderRecord,
+    PatientRecord,
+    ReportRecord,
+    StudyRecord,
+    counted,
+)
 from country_a.seed.registrar import PublishedManifest, Registrar
 from country_a.seed.reports import (
     hospital,
@@ -48,11 +55,11 @@ _UNTITLED = "badanie bez opisu"
 
 @dataclass(slots=True)
 class _Copied:
-    """What came of copying the files of one study."""
+    """What came of copying the files of one study: copies, and what they were copied from."""
 
-    files: list[Path]
+    files: dict[Path, str]
     left_out: list[tuple[str, str]]
-    warnings: list[str]
+    warnings: list[tuple[str, str]]
 
 
 async def seed_folder(
@@ -63,17 +70,19 @@ async def seed_folder(
     oids: NationalOids,
     seed_number: int,
     first_patient: int,
+    taken: dict[Uid, Found] | None = None,
 ) -> FolderRecord:
     """Publish what a folder holds; copies are written below `into`.
 
     Studies of one source patient go to one made-up patient, XA-`first_patient` onwards. Zip
-    files are looked into. Raises `NotADirectoryError` when the folder is none.
+    files are looked into. `taken` are the instances of folders before this one, to which those
+    of this one are added. Raises `NotADirectoryError` when the folder is none.
     """
     if not folder.is_dir():
         raise NotADirectoryError(f"found no folder at {folder}")
     with tempfile.TemporaryDirectory(prefix="unpacked-") as scratch:
         names = await asyncio.to_thread(file_names, folder, Path(scratch))
-        seen = await asyncio.to_thread(look_through, names)
+        seen = await asyncio.to_thread(look_through, names, place=str(first_patient), taken=taken)
         studies = group_by_study(seen.found)
         owners = list(dict.fromkeys(patient_of_source(files) for files in studies.values()))
         people = crowd(oids, len(owners), seed_number=seed_number, first=first_patient)
@@ -128,12 +137,12 @@ def _copy(
         placer_authority=str(oids.orders),
         institution=hospital(oids),
     )
-    copied = _Copied([], [], [])
+    copied = _Copied({}, [], [])
     day = next((one.header.study_date for one in files if one.header.study_date), None)
     first_day = min((one.day for one in files if one.day), default=None)
     if day is None:
-        said = f"taken from the images: {first_day}" if first_day else "unknown"
-        copied.warnings.append(f"study {study} has no study date; {said}")
+        said = f"; {first_day} is taken from the images" if first_day else ""
+        copied.warnings.append((f"study {study}", f"no study date{said}"))
     risky: dict[str, int] = {}
     for index, one in enumerate(files, start=1):
         path = into / f"{index:05}.dcm"
@@ -141,14 +150,14 @@ def _copy(
             said = copy_as(one, path, to, study_date=None if day else first_day)
         except (DecodeError, OSError) as error:
             path.unlink(missing_ok=True)
-            copied.left_out.append((one.name, str(error)))
+            copied.left_out.append((one.name, said_of(error)))
             continue
-        copied.files.append(path)
-        copied.warnings += [f"{one.name}: {said}"] if said else []
+        copied.files[path] = one.name
+        copied.warnings += [(one.name, said)] if said else []
         if one.header.burned_in:
             risky[one.header.burned_in] = risky.get(one.header.burned_in, 0) + 1
     copied.warnings += [
-        f"study {study}: {count} instances may show text burned into the image: {why}"
+        (f"study {study} ({counted(count, 'instance')})", f"may still name somebody: {why}")
         for why, count in risky.items()
     ]
     return copied
@@ -170,7 +179,7 @@ async def _publish(
         _copy, files, study, record.person, number=number, into=into, oids=oids
     )
     stored = await systems.pacs.add(copied.files)
-    copied.left_out += [(one.path.name, one.reason) for one in stored.left_out]
+    copied.left_out += [(copied.files[one.path], one.reason) for one in stored.left_out]
     if not stored.stored:
         return copied
     registrar = Registrar(systems, oids)

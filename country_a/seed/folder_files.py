@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import uuid
 import zipfile
 from collections.abc import Sequence
@@ -11,30 +10,15 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.tag import Tag
-from pydicom.uid import UID
-
-from country_a.seed.pdf import PrintedReport, render
-from country_a.seed.reports import MADE_UP
 from gateway.domain import Uid
-from gateway.wire.dicom.dataset import (
-    InstanceHeader,
-    describe,
-    read_header,
-    read_whole,
-    transfer_syntax,
-)
-from gateway.wire.dicom.deidentify import Reassignment, reassign, reassign_file
-from gateway.wire.dicom.elements import reading
+from gateway.wire.dicom.dataset import InstanceHeader, describe, read_header
+from gateway.wire.dicom.deidentify import Reassignment, reassign_file
 from gateway.wire.problems import DecodeError
 
 MAX_ZIP_BYTES = 8 << 30  # unpacked, per zip file: a large study, not a bomb
 MAX_ZIP_MEMBERS = 200_000
 _PIECE = 1 << 20
 _OWN_UIDS = uuid.UUID("b5f6a4c2-6a52-5a0f-8a3a-0f6f0c1d9e77")  # our own name space
-_ENCAPSULATED = Tag(0x0042, 0x0011)
-_ENCAPSULATED_PDF = "1.2.840.10008.5.1.4.1.1.104.1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +57,7 @@ class Seen:
 
     found: list[Found] = field(default_factory=list)
     left_out: list[tuple[str, str]] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[tuple[str, str]] = field(default_factory=list)
 
 
 def file_names(folder: Path, scratch: Path) -> list[tuple[str, Path]]:
@@ -116,28 +100,35 @@ def _unpack(path: Path, name: str, into: Path) -> list[tuple[str, Path]]:
     return names
 
 
-def look_through(names: Sequence[tuple[str, Path]]) -> Seen:
-    """Read every header; tell what is no DICOM instance, what lacks UIDs, and what comes twice."""
+def look_through(
+    names: Sequence[tuple[str, Path]], *, place: str = "", taken: dict[Uid, Found] | None = None
+) -> Seen:
+    """Read every header; tell what is no DICOM instance, what lacks UIDs, and what comes twice.
+
+    `place` tells folders apart in UIDs that are made here. `taken` are instances of folders looked
+    through before; those found here are added.
+    """
     seen = Seen()
-    first: dict[Uid, Found] = {}
+    first = {} if taken is None else taken
     for name, path in names:
         try:
-            one = _find(name, path)
+            one = _find(name, path, place)
         except DecodeError as error:
-            seen.left_out.append((name, f"not a DICOM instance: {error}"))
+            why = error.found if error.expected == "a DICOM instance" else said_of(error)
+            seen.left_out.append((name, f"not a DICOM instance: {why}"))
             continue
         except OSError as error:
-            seen.left_out.append((name, f"cannot be read: {error.strerror}"))
+            seen.left_out.append((name, said_of(error)))
             continue
         before = first.setdefault(one.instance, one)
         if before is not one:
-            same = "the same" if before.digest == one.digest else "another content under the same"
-            seen.left_out.append((name, f"{same} SOP Instance UID as {before.name}"))
+            same = "the same file" if before.digest == one.digest else "another content"
+            seen.left_out.append((name, f"{same} under the SOP Instance UID of {before.name}"))
             continue
         if one.lacks_uid:
-            seen.warnings.append(f"{name}: {_missing(one.header)} made here")
+            seen.warnings.append((name, f"{_missing(one.header)} made here"))
         if not one.header.modality:
-            seen.warnings.append(f"{name}: no modality")
+            seen.warnings.append((name, "no modality"))
         seen.found.append(one)
     return seen
 
@@ -151,7 +142,7 @@ def _missing(header: InstanceHeader) -> str:
     return ", ".join(name for name, uid in uids.items() if uid is None)
 
 
-def _find(name: str, path: Path) -> Found:
+def _find(name: str, path: Path, place: str) -> Found:
     with path.open("rb") as file:
         header = describe(read_header(file))
         file.seek(0)
@@ -166,6 +157,7 @@ def _find(name: str, path: Path) -> Found:
         header.study_id,
         header.accession,
         str(header.study_date),
+        place,
         str(Path(name).parent),
     )
     series = header.series or _made_uid(
@@ -211,56 +203,22 @@ def copy_as(one: Found, path: Path, to: Reassignment, *, study_date: date | None
 
     `study_date` is written where the header has none. Raises `DecodeError` or `OSError`.
     """
-    if one.header.sop_class == _ENCAPSULATED_PDF:
-        _copy_document(one, path, to, study_date)
-        return "the document inside was replaced by a made-up page"
-    if not one.lacks_uid and study_date is None:
-        with one.path.open("rb") as source, path.open("wb") as destination:
-            reassign_file(source, destination, to)
-        return ""
-    with reading("instance"):
-        ds = read_whole(one.path.read_bytes())
-        _complete(ds, one, study_date)
-        patched = io.BytesIO()
-        _save(ds, transfer_syntax(ds), patched)
-    with path.open("wb") as destination:
-        reassign_file(patched, destination, to)
-    return ""
-
-
-def _complete(ds: Dataset, one: Found, study_date: date | None) -> None:
-    ds.StudyInstanceUID = one.study
-    ds.SeriesInstanceUID = one.series
-    ds.SOPInstanceUID = one.instance
-    ds.SOPClassUID = one.header.sop_class
+    # The source may have them elsewhere (file meta information) or not at all.
+    given = {
+        "StudyInstanceUID": one.study,
+        "SeriesInstanceUID": one.series,
+        "SOPInstanceUID": one.instance,
+        "SOPClassUID": one.header.sop_class or "",
+    }
     if study_date is not None and one.header.study_date is None:
-        ds.StudyDate = f"{study_date:%Y%m%d}"
+        given["StudyDate"] = f"{study_date:%Y%m%d}"
+    with one.path.open("rb") as source, path.open("wb") as destination:
+        mended = reassign_file(source, destination, to, given=given)
+    return f"{mended}; carried as far as it goes" if mended else ""
 
 
-def _save(ds: FileDataset, syntax: Uid, out: Path | io.BytesIO) -> None:
-    ds.file_meta = FileMetaDataset()
-    ds.file_meta.TransferSyntaxUID = UID(syntax)
-    ds.save_as(out, enforce_file_format=True)
-
-
-def _copy_document(one: Found, path: Path, to: Reassignment, study_date: date | None) -> None:
-    """An encapsulated PDF: nobody can take a name out of its pages, so the pages are ours."""
-    with reading("instance"):
-        ds = read_whole(one.path.read_bytes())
-        syntax = transfer_syntax(ds)
-        if _ENCAPSULATED in ds:
-            del ds[_ENCAPSULATED]
-        changed = reassign(ds, to)
-        _complete(changed, one, study_date)
-        page = render(
-            PrintedReport(
-                title="Dokument zastępczy",
-                facts=(("Badanie", str(one.study)),),
-                sections=(("Treść", "Treść dokumentu źródłowego nie została przejęta."),),
-                footer=MADE_UP,
-            )
-        )
-        changed.MIMETypeOfEncapsulatedDocument = "application/pdf"
-        changed.EncapsulatedDocumentLength = len(page)
-        changed.EncapsulatedDocument = page + b"\0" * (len(page) % 2)
-        _save(changed, syntax, path)
+def said_of(error: DecodeError | OSError) -> str:
+    """Why a file was left out, without the places of this machine that an `OSError` names."""
+    if isinstance(error, OSError):
+        return f"cannot be read or copied: {error.strerror or type(error).__name__}"
+    return str(error)

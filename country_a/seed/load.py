@@ -11,16 +11,18 @@ from country_a.national.ports import NationalSystems
 from country_a.national.sql import OpenSystems
 from country_a.oids import NationalOids
 from country_a.seed.folder import seed_folder
+from country_a.seed.folder_files import Found
 from country_a.seed.people import cast, crowd
-from country_a.seed.records import SeedReport
+from country_a.seed.records import FolderRecord, SeedReport
 from country_a.seed.stories import Stories
 from country_a.seed.studies import DEMO, FULL, TINY, Scale
+from gateway.domain import Uid
 
 SCALES: dict[str, Scale] = {"tiny": TINY, "demo": DEMO, "full": FULL}
 _CROWD = 25
 _CROWD_FIRST = 1101
 _FOLDERS_FIRST = 2001  # patients made for studies from folders
-_PATIENTS_PER_FOLDER = 1000
+_PATIENTS_PER_FOLDER = 1000  # and more only where there are more files
 
 
 async def seed_all(
@@ -53,7 +55,9 @@ async def seed_all(
     )
     patients = [await stories.play(person) for person in cast(oids)]
     await _add_crowd(systems, oids, seed_number)
-    folders = []
+    folders: list[FolderRecord] = []
+    taken: dict[Uid, Found] = {}
+    first = _FOLDERS_FIRST
     for index, folder in enumerate(dicom_folders):
         folders.append(
             await seed_folder(
@@ -62,9 +66,11 @@ async def seed_all(
                 into=images / f"folder-{index + 1:02}",
                 oids=oids,
                 seed_number=seed_number,
-                first_patient=_FOLDERS_FIRST + index * _PATIENTS_PER_FOLDER,
+                first_patient=first,
+                taken=taken,
             )
         )
+        first += _PATIENTS_PER_FOLDER * (1 + folders[-1].files // _PATIENTS_PER_FOLDER)
     report = SeedReport(
         seed_number=seed_number,
         size=size,

@@ -5,7 +5,7 @@ The JSON is an interface: scenarios look patients up by role. Identifiers are pl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -14,6 +14,8 @@ import orjson
 from country_a.national.ports import ConsentRule
 from country_a.seed.people import NOBODY, Person
 from gateway.domain import Oid
+
+MAX_NAMED = 8  # in a line for people; the JSON names all
 
 
 @dataclass(slots=True, kw_only=True)
@@ -91,13 +93,16 @@ class PatientRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderRecord:
-    """What became of a folder of files: patients made for it, files left out, warnings."""
+    """What became of a folder of files: patients made for it, files left out, warnings.
+
+    Those left out and the warnings say first what they are about, then what there is to say.
+    """
 
     folder: str
     files: int
     patients: tuple[PatientRecord, ...] = ()
     left_out: tuple[tuple[str, str], ...] = ()
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[tuple[str, str], ...] = ()
 
     def plain(self) -> dict[str, Any]:
         """The record as JSON-able values."""
@@ -106,7 +111,7 @@ class FolderRecord:
             "files": self.files,
             "patients": [patient.plain() for patient in self.patients],
             "left_out": [{"file": file, "reason": why} for file, why in self.left_out],
-            "warnings": list(self.warnings),
+            "warnings": [f"{about}: {what}" for about, what in self.warnings],
         }
 
 
@@ -164,18 +169,38 @@ def _patient_lines(one: PatientRecord) -> list[str]:
     instances = sum(study.instances for study in one.studies)
     return [
         f"{identity.id.value}{role} {identity.names[0].full}, born {identity.birth_date}: "
-        f"{len(one.studies)} studies ({instances} instances), "
-        f"{one.report_documents} report documents.{_CONSENTS[one.person.consent]} {one.story}"
+        f"{counted(len(one.studies), 'study', 'studies')} ({counted(instances, 'instance')}), "
+        f"{counted(one.report_documents, 'report document')}."
+        f"{_CONSENTS[one.person.consent]} {one.story}".rstrip()
     ]
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number with its noun, in the singular or the plural."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
 
 
 def _folder_lines(folder: FolderRecord) -> Sequence[str]:
+    studies = [study for one in folder.patients for study in one.studies]
     lines = [
-        f"Folder {folder.folder}: {folder.files} files, {len(folder.patients)} patients made, "
-        f"{len(folder.left_out)} files left out."
+        f"Folder {folder.folder}: {counted(folder.files, 'file')}, "
+        f"{sum(study.instances for study in studies)} taken, {len(folder.left_out)} left out; "
+        f"{counted(len(studies), 'study', 'studies')} of "
+        f"{counted(len(folder.patients), 'made-up patient')}."
     ]
     for one in folder.patients:
         lines += ["  " + line for line in _patient_lines(one)]
-    lines += [f"  left out {file}: {why}" for file, why in folder.left_out]
-    lines += [f"  warning: {warning}" for warning in folder.warnings]
+    lines += [f"  left out, {line}" for line in _grouped(folder.left_out)]
+    lines += [f"  warning, {line}" for line in _grouped(folder.warnings)]
     return lines
+
+
+def _grouped(said: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """A line for everything there is to say, with those it is said of."""
+    groups: dict[str, list[str]] = {}
+    for about, what in said:
+        groups.setdefault(what, []).append(about)
+    for what, subjects in groups.items():
+        more = len(subjects) - MAX_NAMED
+        named = ", ".join(subjects[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
+        yield f"{what}: {named}"

@@ -51,6 +51,8 @@ class AuditedDocument:
 class AuditEvent:
     """One transaction as one side saw it.
 
+    `transaction` is None where a request was refused before it could be told which one it is:
+    then the event is a security alert.
     `context` is None when nobody could be made out (an assertion that did not verify);
     `query` is the payload that asked, as bytes; `query_id` the stored query or message id;
     `source_endpoint` and `destination_endpoint` are URLs or host names. `emergency` marks
@@ -59,7 +61,7 @@ class AuditEvent:
 
     id: str
     at: datetime
-    transaction: Transaction
+    transaction: Transaction | None
     side: Side
     outcome: AuditOutcome
     community: CommunityId

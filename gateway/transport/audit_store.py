@@ -146,7 +146,7 @@ def _index(number: int, event: AuditEvent, xml: bytes) -> dict[str, Any]:
         "number": number,
         "id": event.id,
         "at": event.at.astimezone(UTC).isoformat(timespec="milliseconds"),
-        "transaction": event.transaction.value,
+        "transaction": event.transaction.value if event.transaction else "",
         "side": event.side.value,
         "outcome": event.outcome.value,
         "refusal": event.refusal.value if event.refusal else "",

@@ -254,8 +254,10 @@ class OutgoingBody:
         async for chunk in chunks:
             if chunk.instance != open_instance:
                 open_instance = chunk.instance
-                yield self._part_head(cids[chunk.instance], DICOM, sizes[chunk.instance])
-            if chunk.data:
+                head = self._part_head(cids[chunk.instance], DICOM, sizes[chunk.instance])
+                # A write of its own, with its TLS record, costs more than copying the piece.
+                yield head + chunk.data
+            elif chunk.data:
                 yield chunk.data
             if chunk.last:
                 open_instance = ""

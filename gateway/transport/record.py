@@ -224,8 +224,7 @@ class Record:
             )
         finally:
             # Whoever could be made out or not, whatever was decided: it is audited.
-            if self.transaction is not None:
-                self._keeper.audit.append(self._event(self.transaction))
+            self._keeper.audit.append(self._event())
         _log.info(
             "exchange",
             id=self._transcript.id,
@@ -240,7 +239,7 @@ class Record:
     def _errors(self) -> tuple[Issue, ...]:
         return tuple(issue for issue in self._issues if issue.severity is Severity.ERROR)
 
-    def _event(self, transaction: Transaction) -> AuditEvent:
+    def _event(self) -> AuditEvent:
         refused, errors = self._refused, self._errors
         if refused is None:
             outcome = AuditOutcome.MINOR_FAILURE if errors else AuditOutcome.SUCCESS
@@ -256,7 +255,7 @@ class Record:
         return AuditEvent(
             id=self._keeper.new_id(),
             at=self._keeper.now(),
-            transaction=transaction,
+            transaction=self.transaction,
             side=self._side,
             outcome=outcome,
             outcome_text=text,

@@ -148,7 +148,7 @@ class Answerer:
 
     async def _identify(self, asked: Asked) -> SoapAnswer:
         request = xcpd.decode_request(asked.body)
-        asked.tell(Subject(noun=request.traits, patients=request.traits.ids))
+        asked.tell(Subject(noun=request.traits))
         style = asked.peer.profile.error_style
         if request.deferred:
             body = xcpd.encode_deferred_refusal(

@@ -361,9 +361,17 @@ class SoapServer:
         except ExchangeError as error:
             # Half an answer cannot become an error any more: cut it, so that nobody takes it whole.
             call.record.refused(error)
-            if call.request.transport is not None:
-                call.request.transport.abort()
+            _cut(call.request)
+        except BaseException:
+            # Else the error page of the last resort would follow as if it were the rest.
+            _cut(call.request)
+            raise
         return response
+
+
+def _cut(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
 
 
 def recorded_documents(parts: Sequence[OutgoingPart], record: Record) -> tuple[OutgoingPart, ...]:

@@ -21,7 +21,7 @@ import errno
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -373,7 +373,11 @@ class Transcript:
         return self._tap
 
     def _tell(self, event: str, **facts: Any) -> None:
-        line = orjson.dumps({"event": event, "at": self._tap.moment(), **_safe(facts)}) + b"\n"
+        told = {"event": event, "at": self._tap.moment(), **facts}
+        try:
+            line = orjson.dumps(told) + b"\n"
+        except orjson.JSONEncodeError:  # such as text with a lone surrogate
+            line = orjson.dumps(to_plain(told)) + b"\n"
         with on_disk():
             if self._journal.write(line) != len(line):
                 raise OSError(errno.ENOSPC, "the journal takes no more bytes")
@@ -487,10 +491,6 @@ def _redacted(headers: Headers) -> list[list[str]]:
 def _status_of(start_line: str) -> int | None:
     words = start_line.split(" ", 2)
     return int(words[1]) if len(words) > 1 and words[1].isdecimal() else None
-
-
-def _safe(facts: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: to_plain(value) for key, value in facts.items()}
 
 
 def _or(value: int | None, default: int) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 
 import imagecodecs
 import numpy as np
+import pydicom.data
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
@@ -19,6 +20,7 @@ from country_a.national.ports import NationalSystems
 from country_a.national.sql import open_systems
 from country_a.oids import NationalOids
 from country_a.seed.folder import seed_folder
+from country_a.seed.folder_files import Found
 from country_a.seed.records import FolderRecord
 from gateway.domain import CommunityId, DocumentQuery, ReferenceKind, Uid
 from gateway.domain.codes import DocumentClass
@@ -171,8 +173,10 @@ async def test_every_kind_of_instance_is_listed(systems: NationalSystems, tmp_pa
     }
     assert {one.transfer_syntax for one in held} == {EXPLICIT, JPEG_2000, MPEG4}
     assert set(study.modality.split("\\")) == {"CT", "US", "ES"}
-    assert any("ultrasound" in warning for warning in record.warnings)
-    assert any("made-up page" in warning for warning in record.warnings)
+    assert any("ultrasound" in what for _, what in record.warnings)
+    assert any("PDF inside is passed on as it is" in what for _, what in record.warnings)
+    pdf = next(one for one in held if one.ref.instance == "1.2.3.9.5")
+    assert b"%PDF-1.4 Secret Person " in pdf.path.read_bytes()
 
 
 async def test_copies_are_of_a_made_up_patient_and_agree(
@@ -231,8 +235,8 @@ async def test_what_cannot_be_taken_is_said(systems: NationalSystems, tmp_path: 
 
     reasons = dict(record.left_out)
     assert set(reasons) == {"b.dcm", "c.dcm", "readme.txt", "empty.dcm", "broken.zip"}
-    assert "the same SOP Instance UID as a.dcm" in reasons["b.dcm"]
-    assert "another content under the same SOP Instance UID as a.dcm" in reasons["c.dcm"]
+    assert reasons["b.dcm"] == "the same file under the SOP Instance UID of a.dcm"
+    assert reasons["c.dcm"] == "another content under the SOP Instance UID of a.dcm"
     assert all("not a DICOM" in reasons[name] for name in ("readme.txt", "empty.dcm"))
     assert record.files == 6
     assert record.patients[0].studies[0].instances == 1
@@ -259,10 +263,10 @@ async def test_missing_uids_and_dates_are_made_and_said(
     held = await systems.pacs.study(Uid(study.uid))
     assert held is not None
     assert f"{held.study_date}" == "2020-02-02"
-    made = [warning for warning in record.warnings if "made here" in warning]
+    made = [what for _, what in record.warnings if "made here" in what]
     assert len(made) == 2
-    assert any("SOP Instance UID" in warning for warning in made)
-    assert any("no study date" in warning for warning in record.warnings)
+    assert any("SOP Instance UID" in what for what in made)
+    assert any("no study date; 2020-02-02" in what for _, what in record.warnings)
 
 
 async def test_studies_of_one_person_stay_together(
@@ -313,3 +317,54 @@ async def test_a_folder_that_is_none_is_refused(systems: NationalSystems, tmp_pa
     """The error names the path."""
     with pytest.raises(NotADirectoryError, match="source"):
         await seed(systems, tmp_path)
+
+
+async def test_every_instance_among_bundled_files_is_taken(
+    systems: NationalSystems, tmp_path: Path
+) -> None:
+    """Odd as they are; what is left out is no instance or comes twice, said in plain words."""
+    (tmp_path / "source").symlink_to(Path(pydicom.data.__file__).parent / "test_files")
+
+    record = await seed(systems, tmp_path)
+
+    reasons = {why.partition(" of ")[0] for _, why in record.left_out}
+    assert reasons == {
+        "not a DICOM instance: no SOP Class and no SOP Instance UID",
+        "not a DICOM instance: a media directory",
+        "the same file under the SOP Instance UID",
+        "another content under the SOP Instance UID",
+    }
+    taken = sum(study.instances for one in record.patients for study in one.studies)
+    assert taken + len(record.left_out) == record.files
+    said = [*(why for _, why in record.left_out), *(what for _, what in record.warnings)]
+    assert not [one for one in said if "\n" in one or "/site-packages" in one]
+
+
+async def test_instances_without_uids_in_two_folders_are_all_taken(
+    systems: NationalSystems, tmp_path: Path
+) -> None:
+    """Their made studies differ; an instance of the first folder is not taken again."""
+    bare: dict[str, Any] = {"StudyInstanceUID": None, "SeriesInstanceUID": None}
+    put(tmp_path / "one" / "1", SOPInstanceUID="1.2.3.9.1", **bare)
+    put(tmp_path / "two" / "2", SOPInstanceUID="1.2.3.9.2", **bare)
+    put(tmp_path / "two" / "3", SOPInstanceUID="1.2.3.9.1", StudyInstanceUID="1.2.3.4")
+    taken: dict[Uid, Found] = {}
+    records = [
+        await seed_folder(
+            systems,
+            tmp_path / name,
+            into=tmp_path / "copies" / name,
+            oids=OIDS,
+            seed_number=7,
+            first_patient=first,
+            taken=taken,
+        )
+        for name, first in (("one", 2001), ("two", 3001))
+    ]
+
+    studies = [study.uid for one in records for who in one.patients for study in who.studies]
+    assert len(set(studies)) == 2
+    assert [one.left_out for one in records] == [
+        (),
+        (("3", "another content under the SOP Instance UID of 1"),),
+    ]

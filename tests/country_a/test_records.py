@@ -41,7 +41,7 @@ def test_a_folder_is_told_with_what_was_left_out(planted: Any) -> None:
         files=2,
         patients=(PatientRecord(person=planted.report.patients[0].person),),
         left_out=(("a.txt", "not DICOM"),),
-        warnings=("burned in",),
+        warnings=(("study 1", "burned in"), *((f"f{n}", "no modality") for n in range(11))),
     )
     report = SeedReport(
         seed_number=1,
@@ -53,8 +53,10 @@ def test_a_folder_is_told_with_what_was_left_out(planted: Any) -> None:
         folders=(folder,),
     )
 
-    assert "left out a.txt: not DICOM" in report.describe()
-    assert "warning: burned in" in report.describe()
+    assert "left out, not DICOM: a.txt" in report.describe()
+    assert "warning, burned in: study 1" in report.describe()
+    assert "no modality: f0, f1, f2, f3, f4, f5, f6, f7 and 3 more" in report.describe()
     (told,) = orjson.loads(report.json())["folders"]
     assert told["left_out"] == [{"file": "a.txt", "reason": "not DICOM"}]
+    assert told["warnings"][:2] == ["study 1: burned in", "f0: no modality"]
     assert told["files"] == 2

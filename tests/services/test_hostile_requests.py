@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from gateway.config import LimitSection, TranscriptSection
-from gateway.domain import Outcome, Refusal, refuse
+from gateway.domain import (
+    EXPLICIT_LITTLE_ENDIAN,
+    AnnouncedInstance,
+    CallContext,
+    DocumentEntry,
+    DocumentQuery,
+    ImageChunk,
+    ImageRequest,
+    InstanceRef,
+    Oid,
+    Outcome,
+    Refusal,
+    Uid,
+    refuse,
+)
 from gateway.pki import TrustDomain
-from gateway.wire.soap.envelope import FaultCode
-from tests.builders import make_entry
-from tests.exchanges import ScriptedExchange
+from gateway.transport.audit_store import AuditNotKept
+from gateway.wire.multipart import closing, part_head
+from gateway.wire.soap import xca_images
+from gateway.wire.soap.envelope import FaultCode, simple_content_type
+from tests.builders import COUNTRY_A, make_entry
+from tests.exchanges import ScriptedDelivery, ScriptedExchange
 from tests.gateways import Pair, pair_of
-from tests.requests import FIND, audited, enveloped, find_request, kept, post
+from tests.requests import FIND, IMAGES, audited, enveloped, find_request, kept, post
 
 PROFILES = ["ihe", "ehdsi"]
 ENVELOPE = (
@@ -77,6 +96,8 @@ async def test_what_cannot_be_read_is_a_sender_fault(
         assert b"/etc/hostname" not in answer.root
         assert b"Traceback" not in answer.root
         assert kept(pair)[0]["outcome"] == "refused"
+        assert "Security Alert" in audited(pair)[0]
+        assert 'EventOutcomeIndicator="8"' in audited(pair)[0]
         await _still_serves(pair, profile)
 
 
@@ -215,3 +236,162 @@ async def test_a_malformed_query_is_the_transactions_own_error(
         assert answer.codes == ["XDSRegistryError" if profile == "ihe" else "ERROR_GENERIC"]
         assert 'EventOutcomeIndicator="8"' in audited(pair)[0]
         assert "Lindqvist" in audited(pair)[0]
+
+
+# --- what must not happen while an answer is under way --------------------------------------------
+
+IMAGE = InstanceRef(study=Uid("1.2.3"), series=Uid("1.2.3.1"), instance=Uid("1.2.3.1.1"))
+SOURCE_OID = Oid("2.999.1.1.3")
+
+
+def _announced(size: int) -> tuple[AnnouncedInstance, ...]:
+    return (AnnouncedInstance(ref=IMAGE, repository=SOURCE_OID, size_bytes=size),)
+
+
+def _images_request(pair: Pair, *, beside: bytes = b"") -> bytes:
+    request = ImageRequest(community=COUNTRY_A, instances=((IMAGE, SOURCE_OID),))
+    body = xca_images.encode_request(request, (EXPLICIT_LITTLE_ENDIAN,))
+    end = b"</xdsi:RetrieveImagingDocumentSetRequest>"
+    return enveloped(pair, body.replace(end, beside + end), IMAGES)
+
+
+class BrokenDelivery(ScriptedDelivery):
+    """Breaks half-way in a way nobody foresaw."""
+
+    async def chunks(self) -> AsyncIterator[ImageChunk]:
+        """One piece, and then a fault."""
+        yield ImageChunk(IMAGE.instance, b"1234", False)
+        raise RuntimeError("the ceiling fell down")
+
+
+async def test_a_request_that_cannot_be_audited_is_not_answered(
+    trust_domain: TrustDomain, tmp_path: Path
+) -> None:
+    """A relative namespace has no canonical form, which the audit message is to hold."""
+    exchange = ScriptedExchange(
+        delivery=ScriptedDelivery(_announced(8), pieces={IMAGE.instance: (b"1234", b"5678")})
+    )
+    async with pair_of(exchange, trust_domain, tmp_path) as pair:
+        answer = await post(
+            pair, _images_request(pair, beside=b'<x:a xmlns:x="relative"/>'), action=IMAGES
+        )
+        assert answer.fault is not None
+        assert answer.fault.code is FaultCode.SENDER
+        assert exchange.asked == []
+        assert len(audited(pair)) == 1
+
+
+@pytest.mark.parametrize("size", [30, 400, 40_000])
+async def test_a_fault_within_a_delivery_cuts_it_and_adds_nothing(
+    size: int, trust_domain: TrustDomain, tmp_path: Path
+) -> None:
+    """Bytes of an error message would be taken for those of an image, or for another answer."""
+    exchange = ScriptedExchange(delivery=BrokenDelivery(_announced(size)))
+    async with pair_of(exchange, trust_domain, tmp_path) as pair:
+        with pytest.raises(aiohttp.ClientError):
+            await post(pair, _images_request(pair), action=IMAGES)
+        assert kept(pair)[0]["refusal"] == Refusal.INTERNAL
+        assert len(audited(pair)) == 1
+        await _still_serves(pair, "ihe")
+
+
+async def test_a_delivery_whose_audit_fails_is_not_completed(
+    trust_domain: TrustDomain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its closing boundary is withheld, so that nobody takes it whole."""
+    exchange = ScriptedExchange(
+        delivery=ScriptedDelivery(_announced(8), pieces={IMAGE.instance: (b"1234", b"5678")})
+    )
+    async with pair_of(exchange, trust_domain, tmp_path) as pair:
+
+        def refused(event: object) -> int:
+            raise AuditNotKept
+
+        monkeypatch.setattr(pair.serving.audit, "append", refused)
+        with pytest.raises(aiohttp.ClientError):
+            await post(pair, _images_request(pair), action=IMAGES)
+
+
+async def test_a_body_that_is_not_of_its_encoding_is_a_sender_fault(
+    trust_domain: TrustDomain, tmp_path: Path
+) -> None:
+    """It says gzip, and is none."""
+    async with (
+        pair_of(ScriptedExchange(), trust_domain, tmp_path) as pair,
+        pair.session.post(
+            pair.url,
+            data=find_request(pair),
+            headers={"Content-Type": "application/soap+xml", "Content-Encoding": "gzip"},
+        ) as response,
+    ):
+        assert response.status == 400
+        assert b"soap:Sender" in await response.read()
+        assert kept(pair)[0]["refusal"] == Refusal.MALFORMED_REQUEST
+
+
+async def test_parts_before_the_envelope_count_against_the_limit(
+    trust_domain: TrustDomain, tmp_path: Path
+) -> None:
+    """The limit is of the whole request, wherever its bytes stand."""
+    limits = LimitSection(request_bytes=100_000)
+    async with pair_of(ScriptedExchange(), trust_domain, tmp_path, limits=limits) as pair:
+        body = (
+            part_head("b", (("Content-ID", "<early@x>"),), first=True)
+            + b"x" * 100_001
+            + part_head("b", (("Content-ID", "<root@x>"),))
+            + find_request(pair)
+            + closing("b")
+        )
+        answer = await post(
+            pair,
+            body,
+            content_type='multipart/related; boundary="b"; start="<root@x>"',
+        )
+        assert answer.fault is not None
+        assert "100000" in answer.fault.reason
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+async def test_what_nobody_foresaw_is_a_fault_in_soap(
+    profile: str, trust_domain: TrustDomain, tmp_path: Path
+) -> None:
+    """A caller that speaks SOAP is told in SOAP, a correlation id and nothing of the inside."""
+
+    class Faulty(ScriptedExchange):
+        async def find_documents(
+            self, query: DocumentQuery, context: CallContext
+        ) -> Outcome[DocumentEntry]:
+            raise RuntimeError("the ceiling fell down")
+
+    async with pair_of(Faulty(), trust_domain, tmp_path, profile=profile) as pair:
+        answer = await post(pair, find_request(pair, profile=profile))
+        assert answer.status == 500
+        assert answer.fault is not None
+        assert answer.fault.code is FaultCode.RECEIVER
+        assert b"ceiling" not in answer.root
+        assert len(audited(pair)) == 1
+
+
+async def test_a_caller_that_does_not_take_its_answer_is_given_up(
+    trust_domain: TrustDomain, tmp_path: Path
+) -> None:
+    """Or a few of them would take all the room that transcripts have."""
+    size = 64 * 1024 * 1024
+    piece = bytes(1024 * 1024)
+    exchange = ScriptedExchange(
+        delivery=ScriptedDelivery(_announced(size), pieces={IMAGE.instance: (piece,) * 64})
+    )
+    limits = LimitSection(silence_seconds=0.2)
+    async with (
+        pair_of(exchange, trust_domain, tmp_path, limits=limits) as pair,
+        pair.session.post(
+            pair.url,
+            data=_images_request(pair),
+            headers={"Content-Type": simple_content_type(IMAGES)},
+        ) as response,
+    ):
+        assert response.status == 200
+        async with asyncio.timeout(10):
+            while not audited(pair):
+                await asyncio.sleep(0.02)
+        assert kept(pair)[0]["refusal"] == Refusal.PEER_TIMEOUT

@@ -187,14 +187,14 @@ def test_what_breaks_before_it_is_handed_over_ends_there(keeper: Keeper, events:
     assert events.kept[0].refusal is Refusal.BUSY
 
 
-def test_an_exchange_whose_transaction_is_unknown_is_kept_and_not_audited(
+def test_an_exchange_whose_transaction_is_unknown_is_kept_and_audited_as_an_alert(
     keeper: Keeper, events: Events
 ) -> None:
-    """There is no audit message of no transaction; the transcript has it."""
+    """Somebody tried what is not offered: that is told too."""
     with opened(keeper, transaction=None) as record:
         record.refused(NotAllowed(Refusal.NO_ASSERTION, "who"))
 
-    assert events.kept == []
+    assert [event.transaction for event in events.kept] == [None]
     assert keeper.tap.summaries()[0]["refusal"] == "no-assertion"
 
 

@@ -102,6 +102,15 @@ _KINDS: dict[Transaction, _Kind] = {
     ),
 }
 
+# A request that is none of the transactions: somebody tried what is not offered.
+_ALERT = _Kind(
+    "Use of Restricted Function",
+    False,
+    _Told(("110113", DCM, "Security Alert"), "E"),
+    _Told(("110113", DCM, "Security Alert"), "E"),
+)
+_RESTRICTED = ("110132", DCM, "Use of Restricted Function")
+
 _PURPOSES = {
     PurposeOfUse.TREATMENT: "Treatment",
     PurposeOfUse.EMERGENCY: "Emergency Treatment",
@@ -126,7 +135,7 @@ def encode_audit(event: AuditEvent, *, source_id: str, process_id: str = "") -> 
     """
     if event.at.tzinfo is None:
         raise EncodeError("an audit event needs a time with its zone (DICOM PS3.15 A.5.2.1)")
-    kind = _KINDS[event.transaction]
+    kind = _KINDS[event.transaction] if event.transaction else _ALERT
     root = etree.Element("AuditMessage")
     _write_event(root, event, kind)
     _write_participants(root, event, kind, process_id)
@@ -166,11 +175,15 @@ def _write_event(root: etree._Element, event: AuditEvent, kind: _Kind) -> None:
         EventOutcomeIndicator=str(event.outcome.value),
     )  # fmt: skip
     _add_coded(element, "EventID", told.event)
-    _add_coded(element, "EventTypeCode", (event.transaction.value, IHE_TRANSACTIONS, kind.name))
+    _add_coded(element, "EventTypeCode", _type_of(event.transaction, kind))
     if description := outcome_description(event):
         _add(element, "EventOutcomeDescription").text = _clean(description)
     if purpose := purpose_of(event):
         _add_coded(element, "PurposeOfUse", (purpose.value, PURPOSE_SCHEME, _PURPOSES[purpose]))
+
+
+def _type_of(transaction: Transaction | None, kind: _Kind) -> _Coded:
+    return (transaction.value, IHE_TRANSACTIONS, kind.name) if transaction else _RESTRICTED
 
 
 def _write_participants(
@@ -230,6 +243,8 @@ def _write_person(root: etree._Element, context: CallContext) -> None:
 
 
 def _write_objects(root: etree._Element, event: AuditEvent, kind: _Kind) -> None:
+    if event.transaction is None:
+        return
     if kind.told(event.side).patients:
         for patient in dict.fromkeys(event.patients):
             _add_object(root, patient.cx, "1", "1", _PATIENT)
@@ -247,7 +262,7 @@ def _write_objects(root: etree._Element, event: AuditEvent, kind: _Kind) -> None
 
 def _write_query(root: etree._Element, event: AuditEvent, kind: _Kind) -> None:
     transaction = event.transaction
-    coded = (transaction.value, IHE_TRANSACTIONS, kind.name)
+    coded = _type_of(transaction, kind)
     element = _add_object(root, event.query_id or event.message_id, "2", "24", coded)
     _add(element, "ParticipantObjectQuery").text = b64encode(event.query).decode()
     _add_detail(element, "QueryEncoding", "UTF-8")

@@ -44,6 +44,7 @@ _CONCEPT_NAME = Tag(0x0040, 0xA043)
 _CONTENT = Tag(0x0040, 0xA730)
 _TEXT_VALUE = Tag(0x0040, 0xA160)
 _KEY_OBJECT_DESCRIPTION = "113012"
+_MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
 
 # Modalities and SOP classes whose pixels often show names and dates, and what to say of them.
 _RISKY_MODALITIES = {
@@ -58,12 +59,21 @@ _RISKY_MODALITIES = {
     "ECG": "printed curves usually show the patient's name",
     "BMD": "bone density sheets usually show the patient's name",
     "OP": "ophthalmic prints may show text",
+    "XC": "photographs may show a face or text",
+    "GM": "microscope images may show the label of the slide",
+    "SM": "slide images may show the label of the slide",
 }
+_VIDEO = "1.2.840.10008.1.2.4.10"  # MPEG-2, MPEG-4 and HEVC, and nothing else begins so
 _RISKY_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.7": "screen captures usually show text",
     "1.2.840.10008.5.1.4.1.1.6.": "ultrasound images usually show the patient's name",
     "1.2.840.10008.5.1.4.1.1.3.": "ultrasound images usually show the patient's name",
     "1.2.840.10008.5.1.4.1.1.12.": "angiography frames may show text",
+}
+# Documents inside an instance, which nobody can rewrite.
+_DOCUMENTS = {
+    "1.2.840.10008.5.1.4.1.1.104.1": "the PDF inside is passed on as it is and may name anybody",
+    "1.2.840.10008.5.1.4.1.1.104.2": "the CDA inside is passed on as it is and may name anybody",
 }
 
 
@@ -75,7 +85,7 @@ class InstanceHeader:
     `frames` is None for an object that is not multi-frame; `laterality` is R, L or as written,
     the image's before the series'. `note_title` and `note_description` are those of a key
     object selection. `burned_in` says in words why the
-    pixels may show a person's data, "" where nothing points to it.
+    pixels, or a document inside, may show a person's data; "" where nothing points to it.
     """
 
     study: Uid | None = None
@@ -194,10 +204,19 @@ def _read(file: BinaryIO, *, whole: bool, inflated: int) -> tuple[FileDataset, B
             bounded = file if whole or size <= MAX_HEADER_BYTES else _Limited(file)
             ds = dcmread(cast(BinaryIO, bounded), stop_before_pixels=not whole, force=True)
         if _SOP_CLASS not in ds and _SOP_INSTANCE not in ds:
-            is_directory = text(meta, Tag(0x0002, 0x0002)) == "1.2.840.10008.1.3.10"
-            found = "a media directory" if is_directory else "no SOP Class and no SOP Instance UID"
-            raise DecodeError("file", found, "a DICOM instance", "PS3.3 C.12.1")
+            _demand_instance(meta)
     return ds, stream
+
+
+def _demand_instance(meta: FileMetaDataset) -> None:
+    """Refuse what no UID calls an instance: neither its data set nor its file meta information."""
+    sop_class, instance = uid(meta, Tag(0x0002, 0x0002)), uid(meta, Tag(0x0002, 0x0003))
+    if sop_class == _MEDIA_DIRECTORY:
+        raise DecodeError("file", "a media directory", "a DICOM instance", "PS3.3 C.12.1")
+    if sop_class is None or instance is None:
+        raise DecodeError(
+            "file", "no SOP Class and no SOP Instance UID", "a DICOM instance", "PS3.3 C.12.1"
+        )
 
 
 def _file_meta(file: BinaryIO) -> FileMetaDataset:
@@ -239,6 +258,20 @@ def describe(ds: Dataset) -> InstanceHeader:
     """What the header says; a value that is missing or cannot be read is left out."""
     with reading("header"):
         return _describe(ds)
+
+
+def identify(ds: Dataset) -> InstanceHeader:
+    """Which instance it is, of whom, and how it is encoded: the same as `describe`, and no more."""
+    with reading("header"):
+        meta = getattr(ds, "file_meta", None) or Dataset()
+        return InstanceHeader(
+            study=uid(ds, Tag(0x0020, 0x000D)),
+            series=uid(ds, Tag(0x0020, 0x000E)),
+            instance=uid(ds, _SOP_INSTANCE) or uid(meta, Tag(0x0002, 0x0003)),
+            sop_class=uid(ds, _SOP_CLASS) or uid(meta, Tag(0x0002, 0x0002)),
+            transfer_syntax=transfer_syntax(ds),
+            patient=_patient(ds),
+        )
 
 
 def _text(ds: Dataset, group: int, element: int) -> str:
@@ -301,7 +334,11 @@ def _note(ds: Dataset) -> tuple[Code | None, str]:
     return (titles[0] if titles else None), description
 
 
-def _burned_in(ds: Dataset, modality: str, sop_class: str) -> str:
+def _burned_in(ds: Dataset, modality: str, sop_class: str, *, has_pixels: bool) -> str:
+    if sop_class in _DOCUMENTS:
+        return _DOCUMENTS[sop_class]
+    if not has_pixels:
+        return ""
     declared = _text(ds, 0x0028, 0x0301).upper()
     if declared == "YES":
         return "the header says that annotation is burned into the image"
@@ -316,6 +353,8 @@ def _burned_in(ds: Dataset, modality: str, sop_class: str) -> str:
         return "the image was converted from a film, a paper or a screen"
     if "SCREEN SAVE" in _text(ds, 0x0008, 0x0008).upper():
         return "screen captures usually show text"
+    if transfer_syntax(ds).startswith(_VIDEO):
+        return "video may show a face or text"
     return ""
 
 
@@ -379,5 +418,5 @@ def _describe(ds: Dataset) -> InstanceHeader:
         has_pixels=has_pixels,
         note_title=note_title,
         note_description=note_description,
-        burned_in=_burned_in(ds, modality, sop_class or "") if has_pixels else "",
+        burned_in=_burned_in(ds, modality, sop_class or "", has_pixels=has_pixels),
     )

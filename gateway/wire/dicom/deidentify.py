@@ -3,7 +3,8 @@
 The patient, the order and the institution are written anew; whatever else names people, places
 or devices is removed, private attributes and what pydicom does not know included; and text that
 repeats a removed name or number elsewhere loses it. UIDs, dates and pixel data stay as they are,
-so names burned into pixels stay too (`dataset.InstanceHeader.burned_in` warns of them).
+so names burned into pixels and names in a document inside stay too
+(`dataset.InstanceHeader.burned_in` warns of them).
 The guide is the basic profile of DICOM PS3.15 annex E; it is not claimed, as UIDs stay.
 """
 
@@ -13,7 +14,7 @@ import copy
 import io
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import BinaryIO
@@ -35,24 +36,31 @@ from gateway.wire.dicom.dataset import (
     read_to_pixels,
     transfer_syntax,
 )
-from gateway.wire.dicom.elements import PYDICOM_ERRORS, reading, text, texts
+from gateway.wire.dicom.elements import PYDICOM_ERRORS, day, reading, text, texts
 from gateway.wire.dicom.pixel_element import (
     UNDEFINED,
-    copy_pixels,
+    copy_mended,
+    mend_length,
     read_pixel_element,
     write_pixel_element,
 )
 from gateway.wire.dicom.rewrite import encode_header, file_head
-from gateway.wire.problems import DecodeError
 
-# Shorter strings stand in too many words to be removed everywhere.
+# Shorter strings stand in too many words to be removed everywhere: as words of their own they
+# are, down to the second limit.
 MIN_TRACE = 4
+MIN_WORD = 2
+MIN_NUMBER = 3  # and names of several words fall apart into no shorter ones
 REPLACEMENT = "X"
-_ENCAPSULATED = Tag(0x0042, 0x0011)
 _PERSON_NAME = Tag(0x0040, 0xA123)
 _VERIFICATION = Tag(0x0040, 0xA493)
 _PIXEL_GROUP = 0x7FE0
 _NATIVE = frozenset({IMPLICIT_LITTLE, EXPLICIT_LITTLE, EXPLICIT_BIG, DEFLATED})
+# Short parts of the names of phantoms that are words of every description.
+_NO_NAMES = frozenset({"CT", "MR", "PT", "US", "CR", "DX", "MG", "NM", "XA", "RF", "RT", "SR"})
+_NUMBERS = (Tag(0x0010, 0x0020), Tag(0x0008, 0x0050))  # patient and accession, wherever they stand
+_BIRTH_DATE = Tag(0x0010, 0x0030)
+_DATES_IN_TEXT = ("%Y%m%d", "%Y-%m-%d", "%Y.%m.%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y")
 _SEX = {Gender.MALE: "M", Gender.FEMALE: "F", Gender.UNDIFFERENTIATED: "O", None: ""}
 
 
@@ -77,7 +85,7 @@ class Reassignment:
 def reassign(ds: FileDataset, to: Reassignment) -> FileDataset:
     """A copy of the data set that belongs to somebody else; `ds` stays as it is.
 
-    Raises `DecodeError` for an encapsulated document, whose content cannot be rewritten.
+    A document inside stays as it is. Raises `DecodeError` for what cannot be read.
     """
     with reading("instance"):
         changed = copy.deepcopy(ds)
@@ -85,11 +93,20 @@ def reassign(ds: FileDataset, to: Reassignment) -> FileDataset:
         return changed
 
 
-def reassign_file(source: BinaryIO, destination: BinaryIO, to: Reassignment) -> None:
+def reassign_file(
+    source: BinaryIO,
+    destination: BinaryIO,
+    to: Reassignment,
+    *,
+    given: Mapping[str, str] | None = None,
+) -> str:
     """Write the instance in `source` to `destination` as somebody else's.
 
     Both are binary files, `source` seekable. The transfer syntax and the bytes of the pixel data
     stay; pixels are neither decoded nor held. Nothing behind the pixel data is carried over.
+    `given` holds values to write whatever the source has, by DICOM keyword, such as the UIDs it
+    lacks. Pixel data that ends early is carried as far as it goes: what is returned says so, ""
+    where it is whole.
     Raises `DecodeError` for what cannot be read or rewritten; then `destination` is worthless.
     """
     ds, pixels = read_to_pixels(source)
@@ -99,34 +116,34 @@ def reassign_file(source: BinaryIO, destination: BinaryIO, to: Reassignment) -> 
         element = read_pixel_element(pixels, implicit=implicit, little=little)
         if element is not None and element.length != UNDEFINED and syntax not in _NATIVE:
             syntax = EXPLICIT_LITTLE  # native pixels are not what a compressed syntax promises
+        for keyword, value in (given or {}).items():
+            setattr(ds, keyword, value)
         _reassign(ds, to)
         head = file_head(ds, syntax)
+        mended = ""
         plain = io.BytesIO() if syntax == DEFLATED else destination
         if syntax != DEFLATED:
             destination.write(head)
         plain.write(encode_header(ds, syntax))
         if element is not None:
+            element, mended = mend_length(pixels, element)
             write_pixel_element(
                 plain,
                 element,
                 implicit=syntax == IMPLICIT_LITTLE,
                 little=syntax != EXPLICIT_BIG,
             )
-            copy_pixels(pixels, plain, element)
+            mended = copy_mended(pixels, plain, element) or mended
         if isinstance(plain, io.BytesIO) and syntax == DEFLATED:
             packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
             packed = packer.compress(plain.getvalue()) + packer.flush()
             destination.write(head + packed + b"\0" * (len(packed) % 2))
+        return mended
 
 
 def _reassign(ds: FileDataset, to: Reassignment) -> None:
-    if _ENCAPSULATED in ds:
-        raise DecodeError(
-            "Encapsulated Document", "a document", "content that can be rewritten", "PS3.15 E.1"
-        )
-    traces = _traces(ds)
     study = text(ds, Tag(0x0020, 0x000D))
-    _scrub(ds, _pattern(traces), inside=False)
+    _scrub(ds, _pattern(_traces(ds), _words(ds)), inside=False)
     _write_owner(ds, to)
     _write_order(ds, to, study)
     if _VERIFICATION in ds:
@@ -188,7 +205,26 @@ def _traces(ds: Dataset) -> set[str]:
                 found.add(value)
                 if vr == "PN":
                     found.update(re.split(r"[\^= ]+", value))
+        elif tag == _BIRTH_DATE and (born := day(owner, tag)):
+            found.update(born.strftime(form) for form in _DATES_IN_TEXT)
     return {trace for trace in found if len(trace) >= MIN_TRACE}
+
+
+def _words(ds: Dataset) -> set[str]:
+    """Names and numbers too short for `_traces`: family, given and middle names, identifiers."""
+    found: set[str] = set()
+    for owner, tag, vr in _all_elements(ds):
+        if tag in _NUMBERS:
+            found.update(one for one in texts(owner, tag) if len(one) >= MIN_NUMBER)
+        elif vr == "PN":
+            for part in (p for group in text(owner, tag).split("=") for p in group.split("^")[:3]):
+                found.add(part.strip())
+                found.update(one for one in part.split() if len(one) >= MIN_NUMBER)  # not "de"
+    return {
+        word
+        for word in found
+        if MIN_WORD <= len(word) < MIN_TRACE and word.upper() not in _NO_NAMES
+    }
 
 
 def _all_elements(ds: Dataset) -> Iterator[tuple[Dataset, BaseTag, str]]:
@@ -210,11 +246,15 @@ def _readable_items(ds: Dataset, tag: BaseTag) -> tuple[Dataset, ...]:
     return tuple(value) if isinstance(value, Sequence) else ()
 
 
-def _pattern(traces: set[str]) -> re.Pattern[str] | None:
-    if not traces:
+def _pattern(traces: set[str], words: set[str]) -> re.Pattern[str] | None:
+    if not traces and not words:
         return None
     ordered = sorted(traces, key=lambda trace: (-len(trace), trace))
-    return re.compile("|".join(map(re.escape, ordered)), re.IGNORECASE)
+    alternatives = [
+        *map(re.escape, ordered),
+        *(rf"(?<!\w){re.escape(word)}(?!\w)" for word in sorted(words)),
+    ]
+    return re.compile("|".join(alternatives), re.IGNORECASE)
 
 
 def _scrub(ds: Dataset, pattern: re.Pattern[str] | None, *, inside: bool) -> None:

@@ -55,6 +55,9 @@ _DATE = re.compile(r"(\d{4})[.\-]?(\d{2})[.\-]?(\d{2})")
 _TIME = re.compile(r"(\d{2}):?(?:(\d{2}):?(?:(\d{2})(?:\.(\d{1,6}))?)?)?")
 _OFFSET = re.compile(r"([+-])(\d{2}):?(\d{2})")
 _PADDING = " \0\t\r\n"
+# Where pydicom names the file it reads, and what else looks like a place on this machine.
+_PLACE = re.compile(r"\s*\b(?:in|from) (?:the )?file\b.*|(?<!\S)['\"(<]*(?:[A-Za-z]:\\|/)\S*")
+_MAX_COMPLAINT = 200
 
 _GENDERS = {"M": Gender.MALE, "F": Gender.FEMALE, "O": Gender.UNDIFFERENTIATED}
 
@@ -95,8 +98,19 @@ def reading(where: str, expected: str = "a readable DICOM data set") -> Iterator
             warnings.simplefilter("ignore")
             yield
     except PYDICOM_ERRORS as error:
-        found = f"{type(error).__name__}: {error}"[:200]
-        raise DecodeError(where, found, expected, "DICOM PS3.10 7, PS3.5 7") from error
+        raise DecodeError(where, complaint(error), expected, "DICOM PS3.10 7, PS3.5 7") from error
+
+
+def complaint(error: BaseException) -> str:
+    """What an exception says, in a line: no stack trace, and no place on this machine.
+
+    pydicom puts a whole trace into the text of what it raises about an element, and the path
+    into what it raises about a file.
+    """
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    line = said.strip().partition("\n")[0]
+    line = " ".join(_PLACE.sub("", line).split())
+    return f"{type(error).__name__}: {line}".removesuffix(": ")[:_MAX_COMPLAINT]
 
 
 def text(ds: Dataset, tag: BaseTag) -> str:

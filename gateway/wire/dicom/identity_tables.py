@@ -80,6 +80,7 @@ KEPT_PROSE = frozenset(
         0x00700006,  # unformatted text of a presentation state
         0x0040E012,  # display URI
         0x00081190,  # retrieve URL
+        0x00420010,  # title of a document inside
     }
 )
 # Text that may repeat what stood elsewhere; searched for it.

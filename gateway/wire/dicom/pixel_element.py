@@ -6,6 +6,7 @@ encapsulated pixel data).
 
 from __future__ import annotations
 
+import io
 import struct
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -61,6 +62,55 @@ def write_pixel_element(
     else:
         vr = (element.vr or "OW").encode("ascii")
         destination.write(tag + vr + struct.pack(order + "HI", 0, element.length))
+
+
+def mend_length(stream: BinaryIO, element: PixelElement) -> tuple[PixelElement, str]:
+    """The element with no more than the seekable stream still holds, and what was cut, "" if whole.
+
+    An odd rest gets its padding byte from `copy_pixels`.
+    """
+    if element.length == UNDEFINED:
+        return element, ""
+    left = _left(stream)
+    if left >= element.length:
+        return element, ""
+    said = f"the pixel data ends after {left} of {element.length} bytes"
+    return PixelElement(element.tag, element.vr, left + left % 2), said
+
+
+def _left(stream: BinaryIO) -> int:
+    here = stream.tell()
+    end = stream.seek(0, io.SEEK_END)
+    stream.seek(here)
+    return end - here
+
+
+def copy_mended(stream: BinaryIO, destination: BinaryIO, element: PixelElement) -> str:
+    """Move the value of a mended element as far as it goes; what was cut, "" if whole.
+
+    Where fragments end early, or something else follows them, the sequence is ended there: every
+    byte that is there is kept, and what is written is well-formed.
+    """
+    if element.length != UNDEFINED:
+        available = min(_left(stream), element.length)
+        _copy(stream, destination, available)
+        destination.write(b"\0" * (element.length - available))
+        return ""
+    end = struct.pack("<HHI", _DELIMITER >> 16, _DELIMITER & 0xFFFF, 0)
+    while True:
+        head = stream.read(8)
+        group, number, length = struct.unpack("<HHI", head) if len(head) == 8 else (0, 0, 0)
+        tag = group << 16 | number
+        if tag != _ITEM:
+            destination.write(end)
+            return "" if tag == _DELIMITER else "the fragments of the pixel data have no end"
+        available = min(_left(stream), length)
+        destination.write(head[:4] + struct.pack("<I", available + available % 2))
+        _copy(stream, destination, available)
+        destination.write(b"\0" * (available % 2))
+        if available < length:
+            destination.write(end)
+            return f"a fragment of the pixel data ends after {available} of {length} bytes"
 
 
 def copy_pixels(stream: BinaryIO, destination: BinaryIO, element: PixelElement) -> None:

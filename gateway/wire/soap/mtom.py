@@ -7,6 +7,7 @@ MTOM 1.0, RFC 2387 and RFC 2392.
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Collection, Mapping
 from typing import Final
@@ -24,6 +25,7 @@ MAX_INLINED_BYTES: Final = 16 * 1024 * 1024
 _DECODINGS: Final = 3
 # Characters of a content id that stand as they are in a cid URL (RFC 2392, RFC 3986).
 _CID_SAFE: Final = "@!$&'()*+,;=:"
+_CID: Final = re.compile(r"[^<> \t\r\n\x80-\U0010ffff]+")
 
 
 def mtom_content_type(*, boundary: str, root_id: str, action: str) -> str:
@@ -142,6 +144,6 @@ def _bare(text: str) -> str:
 
 def _bracketed(cid: str) -> str:
     bare = _bare(cid)
-    if not bare or any(character in "<> \t\r\n" for character in bare) or not bare.isascii():
+    if not _CID.fullmatch(bare):
         raise EncodeError(f"{cid!r} cannot be the id of a part")
     return f"<{bare}>"

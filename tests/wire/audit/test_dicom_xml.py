@@ -336,3 +336,16 @@ def test_a_time_without_a_zone_is_refused() -> None:
 
     with pytest.raises(EncodeError, match="zone"):
         encode_audit(event, source_id="s")
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_a_request_that_is_no_transaction_is_a_security_alert(schema: str) -> None:
+    """Valid for both schemas, and without objects: nobody knows what was wanted."""
+    event = make_audit_event(
+        transaction=None, context=None, patients=(), outcome=AuditOutcome.SERIOUS_FAILURE
+    )
+    message = read(event)
+
+    etree.XMLSchema(file=str(shared(f"schemas/dicom-audit/{schema}"))).assertValid(message)
+    assert message.find("EventIdentification/EventID").get("csd-code") == "110113"
+    assert message.findall("ParticipantObjectIdentification") == []

@@ -222,3 +222,19 @@ def test_nothing_but_decode_errors_escapes_from_damaged_headers() -> None:
             describe(read_header(io.BytesIO(bytes(data))))
         except DecodeError:
             continue
+
+
+def test_an_instance_whose_uids_stand_in_the_file_meta_information_is_one() -> None:
+    """A data set without SOP Class and Instance UID, in a file that names both."""
+    file = io.BytesIO()
+    ds = pydicom.Dataset()
+    ds.Modality = "MR"
+    ds.file_meta = pydicom.dataset.FileMetaDataset()
+    ds.file_meta.MediaStorageSOPClassUID = pydicom.uid.MRImageStorage
+    ds.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.UID("1.2.3")
+    ds.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    ds.save_as(file, enforce_file_format=True)
+
+    header = describe(read_header(file))
+
+    assert (header.sop_class, header.instance) == (pydicom.uid.MRImageStorage, "1.2.3")

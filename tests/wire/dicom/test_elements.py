@@ -12,7 +12,7 @@ from pydicom.tag import Tag
 
 from gateway.domain import HumanName, Oid, Organisation, PatientId
 from gateway.wire.dicom import elements
-from gateway.wire.dicom.elements import reading
+from gateway.wire.dicom.elements import complaint, reading
 from gateway.wire.problems import DecodeError
 
 TAG = Tag(0x0008, 0x0020)
@@ -132,3 +132,22 @@ def test_offsets_from_utc_are_minutes(value: str, minutes: int | None) -> None:
 def test_oids_are_read_with_and_without_their_urn(value: str) -> None:
     """Peers write locations in three ways."""
     assert elements.oid_text(value) == "1.2.3"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (TypeError('With tag (0008,0008): no\nTraceback\n  File "/a/b.py"'), "(0008,0008): no"),
+        (EOFError("End of data in file /home/some one/x.dcm"), "EOFError: End of data"),
+        (
+            ValueError("cannot use '/a/b/c.dcm' here, but 1/2"),
+            "ValueError: cannot use here, but 1/2",
+        ),
+        (FileNotFoundError(2, "No such file or directory", "/a/b"), "No such file or directory"),
+        (KeyError(), "KeyError"),
+    ],
+)
+def test_complaints_are_one_line_and_name_no_place(error: Exception, said: str) -> None:
+    """pydicom writes stack traces and paths into the texts of its errors."""
+    assert complaint(error).endswith(said)
+    assert "\n" not in complaint(error)

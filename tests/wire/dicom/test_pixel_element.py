@@ -9,7 +9,9 @@ import pytest
 from gateway.wire.dicom.pixel_element import (
     UNDEFINED,
     PixelElement,
+    copy_mended,
     copy_pixels,
+    mend_length,
     read_pixel_element,
     write_pixel_element,
 )
@@ -62,3 +64,41 @@ def test_short_values_are_refused() -> None:
         read_pixel_element(
             io.BytesIO(EXPLICIT_HEAD.replace(b"OW", b"SH")), implicit=False, little=True
         )
+
+
+DELIMITER = b"\xfe\xff\xdd\xe0\0\0\0\0"
+ITEM = b"\xfe\xff\x00\xe0"
+
+
+@pytest.mark.parametrize(
+    ("data", "mended", "said"),
+    [
+        (FRAGMENTS + b"rest", FRAGMENTS, ""),
+        (FRAGMENTS[:-8], FRAGMENTS, "no end"),
+        (FRAGMENTS[:-8] + b"\0" * 16, FRAGMENTS, "no end"),
+        (FRAGMENTS[:-9], FRAGMENTS[:12] + b"\4\0\0\0abc\0" + DELIMITER, "3 of 4 bytes"),
+        (FRAGMENTS[:18], FRAGMENTS[:12] + b"\2\0\0\0ab" + DELIMITER, "2 of 4 bytes"),
+        (b"", DELIMITER, "no end"),
+    ],
+)
+def test_fragments_that_end_early_are_ended(data: bytes, mended: bytes, said: str) -> None:
+    """What is there is kept, and the sequence gets the end it lacks."""
+    out = io.BytesIO()
+
+    cut = copy_mended(io.BytesIO(data), out, PixelElement(0x7FE00010, "OB", UNDEFINED))
+
+    assert out.getvalue() == mended
+    assert (said in cut) if said else cut == ""
+
+
+def test_a_short_native_value_gets_the_length_it_has() -> None:
+    """Made even; a whole one stays as it is."""
+    element = PixelElement(0x7FE00010, "OW", 6)
+    stream, out = io.BytesIO(b"abc"), io.BytesIO()
+
+    mended, said = mend_length(stream, element)
+    copy_mended(stream, out, mended)
+
+    assert (mended.length, out.getvalue()) == (4, b"abc\0")
+    assert "3 of 6 bytes" in said
+    assert mend_length(io.BytesIO(b"abcdef"), element) == (element, "")
