@@ -29,11 +29,13 @@ from gateway.domain import (
     Issue,
     NotAllowed,
     NotFound,
+    NotNow,
     Oid,
     Outcome,
     PatientId,
     PatientIdentity,
     PatientTraits,
+    PeerMisbehaved,
     Refusal,
     TreatmentRelation,
 )
@@ -169,7 +171,12 @@ class Responder:
             await self._require_patient(patient, context)
         if self._images_from is None:
             return delivery
-        return await self._images_from.retrieve_images(request, wish, context)
+        try:
+            return await self._images_from.retrieve_images(request, wish, context)
+        except (NotNow, PeerMisbehaved) as error:
+            # Whose call failed, and where to, is this country's own affair.
+            text = "the imaging source behind this gateway does not answer"
+            raise NotNow(Refusal.BACK_END_DOWN, text) from error
 
     def _own_community(self, community: CommunityId | None) -> None:
         if community is not None and community != self._community:

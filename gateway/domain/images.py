@@ -79,11 +79,16 @@ class AnnouncedInstance:
 
 @dataclass(frozen=True, slots=True)
 class ImageChunk:
-    """A piece of one instance's DICOM file, in order; `last` ends the instance."""
+    """A piece of one instance's DICOM file, in order; `last` ends the instance.
+
+    `sha256` is None where the sender takes no digest of what passes. Where it does, the last
+    chunk has that of the whole file, in lower-case hex, and the others have "".
+    """
 
     instance: Uid
     data: bytes
     last: bool
+    sha256: str | None = None
 
 
 class ImageDelivery(Protocol):

@@ -102,7 +102,7 @@ class Record:
         self.peer: CommunityId | None = None
         self.context: CallContext | None = None
         self._message_id = ""
-        self._payload: bytes | Element = b""
+        self._payload = b""
         self._query_id = ""
         self._patients: tuple[PatientId, ...] = ()
         self._documents: tuple[AuditedDocument, ...] = ()
@@ -173,8 +173,11 @@ class Record:
         self._transcript.request(message)
 
     def identified(self, message_id: str, body: Element) -> None:
-        """The request's own id, and what it asks."""
-        self._message_id, self._payload = message_id, body
+        """The request's own id, and what it asks.
+
+        `DecodeError` where what it asks has no canonical form: it could not be audited.
+        """
+        self._message_id, self._payload = message_id, canonical(body)
         self._transcript.identify(message_id=message_id, correlation_id=message_id)
 
     def got_answer(self, message: Message) -> None:
@@ -248,7 +251,6 @@ class Record:
             serious = isinstance(refused, NotNow | InternalFault)
             outcome = AuditOutcome.MAJOR_FAILURE if serious else AuditOutcome.SERIOUS_FAILURE
             text = refused.text
-        payload = self._payload
         us = str(self._keeper.community)
         initiator = self._side is Side.INITIATOR
         context = self.context
@@ -269,7 +271,7 @@ class Record:
             context=context,
             emergency=context is not None and context.purpose is PurposeOfUse.EMERGENCY,
             patients=self._patients,
-            query=payload if isinstance(payload, bytes) else canonical(payload),
+            query=self._payload,
             query_id=self._query_id,
             documents=self._documents,
             images=self._images,

@@ -186,13 +186,13 @@ class Answerer:
             _log.info("query.parameters-ignored", names=list(decoded.ignored))
         exchange = self._exchange(asked.peer)
         query = decoded.query
+        patients = (query.patient,) if isinstance(query, DocumentQuery) else asked.patients
+        asked.tell(Subject(noun=query, patients=patients, query_id=decoded.query_id))
         outcome: Outcome[DocumentEntry | Association]
         if decoded.asks_nothing:
             # Folders and submission sets: known queries about things this gateway has none of.
-            patients: tuple[PatientId, ...] = ()
             outcome = Outcome()
         elif isinstance(query, DocumentQuery):
-            patients = (query.patient,)
             outcome = await exchange.find_documents(query, asked.context)
         else:
             outcome = await exchange.look_up_documents(query, asked.context)

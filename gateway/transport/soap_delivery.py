@@ -115,11 +115,12 @@ class SoapDelivery:
                 if recorder is None:
                     recorder = self._record.part(part.headers, stored=str(named))
                 recorder.update(part.data)
+                sha256 = ""
                 if part.last:
                     pending.discard(part.cid)
-                    recorder.done()
+                    sha256 = recorder.done().sha256
                     recorder = None
-                yield ImageChunk(named, part.data, part.last)
+                yield ImageChunk(named, part.data, part.last, sha256)
         except DecodeError as error:
             text = f"the answer of {self._peer} cannot be read: {error}"
             raise PeerMisbehaved(Refusal.PEER_MISBEHAVED, text) from error

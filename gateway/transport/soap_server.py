@@ -210,7 +210,7 @@ class SoapServer:
             async with asyncio.timeout(self._limits.request_seconds):
                 incoming = IncomingBody(
                     request.headers.get("Content-Type", ""),
-                    _chunks(request),
+                    _chunks(request, self._limits.request_bytes),
                     limit=self._limits.request_bytes,
                 )
                 call.mtom = incoming.is_mtom
@@ -351,8 +351,13 @@ class SoapServer:
         call.record.sent_answer(_message(response, headers, root))
         try:
             await response.prepare(call.request)
+            held = b""
             async for chunk in chunks:
-                await response.write(chunk)
+                await self._write(response, held)
+                held = chunk
+            # What cannot be audited is not sent whole: its end is held back until it is.
+            call.record.finish(None)
+            await self._write(response, held)
             await response.write_eof()
         except ConnectionError as error:
             gone = NotNow(Refusal.PEER_UNREACHABLE, "the caller went away before the end")
@@ -369,6 +374,27 @@ class SoapServer:
         return response
 
 
+    async def _write(self, response: web.StreamResponse, data: bytes) -> None:
+        """Send bytes; a caller that takes none of them is given up, as what it holds is dear."""
+        seconds = self._limits.silence_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                await response.write(data)
+        except TimeoutError:
+            text = f"the caller took nothing of its answer for {seconds:g} s"
+            raise NotNow(Refusal.PEER_TIMEOUT, text) from None
+
+
+def apology(correlation_id: str) -> web.Response:
+    """The answer to a request that met a fault of ours: told in SOAP, and nothing of the inside."""
+    fault = Fault(code=FaultCode.RECEIVER, reason=f"internal error, logged as {correlation_id}")
+    return web.Response(
+        status=fault.http_status,
+        body=write_fault(fault),
+        headers={"Content-Type": FAULT_CONTENT_TYPE},
+    )
+
+
 def _cut(request: web.Request) -> None:
     if request.transport is not None:
         request.transport.abort()
@@ -382,9 +408,18 @@ def recorded_documents(parts: Sequence[OutgoingPart], record: Record) -> tuple[O
     )
 
 
-async def _chunks(request: BaseRequest) -> AsyncIterator[bytes]:
-    async for data in request.content.iter_any():
-        yield data
+async def _chunks(request: BaseRequest, limit: int) -> AsyncIterator[bytes]:
+    """The body as it arrives; what lies around and between its parts counts as well."""
+    passed = 0
+    try:
+        async for data in request.content.iter_any():
+            passed += len(data)
+            if passed > limit:
+                raise DecodeError("request", f"over {limit} bytes", f"at most {limit} bytes")
+            yield data
+    except web.RequestPayloadError as error:
+        found = "bytes that are not of the encoding named"
+        raise DecodeError("request", found, "a body as its headers say", "RFC 9110, 8.4") from error
 
 
 def _message(response: web.StreamResponse, headers: Mapping[str, str], root: bytes) -> Message:

@@ -70,10 +70,12 @@ DEFERRED = "urn:hl7-org:v3:PRPA_IN201305UV02:Deferred:CrossGatewayPatientDiscove
 
 @dataclass(frozen=True)
 class Sent:
-    """A message as it was sent: which profile and exchange it belongs to, and what it says."""
+    """A message as it was sent; `about` is the id of the request it is, or answers."""
 
     name: str
     envelope: Element
+    content_type: str
+    about: str
 
     @property
     def child(self) -> Element:
@@ -105,7 +107,13 @@ class Journey:
                 if raw is None:
                     continue
                 label = f"{name} {summary['id'][:8]} {summary['transaction']} {role}"
-                into.append(Sent(label, etree.fromstring(raw.body.read_bytes())))
+                (content_type,) = (
+                    line.partition(": ")[2]
+                    for line in raw.head.decode().splitlines()
+                    if line.lower().startswith("content-type:")
+                )
+                envelope = etree.fromstring(raw.body.read_bytes())
+                into.append(Sent(label, envelope, content_type, summary["message_id"]))
             self.audits += [record.xml for record in keeper.audit.events()]
 
 
@@ -385,6 +393,22 @@ def test_every_envelope_and_header_is_valid(journey: Journey) -> None:
 def test_every_addressing_header_stands_once_and_bare(journey: Journey) -> None:
     """And the action must be understood (ITI TF-2 appendix V.3.2)."""
     assert _judged(journey.messages, judges.judge_addressing) == {}
+
+
+def test_every_message_says_what_it_is_and_which_it_answers(journey: Journey) -> None:
+    """The action of header and Content-Type are one; an answer relates to its request."""
+    for sent in journey.messages:
+        header = {
+            name: sent.envelope.findtext(f"soap:Header/wsa:{name}", "", judges.NS)
+            for name in ("Action", "MessageID", "RelatesTo")
+        }
+        assert header["MessageID"].startswith("urn:uuid:"), sent.name
+        if sent in journey.requests:
+            assert header["MessageID"] == sent.about
+        else:
+            assert header["RelatesTo"] == sent.about, sent.name
+        if etree.QName(sent.child).localname != "Fault":
+            assert f'action="{header["Action"]}"' in sent.content_type, sent.name
 
 
 def test_every_assertion_is_valid_where_it_stands(journey: Journey) -> None:

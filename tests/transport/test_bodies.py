@@ -286,7 +286,9 @@ async def test_one_image_of_unknown_size_leaves_the_length_open() -> None:
 
 async def test_attachments_pass_in_the_pieces_they_arrive_in() -> None:
     """Nothing gathers a part before it hands it on."""
-    body = incoming(ROOT + b"--b\r\nContent-ID: <a@x>\r\n\r\n", b"1" * 100, b"2" * 100, b"\r\n", END)
+    body = incoming(
+        ROOT + b"--b\r\nContent-ID: <a@x>\r\n\r\n", b"1" * 100, b"2" * 100, b"\r\n", END
+    )
     await body.root()
 
     chunks: list[AttachmentChunk] = [chunk async for chunk in body.attachments()]

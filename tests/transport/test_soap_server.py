@@ -136,4 +136,3 @@ async def test_an_answer_that_breaks_half_way_is_cut(
 
         assert kept(pair)[0]["outcome"] == "refused"
         assert 'EventOutcomeIndicator="0"' not in audited(pair)[0]
-

@@ -58,7 +58,8 @@ _PIXEL_GROUP = 0x7FE0
 _NATIVE = frozenset({IMPLICIT_LITTLE, EXPLICIT_LITTLE, EXPLICIT_BIG, DEFLATED})
 # Short parts of the names of phantoms that are words of every description.
 _NO_NAMES = frozenset({"CT", "MR", "PT", "US", "CR", "DX", "MG", "NM", "XA", "RF", "RT", "SR"})
-_NUMBERS = (Tag(0x0010, 0x0020), Tag(0x0008, 0x0050))  # patient and accession, wherever they stand
+# Patient ID, Accession Number, Institution Name, Station Name: also short ones are looked for.
+_SHORT = (Tag(0x0010, 0x0020), Tag(0x0008, 0x0050), Tag(0x0008, 0x0080), Tag(0x0008, 0x1010))
 _BIRTH_DATE = Tag(0x0010, 0x0030)
 _DATES_IN_TEXT = ("%Y%m%d", "%Y-%m-%d", "%Y.%m.%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y")
 _SEX = {Gender.MALE: "M", Gender.FEMALE: "F", Gender.UNDIFFERENTIATED: "O", None: ""}
@@ -214,7 +215,7 @@ def _words(ds: Dataset) -> set[str]:
     """Names and numbers too short for `_traces`: family, given and middle names, identifiers."""
     found: set[str] = set()
     for owner, tag, vr in _all_elements(ds):
-        if tag in _NUMBERS:
+        if tag in _SHORT:
             found.update(one for one in texts(owner, tag) if len(one) >= MIN_NUMBER)
         elif vr == "PN":
             for part in (p for group in text(owner, tag).split("=") for p in group.split("^")[:3]):

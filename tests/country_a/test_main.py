@@ -1,0 +1,76 @@
+"""Country A as a program: what it prints and how it ends."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import structlog
+
+from country_a.__main__ import main
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "a.toml"
+    path.write_text(
+        '[gateway]\ncommunity = "2.999.1.1"\ncountry = "XA"\n[national]\nseed_size = "tiny"\n'
+    )
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _own_logging() -> object:
+    yield
+    structlog.reset_defaults()
+
+
+def test_seeding_fills_the_national_systems_and_says_with_what(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Beside the settings, where nothing else is said."""
+    assert main(["seed", "--config", str(config)]) == 0
+
+    assert "patients" in capsys.readouterr().out
+    story = json.loads((config.parent / "state" / "seed.json").read_text("utf-8"))
+    assert "main" in story["roles"]
+
+
+@pytest.mark.parametrize("command", ["serve", "seed"])
+def test_settings_that_cannot_be_used_are_code_two(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The file is named."""
+    assert main([command, "--config", str(tmp_path / "none.toml")]) == 2
+    assert "none.toml" in capsys.readouterr().err
+
+
+def test_a_service_without_certificates_says_which_and_how_to_make_them(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Code two; nothing was served."""
+    assert main(["serve", "--config", str(config), "--ready-file", str(config) + ".ready"]) == 2
+    assert "tls.server_certificate" in capsys.readouterr().err
+    assert not Path(f"{config}.ready").exists()
+
+
+def test_a_folder_that_is_not_there_is_code_two_before_anything_is_emptied(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The seed that was there stays."""
+    assert main(["seed", "--config", str(config), "--dicom", str(config.parent / "none")]) == 2
+    assert "none" in capsys.readouterr().err
+    assert not (config.parent / "state").exists()
+
+
+@pytest.mark.parametrize("arguments", [[], ["serve"], ["seed", "--config", "x", "--size", "huge"]])
+def test_arguments_that_make_no_sense_are_code_two(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the usage."""
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+
+    assert caught.value.code == 2
+    assert "usage" in capsys.readouterr().err
