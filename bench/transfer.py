@@ -63,9 +63,7 @@ def measure_throughput(instances: int, rounds: int) -> list[dict[str, Any]]:
                 INTAKE_BOUND,
             ),
         )
-        for ratios in [
-            [round(a / b, 3) for a, b in zip(rates[way], rates["plain"], strict=True)]
-        ]
+        for ratios in [[round(a / b, 3) for a, b in zip(rates[way], rates["plain"], strict=True)]]
         for ratio in [median(ratios)]
     ]
 

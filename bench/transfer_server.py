@@ -46,9 +46,7 @@ async def plain(request: web.Request) -> web.StreamResponse:
 async def _both(settings: Settings) -> AsyncIterator[Mapping[str, int]]:
     app = web.Application()
     app.router.add_get("/", plain)
-    bare = Listener(
-        name="plain", app=app, host="127.0.0.1", port=0, tls=tls_server(settings.tls)
-    )
+    bare = Listener(name="plain", app=app, host="127.0.0.1", port=0, tls=tls_server(settings.tls))
     async with running(settings) as ports, serving(bare) as more:
         yield {**ports, **more}
 

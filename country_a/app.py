@@ -30,6 +30,7 @@ from gateway.transport.compose import (
 )
 from gateway.transport.control import Control, control_app
 from gateway.transport.record import Keeper
+from gateway.transport.soap_server import apology
 from gateway.wire.soap.contract import Endpoint
 
 CLOCKWORK = Clockwork(now=lambda: datetime.now(UTC), new_id=lambda: str(uuid.uuid4()))
@@ -70,7 +71,11 @@ async def running(
         elsewhere = await _imaging_source(settings, keeper, clockwork, stack)
         gateway = responder_of(settings, national, images_from=elsewhere)
 
-        app = new_application(new_id=clockwork.new_id, max_body_bytes=settings.limits.request_bytes)
+        app = new_application(
+            new_id=clockwork.new_id,
+            max_body_bytes=settings.limits.request_bytes,
+            apology=apology,
+        )
         for endpoint, exchange in (
             (Endpoint.RESPONDING_GATEWAY, gateway),
             (Endpoint.IMAGING_SOURCE, store),

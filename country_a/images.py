@@ -19,6 +19,7 @@ from gateway.domain import (
     AnnouncedInstance,
     DeliveryWish,
     ImageChunk,
+    ImageDelivery,
     ImageRequest,
     Issue,
     NotNow,
@@ -155,14 +156,16 @@ class FolderDelivery:
 async def deliver_from(
     pacs: Pacs, source: Oid, request: ImageRequest, wish: DeliveryWish
 ) -> tuple[FolderDelivery, tuple[StoredInstance, ...]]:
-    """A delivery of what the store has of a request, and the instances it is made of.
+    """A delivery of what the store has of a request, and the instances it has of it.
 
     `source` is the OID by which the store is known: an instance asked of another one, one that
-    is not at the place named, and one that fits no wished syntax becomes an issue.
+    is not at the place named, and one that fits no wished syntax becomes an issue. The last is
+    among those the store has all the same: its issue tells of it, which not everybody may hear.
     """
     refs = tuple(ref for ref, _ in request.instances)
     found = await pacs.find_all(refs)
     items: list[_Item] = []
+    held: list[StoredInstance] = []
     issues: list[Issue] = []
     for (ref, repository), stored in zip(request.instances, found, strict=True):
         subject = str(ref.instance)
@@ -172,12 +175,40 @@ async def deliver_from(
         elif stored is None:
             text = f"no instance {ref.instance} in series {ref.series} of study {ref.study}"
             issues.append(Issue(refusal=Refusal.UNKNOWN_INSTANCE, text=text, subject=subject))
-        elif (syntax := syntax_for(stored, wish.syntaxes)) is None:
+        else:
+            held.append(stored)
+            if (syntax := syntax_for(stored, wish.syntaxes)) is not None:
+                items.append(_Item(stored, repository, syntax))
+                continue
             text = (
                 f"instance {ref.instance} has transfer syntax {stored.transfer_syntax} and can "
                 f"be sent as that or as {EXPLICIT_LITTLE_ENDIAN}; neither is in the list asked for"
             )
             issues.append(Issue(refusal=Refusal.UNSUPPORTED_SYNTAX, text=text, subject=subject))
-        else:
-            items.append(_Item(stored, repository, syntax))
-    return FolderDelivery(items, issues), tuple(item.stored for item in items)
+    return FolderDelivery(items, issues), tuple(held)
+
+
+class WithIssues:
+    """Another delivery, and issues about instances it was never asked for."""
+
+    def __init__(self, inner: ImageDelivery, issues: Sequence[Issue]) -> None:
+        self._inner = inner
+        self.announced = inner.announced
+        self.issues = (*inner.issues, *issues)
+
+    async def __aenter__(self) -> Self:
+        await self._inner.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave the inner delivery."""
+        await self._inner.__aexit__(kind, error, trace)
+
+    def chunks(self) -> AsyncIterator[ImageChunk]:
+        """The chunks of the inner delivery."""
+        return self._inner.chunks()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from country_a.consent import require_consent
-from country_a.images import deliver_from
+from country_a.images import WithIssues, deliver_from
 from country_a.national.ports import NationalSystems
 from gateway.domain import (
     Association,
@@ -162,17 +162,24 @@ class Responder:
     ) -> ImageDelivery:
         """Images on their way, after asking whose they are."""
         self._own_community(request.community)
-        delivery, stored = await deliver_from(
+        delivery, held = await deliver_from(
             self._national.pacs, self._imaging_source, request, wish
         )
-        for patient in dict.fromkeys(instance.patient for instance in stored):
+        for patient in dict.fromkeys(instance.patient for instance in held):
             if patient is None:
                 raise NotFound(Refusal.UNKNOWN_PATIENT, "images that belong to no patient")
             await self._require_patient(patient, context)
-        if self._images_from is None:
+        if self._images_from is None or not held:
             return delivery
+        # The source is asked for nothing but what was just found to be this patient's; which
+        # syntaxes it can send it says itself.
+        known = {str(instance.ref.instance) for instance in held}
+        elsewhere = [issue for issue in delivery.issues if issue.subject not in known]
+        asked = tuple((instance.ref, self._imaging_source) for instance in held)
+        permitted = ImageRequest(community=request.community, instances=asked)
         try:
-            return await self._images_from.retrieve_images(request, wish, context)
+            fetched = await self._images_from.retrieve_images(permitted, wish, context)
+            return WithIssues(fetched, elsewhere)
         except (NotNow, PeerMisbehaved) as error:
             # Whose call failed, and where to, is this country's own affair.
             text = "the imaging source behind this gateway does not answer"

@@ -21,6 +21,7 @@ from gateway.domain import ExchangeError, Refusal
 CORRELATION: web.RequestKey[str] = web.RequestKey("correlation_id", str)
 
 _HTTP_REFUSALS = {
+    403: ("forbidden", "web pages, and whoever calls this portal by another name, may not use it"),
     404: ("not-found", "there is nothing at this address"),
     405: ("method-not-allowed", "this address does not take this method"),
     413: ("too-large", "the request is larger than this portal takes"),

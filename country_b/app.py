@@ -28,7 +28,7 @@ from gateway.config import Settings
 from gateway.domain import EXPLICIT_LITTLE_ENDIAN, CommunityId, Exchange, Uid
 from gateway.domain.delivery import STORED_SYNTAXES
 from gateway.peers import Peer, PeerBook
-from gateway.transport.app import Listener, serving
+from gateway.transport.app import LOOPBACK_HOSTS, Listener, no_web_pages, serving
 from gateway.transport.compose import Clockwork, exchanges_of, keeper_of, session_of
 from gateway.transport.control import Control, control_app
 
@@ -51,8 +51,12 @@ def build_app(
     information_version: str = "2026-1",
     kept_quota_bytes: int = DEFAULT_QUOTA_BYTES,
     syntaxes: tuple[Uid, ...] = (EXPLICIT_LITTLE_ENDIAN,),
+    allowed_hosts: frozenset[str] | None = LOOPBACK_HOSTS,
 ) -> web.Application:
-    """The portal API over the given exchanges; everything it keeps lies in `state`."""
+    """The portal API over the given exchanges; everything it keeps lies in `state`.
+
+    `allowed_hosts` are the names it may be called by, None for any.
+    """
     known = communities or {item: Community(id=item) for item in exchanges}
     reads = reading or DicomReading()
 
@@ -85,7 +89,10 @@ def build_app(
         await jobs.close()
         await engine.dispose()
 
-    app = web.Application(middlewares=[make_refusals(new_id)], client_max_size=MAX_REQUEST_BYTES)
+    app = web.Application(
+        middlewares=[make_refusals(new_id), no_web_pages(allowed_hosts)],
+        client_max_size=MAX_REQUEST_BYTES,
+    )
     app.add_routes([*PortalApi(portal).routes(), *ImageApi(portal).routes()])
     app.cleanup_ctx.append(stores)
     app[KEPT] = kept
@@ -132,6 +139,8 @@ async def running(
             information_version=settings.portal.information_version,
             kept_quota_bytes=settings.portal.kept_quota_bytes,
             syntaxes=syntaxes,
+            # On another address than loopback its names are the operator's affair.
+            allowed_hosts=LOOPBACK_HOSTS if settings.listen.host in LOOPBACK_HOSTS else None,
         )
         control = control_app(
             Control(tap=keeper.tap, audit=keeper.audit, pings={"store": app[KEPT].ping})

@@ -24,7 +24,8 @@ def database_url(state: Path) -> str:
 
 def make_engine(url: str) -> AsyncEngine:
     """An engine for a URL; SQLite is set to write ahead, so that readers never wait."""
-    engine = create_async_engine(url)
+    # An error is logged with its statement; the values in it are about patients.
+    engine = create_async_engine(url, hide_parameters=True)
     if engine.dialect.name == "sqlite":
         event.listen(engine.sync_engine, "connect", _tune_sqlite)
     return engine

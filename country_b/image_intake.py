@@ -320,7 +320,7 @@ class ImageIntake:
                         await writer.discard()
                         writer = None
                     if current in expected:
-                        writer = self._kept.writer()
+                        writer = self._kept.writer(sha256=chunk.sha256 is None)
                     else:
                         self.progress.issue(_unasked(current))
                 if writer is not None:
@@ -335,7 +335,12 @@ class ImageIntake:
                     done, writer = writer, None
                     expected.discard(chunk.instance)
                     checking = asyncio.get_running_loop().create_task(
-                        self._take_in(done, asked[chunk.instance], announced.get(chunk.instance))
+                        self._take_in(
+                            done,
+                            asked[chunk.instance],
+                            announced.get(chunk.instance),
+                            chunk.sha256 or "",
+                        )
                     )
             if checking is not None:
                 await asyncio.shield(checking)
@@ -347,7 +352,7 @@ class ImageIntake:
                 await writer.discard()
 
     async def _take_in(
-        self, writer: KeptWriter, asked: InstanceRef, announced_bytes: int | None
+        self, writer: KeptWriter, asked: InstanceRef, announced_bytes: int | None, sha256: str
     ) -> None:
         received: list[ReceivedInstance] = []
 
@@ -365,7 +370,7 @@ class ImageIntake:
                 return "the image is of another patient"
             return ""
 
-        blob = await writer.finish(inspect)
+        blob = await writer.finish(inspect, sha256=sha256)
         syntax = received[0].transfer_syntax if received else None
         self._lot.append(
             KeptInstance(

@@ -10,6 +10,7 @@ Guideline, table 1: steps 4 to 8. Article 10: filters.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -218,12 +219,19 @@ class Initiator:
         wanted = {entry.ref.document: entry for entry in entries}
         came: dict[DocumentId, RetrievedDocument] = {}
         others: list[Issue] = []
-        for document in outcome.items:
-            name = document.ref.document
-            if name not in wanted or name in came:
-                others.append(_unasked(name))
-                continue
-            came[name] = await self._take_in(document, wanted[name], patient)
+        try:
+            for document in outcome.items:
+                name = document.ref.document
+                if name not in wanted or name in came:
+                    others.append(_unasked(name))
+                    continue
+                came[name] = await self._take_in(document, wanted[name], patient)
+        finally:
+            # Those that are whole are in the index whatever ended the rest: files that are in
+            # none would never be removed.
+            await self._kept.add_documents(
+                session.id, [item.kept for item in came.values() if item.kept is not None]
+            )
         for issue in outcome.issues:
             about = next((name for name in wanted if str(name) == issue.subject), None)
             if about is None or about in came:
@@ -235,9 +243,6 @@ class Initiator:
         for name, entry in wanted.items():
             if name not in came:
                 came[name] = RetrievedDocument(id=name, entry=entry, problem=_not_sent(name))
-        await self._kept.add_documents(
-            session.id, [item.kept for item in came.values() if item.kept is not None]
-        )
         return tuple(came[name] for name in wanted), tuple(others)
 
     async def _take_in(
@@ -308,8 +313,10 @@ class Initiator:
 
     async def manifest(self, kept: KeptDocument) -> ImagingManifest:
         """The manifest of a document that was kept as good, read again."""
-        data = self._kept.path_of(kept.sha256).read_bytes()
-        return self._reading.manifest(data).items[0]
+        path = self._kept.path_of(kept.sha256)
+        # Reading one of ten thousand instances takes a second, in which nobody else should wait.
+        outcome = await asyncio.to_thread(lambda: self._reading.manifest(path.read_bytes()))
+        return outcome.items[0]
 
 
 def _patient(session: Session) -> PatientIdentity:

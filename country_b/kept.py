@@ -136,11 +136,11 @@ def refusal_of(error: OSError) -> ExchangeError:
 class KeptWriter:
     """Takes in the bytes of one thing. End it with `finish` or `discard`, exactly once."""
 
-    def __init__(self, store: KeptStore, temporary: Path, *, sha1: bool) -> None:
+    def __init__(self, store: KeptStore, temporary: Path, *, sha1: bool, sha256: bool) -> None:
         self._store = store
         self._temporary = temporary
         self._file: BinaryIO | None = None
-        self._sha256 = hashlib.sha256()
+        self._sha256 = hashlib.sha256() if sha256 else None
         self._sha1 = hashlib.sha1(usedforsecurity=False) if sha1 else None
         self._size = 0
         self._reserved = 0
@@ -160,10 +160,13 @@ class KeptWriter:
         loop = asyncio.get_running_loop()
         self._writing = loop.run_in_executor(None, self._put, pieces)
 
-    async def finish(self, inspect: Callable[[Blob], str] | None = None) -> Blob:
+    async def finish(
+        self, inspect: Callable[[Blob], str] | None = None, *, sha256: str = ""
+    ) -> Blob:
         """Close, inspect and put in place; `inspect` runs in a thread and says what is wrong.
 
-        Something wrong goes to the quarantine; the blob says so.
+        Something wrong goes to the quarantine; the blob says so. `sha256` is the digest of what
+        was written, for a writer that takes none itself.
         """
         try:
             self._reserve()
@@ -172,7 +175,7 @@ class KeptWriter:
             await self.discard()
             raise
         loop = asyncio.get_running_loop()
-        completing = loop.run_in_executor(None, self._complete, inspect)
+        completing = loop.run_in_executor(None, self._complete, inspect, sha256)
         try:
             blob, held_already = await asyncio.shield(completing)
         except BaseException:
@@ -213,7 +216,8 @@ class KeptWriter:
                 self._file = self._temporary.open("xb", buffering=0)
             for piece in pieces:
                 self._size += len(piece)
-                self._sha256.update(piece)
+                if self._sha256 is not None:
+                    self._sha256.update(piece)
                 if self._sha1 is not None:
                     self._sha1.update(piece)
                 view = memoryview(piece)
@@ -222,14 +226,14 @@ class KeptWriter:
         except OSError as error:
             raise refusal_of(error) from error
 
-    def _complete(self, inspect: Callable[[Blob], str] | None) -> tuple[Blob, bool]:
+    def _complete(self, inspect: Callable[[Blob], str] | None, sha256: str) -> tuple[Blob, bool]:
         self._put(self._gathered)
         self._gathered = []
         if self._file is not None:
             self._file.close()
             self._file = None
         blob = Blob(
-            sha256=self._sha256.hexdigest(),
+            sha256=self._sha256.hexdigest() if self._sha256 else sha256,
             sha1=self._sha1.hexdigest() if self._sha1 else "",
             size_bytes=self._size,
             path=self._temporary,
@@ -287,11 +291,14 @@ class KeptStore:
         """How much may be kept."""
         return self._quota
 
-    def writer(self, *, sha1: bool = False) -> KeptWriter:
-        """A place for one thing to come in; `sha1` when its SHA-1 will be compared."""
+    def writer(self, *, sha1: bool = False, sha256: bool = True) -> KeptWriter:
+        """A place for one thing to come in; `sha1` when its SHA-1 will be compared.
+
+        `sha256` is False when somebody else digests the same bytes and will tell `finish`.
+        """
         self._names += 1
         name = f"{id(self):x}-{self._names}"
-        return KeptWriter(self, self._folder / "incoming" / name, sha1=sha1)
+        return KeptWriter(self, self._folder / "incoming" / name, sha1=sha1, sha256=sha256)
 
     def reserve(self, size: int) -> None:
         """Take room for bytes that came in; `STORE_FULL` if there is none."""
@@ -313,9 +320,12 @@ class KeptStore:
         Runs in a thread.
         """
         target = self.path_of(sha256, good=good)
-        target.parent.mkdir(exist_ok=True)
         held_already = target.exists()
-        temporary.replace(target)
+        try:
+            temporary.replace(target)
+        except FileNotFoundError:
+            target.parent.mkdir(exist_ok=True)
+            temporary.replace(target)
         return target, held_already
 
     def path_of(self, sha256: str, *, good: bool = True) -> Path:

@@ -20,6 +20,7 @@ from country_b.presentation import present
 from country_b.session import (
     Action,
     Session,
+    State,
     require,
 )
 from country_b.views import (
@@ -164,20 +165,22 @@ class PortalApi(PortalRoutes):
         """Step 4, second half: who it is. Where several fit one must be named."""
         session = await self.ready(request, Action.CONFIRM)
         chosen = requests.read_confirm(parse_body(await request.read()))
-        if chosen is None and len(session.candidates) != 1:
-            raise refuse(
-                Refusal.AMBIGUOUS_PATIENT,
-                f"{len(session.candidates)} patients fit: name the one who is here in 'patient'",
-            )
-        patient = next(
-            (item for item in session.candidates if chosen is None or item.id == chosen), None
-        )
-        if patient is None:
-            raise BadInput({"patient": "is none of those who fit"})
+
+        def of_those_who_fit(held: Session) -> Session:
+            # Of those held now: another search may have ended since the request began.
+            if chosen is None and len(held.candidates) != 1:
+                raise refuse(
+                    Refusal.AMBIGUOUS_PATIENT,
+                    f"{len(held.candidates)} patients fit: name the one who is here in 'patient'",
+                )
+            fitting = (item for item in held.candidates if chosen is None or item.id == chosen)
+            patient = next(fitting, None)
+            if patient is None:
+                raise BadInput({"patient": "is none of those who fit"})
+            return replace(held, patient=patient)
+
         return await self._shown(
-            await self.advance(
-                request, session, Action.CONFIRM, lambda held: replace(held, patient=patient)
-            )
+            await self.advance(request, session, Action.CONFIRM, of_those_who_fit)
         )
 
     async def find(self, request: web.Request) -> web.Response:
@@ -188,10 +191,19 @@ class PortalApi(PortalRoutes):
             listing = await self.portal.initiator.find(session, filters, request[CORRELATION])
         except ExchangeError as error:
             raise await self.noted(request, session, Action.LIST, error) from error
-        await self.portal.sessions.save_listing(session.id, listing)
+        asked_about = session.patient
+
+        def of_the_same(held: Session) -> Session:
+            if held.patient != asked_about:
+                raise refuse(
+                    Refusal.BUSY, "another patient was confirmed while the list was under way"
+                )
+            return held
+
         session = await self.advance(
-            request, session, Action.LIST, text=f"{len(listing.entries)} documents"
+            request, session, Action.LIST, of_the_same, text=f"{len(listing.entries)} documents"
         )
+        await self.portal.sessions.save_listing(session.id, listing)
         rows = present(listing.entries, country=self._country(listing.community))
         return web.json_response(
             {
@@ -245,6 +257,7 @@ class PortalApi(PortalRoutes):
             )
         except ExchangeError as error:
             raise await self.noted(request, session, Action.RETRIEVE, error) from error
+        await self._settle(session)
         good = [item for item in documents if item.problem is None]
         if good:
             session = await self.advance(
@@ -297,20 +310,28 @@ class PortalApi(PortalRoutes):
         """The end: what was kept gets its retention note, or is removed."""
         session = await self.ready(request, Action.CLOSE)
         closing, at = requests.read_close(parse_body(await request.read())), self.portal.now()
+        note = closing.note if closing.keep else ""
+        # Closed first: what is still under way can then add nothing that nobody removes.
+        session = await self.advance(
+            request,
+            session,
+            Action.CLOSE,
+            lambda held: replace(held, closed_at=at, retention_note=note),
+            text="kept" if closing.keep else "removed",
+        )
         await self.portal.jobs.cancel_all(session.id)
-        if closing.keep:
-            await self.portal.kept.retain(session.id, closing.note)
+        await self._settle(session)
+        return await self._shown(session)
+
+    async def _settle(self, session: Session) -> None:
+        """In a visit that was closed, do with what it holds as was said when it was."""
+        session = await self.portal.sessions.get(session.id)
+        if session.state is not State.CLOSED:
+            return
+        if session.retention_note:
+            await self.portal.kept.retain(session.id, session.retention_note)
         else:
             await self.portal.kept.forget(session.id)
-        return await self._shown(
-            await self.advance(
-                request,
-                session,
-                Action.CLOSE,
-                lambda held: replace(held, closed_at=at, retention_note=closing.note),
-                text="kept" if closing.keep else "removed",
-            )
-        )
 
     async def _entries(
         self, session: Session, chosen: tuple[DocumentId, ...]

@@ -75,11 +75,11 @@ class DicomReading:
 
     def instance(self, path: Path) -> ReceivedInstance:
         """See `Reading`."""
-        from gateway.wire.dicom.dataset import identify, read_header
+        from gateway.wire.dicom.dataset import read_identity
 
         try:
             with path.open("rb") as file:
-                header = identify(read_header(file))
+                header = read_identity(file)
         except DecodeError as error:
             raise refuse(Refusal.INTEGRITY_FAILED, f"an image cannot be read: {error}") from error
         if header.study is None or header.series is None or header.instance is None:

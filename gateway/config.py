@@ -121,7 +121,7 @@ class LimitSection(_Section):
     answer_bytes: int = Field(64 * MIB, description="largest root part of an answer")
     document_bytes: int = Field(256 * MIB, description="largest document of an answer")
     connect_seconds: float = Field(10.0, description="time to reach a peer")
-    silence_seconds: float = Field(60.0, description="longest silence of a peer while it sends")
+    silence_seconds: float = Field(60.0, description="longest silence of a peer while it sends, or takes")
     request_seconds: float = Field(60.0, description="time a caller may take to send a request")
     documents_per_request: int = Field(1000, description="documents in one retrieve")
     instances_per_request: int = Field(20000, description="instances in one image retrieve")

@@ -232,4 +232,4 @@ IDENTITIES = st.builds(
     telecom=st.lists(WORDS, max_size=2).map(tuple),
     match_degree=st.integers(0, 100),
 )
-FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -36,6 +36,7 @@ from gateway.transport.compose import (
 )
 from gateway.transport.record import Keeper
 from gateway.transport.soap_client import SoapClient
+from gateway.transport.soap_server import apology
 from gateway.transport.tls import client_context
 from gateway.wire.soap.contract import Endpoint
 from tests.builders import COUNTRY_A, COUNTRY_B
@@ -134,7 +135,7 @@ async def pair_of(
         transcripts=transcripts,
     )
     keeper_a = keeper_of(serving_settings, clockwork)
-    app = new_application(new_id=clockwork.new_id, max_body_bytes=1024 * 1024)
+    app = new_application(new_id=clockwork.new_id, max_body_bytes=1024 * 1024, apology=apology)
     serve_exchange(
         app,
         exchange,

@@ -190,7 +190,8 @@ instances = Table(
 
 def open_engine(url: str) -> AsyncEngine:
     """An engine for a database URL such as `sqlite+aiosqlite:///…/national.db`."""
-    engine = create_async_engine(url)
+    # An error is logged with its statement; the values in it are about patients.
+    engine = create_async_engine(url, hide_parameters=True)
     if engine.dialect.name == "sqlite":
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     return engine

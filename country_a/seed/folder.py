@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta, timezone
 from pathlib import Path
@@ -20,10 +20,12 @@ from country_a.national.ports import NationalSystems
 from country_a.oids import NationalOids
 from country_a.seed.folder_files import (
     Found,
+    Moment,
     copy_as,
     file_names,
     group_by_study,
     look_through,
+    moment_of,
     patient_of_source,
     said_of,
 )
@@ -138,16 +140,13 @@ def _copy(
         institution=hospital(oids),
     )
     copied = _Copied({}, [], [])
-    day = next((one.header.study_date for one in files if one.header.study_date), None)
-    first_day = min((one.day for one in files if one.day), default=None)
-    if day is None:
-        said = f"; {first_day} is taken from the images" if first_day else ""
-        copied.warnings.append((f"study {study}", f"no study date{said}"))
+    moment = moment_of(files)
+    copied.warnings += [(f"study {study}", said) for said in _doubts(files, moment)]
     risky: dict[str, int] = {}
     for index, one in enumerate(files, start=1):
         path = into / f"{index:05}.dcm"
         try:
-            said = copy_as(one, path, to, study_date=None if day else first_day)
+            said = copy_as(one, path, to, moment=moment)
         except (DecodeError, OSError) as error:
             path.unlink(missing_ok=True)
             copied.left_out.append((one.name, said_of(error)))
@@ -161,6 +160,24 @@ def _copy(
         for why, count in risky.items()
     ]
     return copied
+
+
+def _doubts(files: Sequence[Found], moment: Moment) -> Iterator[str]:
+    """What is to be said of the date of a study."""
+    dated = [one for one in files if one.header.study_date]
+    if not dated:
+        yield (
+            f"no study date; {moment[0]} is taken from the images"
+            if moment[0]
+            else ("no study date")
+        )
+        return
+    others = sum(one.moment != moment for one in files)
+    if others:
+        yield (
+            f"{counted(others, 'instance')} with another or no study date and time; "
+            f"{moment[0]}, which most have, is written"
+        )
 
 
 async def _publish(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import uuid
 import zipfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, time
 from pathlib import Path
+from typing import TypeAlias
 
 from gateway.domain import Uid
 from gateway.wire.dicom.dataset import InstanceHeader, describe, read_header
@@ -19,6 +21,8 @@ MAX_ZIP_BYTES = 8 << 30  # unpacked, per zip file: a large study, not a bomb
 MAX_ZIP_MEMBERS = 200_000
 _PIECE = 1 << 20
 _OWN_UIDS = uuid.UUID("b5f6a4c2-6a52-5a0f-8a3a-0f6f0c1d9e77")  # our own name space
+
+Moment: TypeAlias = tuple[date | None, time | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +47,11 @@ class Found:
             or header.acquisition_date
             or header.content_date
         )
+
+    @property
+    def moment(self) -> Moment:
+        """Date and time of the study as the header states them."""
+        return self.header.study_date, self.header.study_time
 
     @property
     def lacks_uid(self) -> bool:
@@ -198,10 +207,19 @@ def patient_of_source(files: Sequence[Found]) -> str:
     return f"study {files[0].study}"
 
 
-def copy_as(one: Found, path: Path, to: Reassignment, *, study_date: date | None = None) -> str:
+def moment_of(files: Sequence[Found]) -> Moment:
+    """Date and time of a study: what most of its files state, else the first day among them."""
+    stated = Counter(one.moment for one in files if one.header.study_date)
+    if stated:
+        return stated.most_common(1)[0][0]
+    return min((one.day for one in files if one.day), default=None), None
+
+
+def copy_as(one: Found, path: Path, to: Reassignment, *, moment: Moment = (None, None)) -> str:
     """Write a copy that belongs to somebody else; gives a warning, "" when there is none.
 
-    `study_date` is written where the header has none. Raises `DecodeError` or `OSError`.
+    `moment` is that of the study, written where the header states another or none: it is one for
+    the whole study. Raises `DecodeError` or `OSError`.
     """
     # The source may have them elsewhere (file meta information) or not at all.
     given = {
@@ -210,8 +228,10 @@ def copy_as(one: Found, path: Path, to: Reassignment, *, study_date: date | None
         "SOPInstanceUID": one.instance,
         "SOPClassUID": one.header.sop_class or "",
     }
-    if study_date is not None and one.header.study_date is None:
-        given["StudyDate"] = f"{study_date:%Y%m%d}"
+    day, clock = moment
+    if day is not None and one.moment != moment:
+        given["StudyDate"] = f"{day:%Y%m%d}"
+        given["StudyTime"] = f"{clock:%H%M%S.%f}" if clock else ""
     with one.path.open("rb") as source, path.open("wb") as destination:
         mended = reassign_file(source, destination, to, given=given)
     return f"{mended}; carried as far as it goes" if mended else ""

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import orjson
 import structlog
@@ -25,14 +26,31 @@ from gateway.domain import ExchangeError
 MAX_HEADER_BYTES = 64 * 1024
 # Longest wait for requests under way when a service is told to stop.
 SHUTDOWN_SECONDS = 5.0
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 _log = structlog.get_logger("gateway")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def new_application(*, new_id: Callable[[], str], max_body_bytes: int) -> web.Application:
-    """An application whose unexpected errors are logged and told of by a correlation id alone."""
+def apology_in_json(correlation_id: str) -> web.Response:
+    """The answer to a request that met a fault of ours, for those who speak JSON."""
+    return web.json_response(
+        {"refusal": "internal", "text": "internal error", "correlation_id": correlation_id},
+        status=500,
+    )
+
+
+def new_application(
+    *,
+    new_id: Callable[[], str],
+    max_body_bytes: int,
+    apology: Callable[[str], web.Response] = apology_in_json,
+) -> web.Application:
+    """An application whose unexpected errors are logged and told of by a correlation id alone.
+
+    `apology` makes the answer that tells the id, in the tongue of those who call.
+    """
 
     @web.middleware
     async def last_resort(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -41,17 +59,44 @@ def new_application(*, new_id: Callable[[], str], max_body_bytes: int) -> web.Ap
         except (web.HTTPException, asyncio.CancelledError):
             raise
         except ExchangeError as error:
-            _log.warning("request.cut", path=request.path, refusal=error.refusal.value)
-            raise
+            correlation_id = new_id()
+            _log.warning(
+                "request.cut",
+                path=request.path,
+                refusal=error.refusal.value,
+                correlation_id=correlation_id,
+            )
+            return apology(correlation_id)
         except Exception:  # noqa: BLE001  the one place for what nobody expected
             correlation_id = new_id()
             _log.exception("request.failed", path=request.path, correlation_id=correlation_id)
-            return web.json_response(
-                {"refusal": "internal", "text": "internal error", "correlation_id": correlation_id},
-                status=500,
-            )
+            return apology(correlation_id)
 
     return web.Application(middlewares=[last_resort], client_max_size=max_body_bytes)
+
+
+def no_web_pages(allowed_hosts: frozenset[str] | None) -> Any:
+    """A middleware that refuses what a web page elsewhere sends through its reader's browser.
+
+    Such a page reaches loopback by a form or a script, which name their `Origin`, or by a name of
+    its own that it lets point there: `allowed_hosts` are the names we go by, None allows any.
+    """
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        host = (request.url.host or "").lower()
+        if allowed_hosts is not None and host not in allowed_hosts:
+            raise web.HTTPForbidden(reason=f"this port is not called {printable(host)}")
+        if "Origin" in request.headers:
+            raise web.HTTPForbidden(reason="web pages may not use this port")
+        return await handler(request)
+
+    return guard
+
+
+def printable(text: str) -> str:
+    """A caller's word as a line of an answer may repeat it."""
+    return "".join(c if c.isprintable() else "?" for c in text[:80])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +123,7 @@ async def serving(*listeners: Listener) -> AsyncIterator[Mapping[str, int]]:
                 shutdown_timeout=SHUTDOWN_SECONDS,
                 access_log=None,
                 handler_cancellation=True,
+                auto_decompress=False,  # see `packed`
             )
             runners.append(runner)
             await runner.setup()

@@ -112,7 +112,7 @@ async def session_of(settings: Settings) -> AsyncIterator[aiohttp.ClientSession]
         connector=aiohttp.TCPConnector(ssl=context),
         read_bufsize=READ_BUFFER_BYTES,
         headers={"User-Agent": "ncpeh-imaging-simulator"},
-        auto_decompress=True,
+        auto_decompress=False,  # see `packed`
     ) as session:
         yield session
 

@@ -18,12 +18,12 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from gateway.domain.refusals import ExchangeError, NotNow
+from gateway.transport.app import LOOPBACK_HOSTS, no_web_pages
 from gateway.transport.audit_store import AuditStore
 from gateway.transport.plain import to_plain
 from gateway.transport.tap import Role, Tap
 
 LOOPBACK: Final = "127.0.0.1"
-LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 1000
 PING_SECONDS: Final = 5.0  # a national system slower than this is as good as down
@@ -178,7 +178,7 @@ def control_app(
 ) -> web.Application:
     """An aiohttp application with the control routes; `allowed_hosts` None allows any."""
     app = web.Application(
-        middlewares=[_answers_errors, _guard(allowed_hosts)], client_max_size=MAX_SEED_BYTES
+        middlewares=[_answers_errors, no_web_pages(allowed_hosts)], client_max_size=MAX_SEED_BYTES
     )
     handlers = control.handlers()
     for route in ROUTES:
@@ -195,20 +195,6 @@ async def serve_control(
     site = web.TCPSite(runner, host, port)
     await site.start()
     return runner, int(runner.addresses[0][1])
-
-
-def _guard(allowed_hosts: frozenset[str] | None) -> Any:
-    @web.middleware
-    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-        # A page elsewhere could reach loopback through the user's browser, by a form or by DNS.
-        host = (request.url.host or "").lower()
-        if allowed_hosts is not None and host not in allowed_hosts:
-            return _error(403, f"this control port is not called {host}")
-        if "Origin" in request.headers:
-            return _error(403, "web pages may not use the control port")
-        return await handler(request)
-
-    return guard
 
 
 @web.middleware

@@ -31,12 +31,14 @@ from gateway.domain import (
     InternalFault,
     Issue,
     NotNow,
+    Outcome,
     PatientId,
     PurposeOfUse,
     Refusal,
     Severity,
     Side,
     Transaction,
+    refuse,
 )
 from gateway.transport.audit_store import AuditStore
 from gateway.transport.tap import Direction, PartRecorder, Role, Tap, Transcript
@@ -158,9 +160,16 @@ class Record:
         self._query_id = query_id or self._query_id
 
     def answered(self, *, noun: object, issues: tuple[Issue, ...]) -> None:
-        """What the answer means."""
+        """What the answer means: an outcome, or the instances announced.
+
+        An answer that brings nothing but errors is a refusal, whatever form it takes.
+        """
         self._transcript.decoded(answer_noun=noun)
         self._issues = issues
+        brought = noun.items if isinstance(noun, Outcome) else noun
+        if self._errors and not brought:
+            first = self._errors[0]
+            self.refused(refuse(first.refusal, first.text, subject=first.subject))
 
     def sent_request(self, message: Message, *, message_id: str, payload: bytes) -> None:
         """A client's request, as it is on the wire."""
@@ -171,6 +180,11 @@ class Record:
     def got_request(self, message: Message) -> None:
         """A request as it came, however much of it came."""
         self._transcript.request(message)
+
+    def named(self, message_id: str) -> None:
+        """The request's own id, where that is all that could be read of it."""
+        self._message_id = message_id
+        self._transcript.identify(message_id=message_id, correlation_id=message_id)
 
     def identified(self, message_id: str, body: Element) -> None:
         """The request's own id, and what it asks.

@@ -44,8 +44,9 @@ from gateway.domain import (
     refuse,
 )
 from gateway.peers import Peer
-from gateway.transport.bodies import IncomingBody, OutgoingBody
+from gateway.transport.bodies import IncomingBody, OutgoingBody, cut_short
 from gateway.transport.failures import network_failures
+from gateway.transport.packed import unpacked
 from gateway.transport.record import Keeper, Record
 from gateway.transport.soap_delivery import SoapDelivery
 from gateway.transport.spool import SpooledContent, TooLarge
@@ -249,6 +250,8 @@ class SoapClient:
                     recorders[chunk.cid] = record.part(chunk.headers)
                 contents[chunk.cid].write(chunk.data)
                 recorders[chunk.cid].update(chunk.data)
+                if chunk.last and not chunk.whole:
+                    raise cut_short(chunk.cid)
                 if chunk.last:
                     recorders[chunk.cid].done()
         except TooLarge as error:
@@ -439,7 +442,8 @@ class SoapClient:
 
     async def _chunks(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         with network_failures(self._peer.name):
-            async for data in response.content.iter_any():
+            encoding = response.headers.get("Content-Encoding", "")
+            async for data in unpacked(response.content.iter_any(), encoding):
                 yield data
 
     def _check(self, answer: _Answer, operation: Operation, message_id: str) -> None:

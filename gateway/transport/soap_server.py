@@ -32,6 +32,7 @@ from gateway.domain import (
 from gateway.peers import Peer, PeerBook
 from gateway.transport.assertion_log import AssertionLog
 from gateway.transport.bodies import IncomingBody, OutgoingBody, OutgoingPart
+from gateway.transport.packed import unpacked
 from gateway.transport.record import Keeper, Record, RecordedContent, recorded_images
 from gateway.transport.soap_answers import Answerer, Asked, SoapAnswer, Subject
 from gateway.transport.tls import peer_of
@@ -158,6 +159,7 @@ class SoapServer:
             try:
                 answer = await self._answer(call)
             except EnvelopeProblem as problem:
+                record.named(problem.message_id)
                 record.refused(BadRequest(Refusal.MALFORMED_REQUEST, str(problem)))
                 return await self._fault(call, problem.fault, problem.message_id)
             except DecodeError as error:
@@ -353,7 +355,8 @@ class SoapServer:
             await response.prepare(call.request)
             held = b""
             async for chunk in chunks:
-                await self._write(response, held)
+                if held:
+                    await self._write(response, held)
                 held = chunk
             # What cannot be audited is not sent whole: its end is held back until it is.
             call.record.finish(None)
@@ -372,7 +375,6 @@ class SoapServer:
             _cut(call.request)
             raise
         return response
-
 
     async def _write(self, response: web.StreamResponse, data: bytes) -> None:
         """Send bytes; a caller that takes none of them is given up, as what it holds is dear."""
@@ -412,14 +414,15 @@ async def _chunks(request: BaseRequest, limit: int) -> AsyncIterator[bytes]:
     """The body as it arrives; what lies around and between its parts counts as well."""
     passed = 0
     try:
-        async for data in request.content.iter_any():
+        encoding = request.headers.get("Content-Encoding", "")
+        async for data in unpacked(request.content.iter_any(), encoding):
             passed += len(data)
             if passed > limit:
                 raise DecodeError("request", f"over {limit} bytes", f"at most {limit} bytes")
             yield data
     except web.RequestPayloadError as error:
-        found = "bytes that are not of the encoding named"
-        raise DecodeError("request", found, "a body as its headers say", "RFC 9110, 8.4") from error
+        found = "a body that is not as its headers say"
+        raise DecodeError("request", found, "a body in chunks", "RFC 9112, 7.1") from error
 
 
 def _message(response: web.StreamResponse, headers: Mapping[str, str], root: bytes) -> Message:

@@ -368,3 +368,18 @@ async def test_instances_without_uids_in_two_folders_are_all_taken(
         (),
         (("3", "another content under the SOP Instance UID of 1"),),
     ]
+
+
+async def test_a_study_has_one_date_and_time(systems: NationalSystems, tmp_path: Path) -> None:
+    """A note that states another day than the images gets theirs, and it is said."""
+    for number in (1, 2):
+        put(tmp_path / "source" / f"{number}", SOPInstanceUID=f"1.2.3.9.{number}")
+    put(tmp_path / "source" / "0", SOPInstanceUID="1.2.3.9.3", StudyDate="20061026")
+
+    record = await seed(systems, tmp_path)
+
+    for one in await systems.pacs.instances(Uid("1.2.3.1")):
+        with one.path.open("rb") as file:
+            header = describe(read_header(file))
+        assert f"{header.study_date} {header.study_time}" == "2023-04-05 06:07:00"
+    assert any("1 instance with another" in what for _, what in record.warnings)

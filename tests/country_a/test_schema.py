@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from country_a.national.schema import BUSY_MILLISECONDS, create_tables, open_engine
 
@@ -30,3 +32,14 @@ async def test_sqlite_is_opened_for_readers_beside_a_writer(tmp_path: Path) -> N
         "foreign_keys": 1,
     }
     assert alike == 0
+
+
+async def test_an_error_of_the_database_tells_no_values() -> None:
+    """They are about patients, and errors are logged."""
+    engine = open_engine("sqlite+aiosqlite://")
+    async with engine.connect() as connection:
+        with pytest.raises(OperationalError) as caught:
+            await connection.execute(text("SELECT 1 FROM none WHERE x = :x"), {"x": "Rossi"})
+    await engine.dispose()
+
+    assert "Rossi" not in str(caught.value)

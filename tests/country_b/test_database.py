@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from sqlalchemy import inspect, text
+from sqlalchemy.exc import OperationalError
 
 from country_b.database import METADATA, create_tables, database_url, make_engine
 
@@ -22,3 +24,14 @@ async def test_tables_are_made_once_and_readers_need_not_wait(tmp_path: Path) ->
 
     assert set(names) == set(METADATA.tables)
     assert mode == "wal"
+
+
+async def test_an_error_of_the_database_tells_no_values() -> None:
+    """They are about patients, and errors are logged."""
+    engine = make_engine("sqlite+aiosqlite://")
+    async with engine.connect() as connection:
+        with pytest.raises(OperationalError) as caught:
+            await connection.execute(text("SELECT 1 FROM none WHERE x = :x"), {"x": "Rossi"})
+    await engine.dispose()
+
+    assert "Rossi" not in str(caught.value)

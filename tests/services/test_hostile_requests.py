@@ -329,22 +329,21 @@ async def test_a_body_that_is_not_of_its_encoding_is_a_sender_fault(
         assert kept(pair)[0]["refusal"] == Refusal.MALFORMED_REQUEST
 
 
-async def test_parts_before_the_envelope_count_against_the_limit(
-    trust_domain: TrustDomain, tmp_path: Path
+@pytest.mark.parametrize("place", ["before the envelope", "behind the last part"])
+async def test_the_limit_is_of_the_whole_request(
+    place: str, trust_domain: TrustDomain, tmp_path: Path
 ) -> None:
-    """The limit is of the whole request, wherever its bytes stand."""
+    """Wherever its bytes stand: what nobody reads is held or waited for as well."""
     limits = LimitSection(request_bytes=100_000)
+    filler = b"x" * 100_001
     async with pair_of(ScriptedExchange(), trust_domain, tmp_path, limits=limits) as pair:
-        body = (
-            part_head("b", (("Content-ID", "<early@x>"),), first=True)
-            + b"x" * 100_001
-            + part_head("b", (("Content-ID", "<root@x>"),))
-            + find_request(pair)
-            + closing("b")
-        )
+        early = part_head("b", (("Content-ID", "<early@x>"),), first=True)
+        early += filler if place == "before the envelope" else b""
+        root = part_head("b", (("Content-ID", "<root@x>"),)) + find_request(pair)
+        late = filler if place == "behind the last part" else b""
         answer = await post(
             pair,
-            body,
+            early + root + closing("b") + late,
             content_type='multipart/related; boundary="b"; start="<root@x>"',
         )
         assert answer.fault is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -103,7 +104,7 @@ async def test_any_split_gives_the_same_parts(cuts: Sequence[int]) -> None:
     whole = ROOT + part("a@x", b"\r\n--" * 9) + part("b@x", b"") + part("c@x", b"C" * 50) + END
     at = [0, *sorted(cuts), len(whole)]
 
-    split = [whole[start:end] for start, end in zip(at, at[1:], strict=False)]
+    split = [whole[start:end] for start, end in pairwise(at)]
 
     expected = {"a@x": b"\r\n--" * 9, "b@x": b"", "c@x": b"C" * 50}
     assert await read(incoming(*split)) == (ENVELOPE, expected)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from gateway.domain import (
     NotAllowed,
     NotNow,
     Oid,
+    Outcome,
     PurposeOfUse,
     Refusal,
     Severity,
@@ -119,12 +121,10 @@ def test_every_end_is_kept_and_audited_once(
     error, outcome, told, refusal = ENDS[end]
     record = opened(keeper)
 
-    try:
-        with record.unless_handed_over() if handing_over else record:
-            if error is not None:
-                raise error
-    except BaseException as caught:
-        assert caught is error
+    leaving = pytest.raises(type(error)) if error is not None else nullcontext()
+    with leaving, record.unless_handed_over() if handing_over else record:
+        if error is not None:
+            raise error
     record.finish(None)
 
     (event,) = events.kept
@@ -157,7 +157,7 @@ def test_an_answer_with_errors_is_partial_and_one_with_warnings_is_not(
 ) -> None:
     """Only an error took something away."""
     with opened(keeper) as record:
-        record.answered(noun=(), issues=(issue(severity),))
+        record.answered(noun=("something",), issues=(issue(severity),))
 
     assert events.kept[0].outcome is outcome
     assert keeper.tap.summaries()[0]["outcome"] == told
@@ -339,3 +339,14 @@ async def test_images_pass_and_are_told_one_by_one(keeper: Keeper) -> None:
         ("1.2/1.2.3/1.2.3.1", 4, "ab" * 32),
         ("1.2/1.2.3/1.2.3.2", 1, "ab" * 32),
     ]
+
+
+def test_an_answer_of_nothing_but_errors_is_a_refusal(keeper: Keeper, events: Events) -> None:
+    """Both sides tell the same of it: not partial, but refused."""
+    lost = Issue(refusal=Refusal.UNKNOWN_DOCUMENT, text="not here", subject="2.999.1.404")
+    for noun in (Outcome((), (lost,)), ()):
+        with opened(keeper) as record:
+            record.answered(noun=noun, issues=(lost,))
+
+    assert [event.refusal for event in events.kept] == [Refusal.UNKNOWN_DOCUMENT] * 2
+    assert {event.outcome for event in events.kept} == {AuditOutcome.SERIOUS_FAILURE}

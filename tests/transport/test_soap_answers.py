@@ -232,7 +232,7 @@ async def test_instances_of_another_community_are_issues_beside_ours() -> None:
 
 async def test_instances_of_other_communities_alone_are_refused() -> None:
     """There is nothing to answer."""
-    with pytest.raises(NotFound, match="2.999.1.1") as caught:
+    with pytest.raises(NotFound, match=r"2\.999\.1\.1") as caught:
         await _images(_joined(images(ELSEWHERE, 8)), _delivery())
 
     assert caught.value.refusal is Refusal.UNKNOWN_COMMUNITY

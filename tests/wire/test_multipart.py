@@ -84,7 +84,7 @@ def _is_content(content: bytes) -> bool:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     contents=st.lists(_PIECES.filter(_is_content), min_size=1, max_size=3),
     cuts=st.lists(st.integers(0, 400), max_size=12),
@@ -106,7 +106,7 @@ def test_any_split_gives_the_same_parts(
     assert closed
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     data=st.lists(
         st.sampled_from(
@@ -353,7 +353,7 @@ def test_identity_encodings_change_nothing(encoding: str) -> None:
     assert decoder.update(b"\x00\xff=\r\n") + decoder.finish() == b"\x00\xff=\r\n"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(content=st.binary(max_size=200), size=st.integers(1, 20))
 def test_base64_is_decoded_whatever_the_chunks(content: bytes, size: int) -> None:
     """Line ends fall anywhere, chunks end anywhere, padding may be left out."""
@@ -377,7 +377,7 @@ def test_broken_base64_is_refused(text: bytes, size: int) -> None:
         decoder.finish()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(content=st.binary(max_size=200), size=st.integers(1, 20))
 def test_quoted_printable_is_decoded_whatever_the_chunks(content: bytes, size: int) -> None:
     """What the standard library encodes comes back, soft line ends and all."""

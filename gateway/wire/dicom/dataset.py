@@ -28,6 +28,7 @@ from gateway.wire.problems import DecodeError
 
 # Headers are some KiB; enhanced multi-frame objects of thousands of frames reach some MiB.
 MAX_HEADER_BYTES = 64 * 1024 * 1024
+IDENTITY_BYTES = 32 * 1024  # what stands before the UIDs is seldom more than 4 KiB
 # A deflated object is inflated in memory; text deflates about a thousandfold at the most.
 MAX_INFLATED_BYTES = 256 * 1024 * 1024
 MAX_TEXT = 1024  # no descriptive attribute that we keep is longer by DICOM's own rules
@@ -40,6 +41,7 @@ PIXEL_TAGS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 
 _SOP_CLASS = Tag(0x0008, 0x0016)
 _SOP_INSTANCE = Tag(0x0008, 0x0018)
+_SERIES_INSTANCE = Tag(0x0020, 0x000E)
 _CONCEPT_NAME = Tag(0x0040, 0xA043)
 _CONTENT = Tag(0x0040, 0xA730)
 _TEXT_VALUE = Tag(0x0040, 0xA160)
@@ -186,6 +188,34 @@ def read_to_pixels(file: BinaryIO) -> tuple[FileDataset, BinaryIO]:
 def read_whole(data: bytes) -> FileDataset:
     """A whole data set from memory, for objects without pixels. Raises `DecodeError`."""
     return _read(io.BytesIO(data), whole=True, inflated=MAX_INFLATED_BYTES)[0]
+
+
+def read_identity(file: BinaryIO) -> InstanceHeader:
+    """The same as `identify(read_header(file))`, but no more is read than is needed for it.
+
+    Elements stand in ascending order (PS3.5 7.1); a file that does not keep to that, has much
+    before its identity, or does not say how it is encoded, is read as far as its pixels.
+    """
+    with reading("file"):
+        file.seek(0)
+        # From memory: pydicom asks a file where it stands at every element, which lets other
+        # threads in each time.
+        head = io.BytesIO(file.read(IDENTITY_BYTES))
+        meta = _file_meta(head)
+        syntax = uid(meta, Tag(0x0002, 0x0010))
+        if syntax not in (None, DEFLATED):
+            implicit, little = syntax == IMPLICIT_LITTLE, syntax != EXPLICIT_BIG
+            ds = read_dataset(head, implicit, little, stop_when=_behind_identity)
+            ds.file_meta = meta
+            found = identify(ds)
+            stopped = head.tell() < head.getbuffer().nbytes
+            if stopped and found.sop_class and found.study and found.series and found.instance:
+                return found
+    return identify(read_header(file))
+
+
+def _behind_identity(tag: BaseTag, _vr: str | None, _length: int) -> bool:
+    return tag > _SERIES_INSTANCE
 
 
 def _read(file: BinaryIO, *, whole: bool, inflated: int) -> tuple[FileDataset, BinaryIO]:

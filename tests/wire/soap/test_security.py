@@ -714,7 +714,7 @@ def test_no_change_of_bytes_changes_who_asks(domain: TrustDomain, hcp: bytes, tr
     expected = read(security_of(parse_xml(message)), domain.trust_store)
     pieces = (b"<", b">", b"&", b'"', b"ID", b"saml2:", b"ds:", b"\xff", b"<!-- -->", b"<a/>")
     dice = random.Random(20260301)
-    for _ in range(400):
+    for _ in range(150):
         altered = bytearray(message)
         at = dice.randrange(len(altered))
         cut = dice.choice((0, 0, 1, 20))

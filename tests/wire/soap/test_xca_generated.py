@@ -53,7 +53,7 @@ from gateway.wire.xml import parse_xml
 from tests.builders import COUNTRY_A, make_association, make_entry, make_query
 from tests.xds_schemas import assert_schema_valid
 
-EXAMPLES = settings(max_examples=40, deadline=None)
+EXAMPLES = settings(max_examples=20, deadline=None)
 
 # Letters of the countries that take part, markup, quotes, and the separators of HL7 v2 and SQL.
 _LETTERS = ascii_letters + digits + "äéñøßčłőțğĳΑθήναБългария'\"<>&;%_,.()|~\\-/€ "
@@ -385,7 +385,7 @@ def test_damage_is_refused_and_nothing_else_escapes(name: str) -> None:
     data, decode = MESSAGES[name]
     dice = random.Random(f"damage {name}")
 
-    for _ in range(600):
+    for _ in range(150):
         with suppress(DecodeError, ExchangeError):
             decode(parse_xml(damaged(data, dice)))
 
@@ -399,12 +399,17 @@ _VALUES = (
 
 @pytest.mark.parametrize("name", MESSAGES)
 def test_odd_values_are_refused_and_nothing_else_escapes(name: str) -> None:
-    """Every text and attribute of a message may hold anything."""
+    """Every text and attribute of a message may hold anything.
+
+    Of a message with many elements each has its share of the values, and each value its share
+    of the elements.
+    """
     data, decode = MESSAGES[name]
     elements = sum(1 for _ in parse_xml(data).iter())
 
-    for value in _VALUES:
-        for number in range(elements):
+    share = 1 + elements // 20
+    for at, value in enumerate(_VALUES):
+        for number in range(at % share, elements, share):
             root = parse_xml(data)
             element = list(root.iter())[number]
             if not len(element):

@@ -293,7 +293,7 @@ def test_too_many_patients_are_refused() -> None:
 def test_no_mutation_raises_anything_else(name: str) -> None:
     """Whatever a peer sends, a codec reads it or says why not, in one of two ways."""
     message = MESSAGES[name]()
-    for seed in range(150):
+    for seed in range(50):
         assert read_either(parse_xml(mutate(message, seed))) in ("read", "refused")
 
 
@@ -301,7 +301,7 @@ def test_no_mutation_raises_anything_else(name: str) -> None:
 def test_no_damaged_byte_raises_anything_else(name: str) -> None:
     """Bytes flipped, cut or doubled end in the same two ways."""
     message = MESSAGES[name]()
-    for seed in range(200):
+    for seed in range(80):
         dice = random.Random(seed)
         damaged = bytearray(message)
         at = dice.randrange(len(damaged))
