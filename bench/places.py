@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 
 from country_a.national.sql import OpenSystems
-from gateway.config import LimitSection, PeerSection, Settings
+from gateway.config import PeerSection, Settings
 from gateway.domain import (
     Authentication,
     CallContext,
@@ -37,8 +37,6 @@ from tests.gateways import settings_for, write_trust
 FOLDER = Path(__file__).resolve().parents[1] / "out" / "bench"
 SMARTCARD = "urn:oasis:names:tc:SAML:2.0:ac:classes:SmartcardPKI"
 SAMPLE_SECONDS = 0.02
-# Transcripts of a whole run: nothing may be refused for want of room.
-LIMITS = LimitSection()
 
 IDENTITY = PatientIdentity(
     id=PATIENT,
@@ -50,20 +48,22 @@ IDENTITY = PatientIdentity(
 RELATIONS = {"ihe": TreatmentRelation.RESOURCE_ID, "ehdsi": TreatmentRelation.TRC}
 
 
+def cpu_seconds(process: psutil.Process) -> float:
+    """The CPU time a process has had, in and out of the kernel."""
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
 def settings_a(folder: Path, *, profile: str) -> Settings:
     """Settings of Country A in a folder."""
-    return settings_for(
-        COUNTRY_A, "XA", folder / "certs", folder / "a", default_profile=profile, limits=LIMITS
-    )
+    return settings_for(COUNTRY_A, "XA", folder / "certs", folder / "a", default_profile=profile)
 
 
 def settings_b(folder: Path, port: int, *, profile: str) -> Settings:
     """Settings of Country B, which knows Country A by its port."""
     url = f"https://localhost:{port}{Endpoint.RESPONDING_GATEWAY.value}"
     peer = PeerSection(name="Country A", community=COUNTRY_A, profile=profile, url=url)
-    return settings_for(
-        COUNTRY_B, "XB", folder / "certs", folder / "b", peers=(peer,), limits=LIMITS
-    )
+    return settings_for(COUNTRY_B, "XB", folder / "certs", folder / "b", peers=(peer,))
 
 
 def call_context(profile: str) -> CallContext:

@@ -26,6 +26,7 @@ from bench.places import (
     Running,
     call_context,
     country_a,
+    cpu_seconds,
     fresh_trust,
     settings_a,
     settings_b,
@@ -65,18 +66,14 @@ async def _ask(server: Running, requests: int) -> tuple[float, float]:
     keeper = keeper_of(settings, CLOCKWORK)
     async with session_of(settings) as session:
         country = exchanges_of(settings, session, keeper, CLOCKWORK)[COUNTRY_A]
-        for number in range(WARM_UP + requests):
-            if number == WARM_UP:
-                spent, started = _cpu(server), time.perf_counter()
+        spent, started = 0.0, 0.0
+        for number in range(-WARM_UP, requests):
+            if number == 0:
+                spent, started = cpu_seconds(server.process), time.perf_counter()
             found = await country.find_documents(make_query(), call_context(PROFILE))
             if len(found.items) != ENTRIES or found.issues:
                 raise RuntimeError(f"{len(found.items)} entries came, and {found.issues}")
-        return _cpu(server) - spent, time.perf_counter() - started
-
-
-def _cpu(server: Running) -> float:
-    times = server.process.cpu_times()
-    return float(times.user + times.system)
+        return cpu_seconds(server.process) - spent, time.perf_counter() - started
 
 
 def _shares() -> dict[str, float]:

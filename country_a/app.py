@@ -18,7 +18,7 @@ from gateway.config import Settings
 from gateway.domain import CommunityId, ImageSource, Oid
 from gateway.middleware.authorised import Rights
 from gateway.peers import Peer, load_profile
-from gateway.transport.app import Listener, new_application, serving
+from gateway.transport.app import Listener, names_of, new_application, serving
 from gateway.transport.assertion_log import AssertionLog
 from gateway.transport.compose import (
     Clockwork,
@@ -101,7 +101,8 @@ async def running(
                     "pacs": national.systems.pacs.ping,
                     "consent": national.systems.consent.ping,
                 },
-            )
+            ),
+            allowed_hosts=names_of(settings.listen.control_host),
         )
         listen = settings.listen
         ports = await stack.enter_async_context(

@@ -28,7 +28,7 @@ from gateway.config import Settings
 from gateway.domain import EXPLICIT_LITTLE_ENDIAN, CommunityId, Exchange, Uid
 from gateway.domain.delivery import STORED_SYNTAXES
 from gateway.peers import Peer, PeerBook
-from gateway.transport.app import LOOPBACK_HOSTS, Listener, no_web_pages, serving
+from gateway.transport.app import LOOPBACK_HOSTS, Listener, names_of, no_web_pages, serving
 from gateway.transport.compose import Clockwork, exchanges_of, keeper_of, session_of
 from gateway.transport.control import Control, control_app
 
@@ -139,11 +139,11 @@ async def running(
             information_version=settings.portal.information_version,
             kept_quota_bytes=settings.portal.kept_quota_bytes,
             syntaxes=syntaxes,
-            # On another address than loopback its names are the operator's affair.
-            allowed_hosts=LOOPBACK_HOSTS if settings.listen.host in LOOPBACK_HOSTS else None,
+            allowed_hosts=names_of(settings.listen.host),
         )
         control = control_app(
-            Control(tap=keeper.tap, audit=keeper.audit, pings={"store": app[KEPT].ping})
+            Control(tap=keeper.tap, audit=keeper.audit, pings={"store": app[KEPT].ping}),
+            allowed_hosts=names_of(settings.listen.control_host),
         )
         listen = settings.listen
         ports = await stack.enter_async_context(

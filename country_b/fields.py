@@ -150,7 +150,7 @@ class Form:
             return parse(text)
         except InvalidIdentifier as error:
             self.problem(name, f"expected {error.expected}")
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             self.problem(name, str(error)[:200])
         return None
 
@@ -160,16 +160,13 @@ class Form:
 
     def moment(self, name: str) -> datetime | None:
         """A date and time with a zone, ISO 8601; UTC where no zone is given."""
-        value = self.parsed(name, datetime.fromisoformat, required=False)
-        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+        return self.parsed(name, _moment, required=False)
 
     def period(self, first: str, last: str) -> TimeRange:
         """Two dates, both included, or two moments, the second not included; either may lack."""
         start, end = self.text(first, required=False), self.text(last, required=False)
         begins = self.read(first, _moment, start) if start else None
-        ends = self.read(last, _moment, end) if end else None
-        if ends is not None and len(end) == len("2026-01-31"):
-            ends += timedelta(days=1)
+        ends = self.read(last, _end, end) if end else None
         if begins is not None and ends is not None and begins >= ends:
             self.problem(last, "is not after the first")
         return TimeRange(start=begins, end=ends)
@@ -229,8 +226,15 @@ def patient_id(form: Form) -> PatientId | None:
 
 
 def _moment(text: str) -> datetime:
+    """A time in UTC; the first and the last that a date can hold may have none."""
     value = datetime.fromisoformat(text)
-    return value if value.tzinfo else value.replace(tzinfo=UTC)
+    return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def _end(text: str) -> datetime:
+    """The end of a period: of a day when no time is given."""
+    value = _moment(text)
+    return value + timedelta(days=1) if len(text) == len("2026-01-31") else value
 
 
 def parse_body(data: bytes) -> Any:

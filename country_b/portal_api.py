@@ -19,9 +19,9 @@ from country_b.portal_routes import PortalRoutes, path_id
 from country_b.presentation import present
 from country_b.session import (
     Action,
+    OutOfOrder,
     Session,
     State,
-    require,
 )
 from country_b.views import (
     identity_view,
@@ -220,8 +220,7 @@ class PortalApi(PortalRoutes):
         session = await self.session(request)
         listing = await self.portal.sessions.listing(session.id)
         if listing is None:
-            require(session, Action.RETRIEVE)  # says which step is missing
-            raise refuse(Refusal.NO_DOCUMENTS, "no list has been asked for in this visit")
+            raise OutOfOrder(session.state, Action.LIST, "show the list")
         query, problems = request.query, dict[str, str]()
         sort = _sort_key(query.get("sort", ""), "sort", problems) or SortKey.DATE
         group_by = _sort_key(query.get("group", ""), "group", problems)

@@ -121,20 +121,28 @@ TRANSITIONS |= {(state, Action.CLOSE): State.CLOSED for state in State if state 
 NEXT_ACTION: dict[State, Action] = {before: action for before, action, _ in _IN_ORDER}
 
 
-class OutOfOrder(Exception):
-    """A step asked for before its time. `needed` is the action that must come first, if any."""
+# How an action that has no route of its name is done.
+_HOW = {Action.PRESENT: "; to GET a document or an image does it"}
 
-    def __init__(self, state: State, action: Action) -> None:
+
+class OutOfOrder(Exception):
+    """A step asked for before its time. `needed` is the action that must come first, if any.
+
+    `doing` says what was asked for, where it is not the action itself.
+    """
+
+    def __init__(self, state: State, action: Action, doing: str = "") -> None:
         self.state = state
         self.action = action
         self.needed = NEXT_ACTION.get(state)
+        doing = doing or f"do {action.value!r}"
         if self.needed is None:
-            text = f"cannot do {action.value!r}: the visit is closed; open a new one"
+            text = f"cannot {doing}: the visit is closed; open a new one"
         else:
             number, words = STEPS[self.needed]
             text = (
-                f"cannot do {action.value!r} yet: {self.needed.value!r} must come first "
-                f"(step {number}: {words})"
+                f"cannot {doing} yet: {self.needed.value!r} must come first "
+                f"(step {number}: {words}{_HOW.get(self.needed, '')})"
             )
         super().__init__(text)
 

@@ -8,15 +8,19 @@ command was used wrongly. Errors say what to do.
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from enum import StrEnum
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
 
 DONE, FAILED, USAGE = 0, 1, 2
+TERMINATED = 128 + signal.SIGTERM
 
 app = typer.Typer(
     help="Simulator of the cross-border exchange of medical images between two national contact "
@@ -29,6 +33,24 @@ scenario = typer.Typer(help="Stories of use case 1, told step by step.", no_args
 certs = typer.Typer(help="Made-up certificates.", no_args_is_help=True)
 app.add_typer(scenario, name="scenario")
 app.add_typer(certs, name="certs")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(version("ncpeh-imaging-simulator"))
+        raise typer.Exit
+
+
+@app.callback()
+def _about(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    pass
 
 
 class Country(StrEnum):
@@ -178,6 +200,9 @@ def _play(
 ) -> None:
     from gateway.house import House, HouseError, HousePlan, module
 
+    for option, path in (("--json", json_file), ("--html", html_file)):
+        _writable(option, path)
+    signal.signal(signal.SIGTERM, _terminated)
     plan = HousePlan(
         folder=(out / "demo").resolve(),
         seed=seed,
@@ -201,9 +226,33 @@ def _play(
         raise fail(str(error)) from None
     except OSError as error:
         raise fail(f"{error}; is there room and a right to write in {out}?") from None
+    except KeyboardInterrupt:
+        say("Interrupted; both countries are stopped.")
+        raise
     if code:
         say(f"Not everything passed. Logs of both countries: {house.logs}")
         raise typer.Exit(code if code in (FAILED, USAGE) else FAILED)
+
+
+def _writable(option: str, path: Path | None) -> None:
+    """Refuse a report nobody could write before a house is built for it."""
+    if path is None:
+        return
+    place = next(each for each in path.absolute().parents if each.exists())
+    if path.is_dir():
+        problem = "is a folder, expected the name of a file"
+    elif not place.is_dir():
+        problem = f"cannot be made, {place} is no folder"
+    elif not os.access(path if path.exists() else place, os.W_OK):
+        problem = "cannot be written with the rights you have"
+    else:
+        return
+    raise typer.BadParameter(f"{path} {problem}", param_hint=option)
+
+
+def _terminated(_number: int, _frame: FrameType | None) -> None:
+    # A CI server ends a job with SIGTERM, to us alone: unwinding stops both countries.
+    raise SystemExit(TERMINATED)
 
 
 @app.command()
@@ -235,45 +284,49 @@ def init_certs(
     except (PkiError, OSError) as error:
         raise fail(str(error)) from None
     typer.echo(f"{len(domain.files())} files in {directory}")
+    for (country, role), leaf in domain.leaves.items():
+        if role == "tls-client":
+            subject = leaf.certificate.subject.rfc4514_string()
+            typer.echo(f"{country.upper()} calls as: {subject}")
 
 
 @app.command("seed")
 def seed_country(
-    dicom: Annotated[
-        list[Path],
-        typer.Option(
-            help="A folder of DICOM files to take in; may be given several times.",
-            exists=True,
-            file_okay=False,
-            resolve_path=True,
-        ),
-    ],
+    dicom: Dicom = None,
     config: Annotated[Path, Config] = Path("country_a/settings.toml"),
     size: Annotated[Size | None, typer.Option(help="How much to make up.")] = None,
 ) -> None:
-    """Fill Country A's national systems anew: made-up patients, and studies of given files."""
+    """Fill Country A's national systems anew: made-up patients, and studies of given files.
+
+    What was in them is gone. It prints who is who, and what was left out and why.
+    """
     from gateway.house import module
 
     command = [*module("country_a"), "seed", "--config", str(config)]
-    for folder in dicom:
+    for folder in dicom or []:
         command += ["--dicom", str(folder)]
     if size is not None:
         command += ["--size", size.value]
-    say("Seeding Country A …")
+    say("Seeding Country A; the usual size takes up to a minute …")
     raise typer.Exit(run_module(command))
 
 
 @app.command("check")
 def check_settings(config: Annotated[Path, Config]) -> None:
-    """Read a settings file and show what a service would use."""
-    from gateway.config import SettingsError, load_settings
+    """Read a settings file and show what a service would use; name files that are not there."""
+    from gateway.config import SettingsError, load_settings, missing_files
+    from gateway.peers import PeerBook
 
     try:
         settings = load_settings(config)
+        PeerBook.of_sections(settings.peers, settings.gateway.default_profile)
     except SettingsError as error:
         typer.secho(str(error), err=True, fg=typer.colors.RED)
         raise typer.Exit(USAGE) from None
     typer.echo(json.dumps(settings.model_dump(mode="json"), indent=2, ensure_ascii=False))
+    missing = list(missing_files(settings))
+    if missing:
+        raise fail("\n".join(missing))
 
 
 def main() -> None:

@@ -7,9 +7,12 @@ the file. Secrets are never values here: keys are named by path.
 
 from __future__ import annotations
 
+import os
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
@@ -40,8 +43,17 @@ def _oid(text: str) -> str:
     return str(Oid.parse(text))
 
 
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if text and (parts.scheme not in ("https", "http") or not parts.hostname):
+        raise ValueError(f"found {text!r}, expected https://host:port/path")
+    return text
+
+
 Community = Annotated[str, AfterValidator(_community)]
 OidText = Annotated[str, AfterValidator(_oid)]
+UrlText = Annotated[str, AfterValidator(_url)]
+Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 class GatewaySection(_Section):
@@ -58,9 +70,9 @@ class ListenSection(_Section):
     """Where it listens. Port 0 takes a free one; the ready file says which."""
 
     host: str = Field("127.0.0.1", description="address of the service port")
-    port: int = Field(0, description="service port: SOAP for Country A, the portal API for B")
+    port: Port = Field(0, description="service port: SOAP for Country A, the portal API for B")
     control_host: str = Field("127.0.0.1", description="address of the control port")
-    control_port: int = Field(0, description="control port: health, transcripts, audit")
+    control_port: Port = Field(0, description="control port: health, transcripts, audit")
 
 
 class TlsSection(_Section):
@@ -91,7 +103,7 @@ class PeerSection(_Section):
     community: Community = Field(description="its home community id")
     country: str = Field("", description="its two-letter country code")
     profile: str = Field("ihe", description="profile of the peer: ihe, ehdsi, or a TOML file")
-    url: str = Field("", description="its responding gateway endpoint; empty: it only asks us")
+    url: UrlText = Field("", description="its responding gateway endpoint; empty: it only asks us")
     tls_subjects: tuple[str, ...] = Field(
         (), description="subjects (RFC 4514) of the TLS client certificates it calls with"
     )
@@ -121,7 +133,9 @@ class LimitSection(_Section):
     answer_bytes: int = Field(64 * MIB, description="largest root part of an answer")
     document_bytes: int = Field(256 * MIB, description="largest document of an answer")
     connect_seconds: float = Field(10.0, description="time to reach a peer")
-    silence_seconds: float = Field(60.0, description="longest silence of a peer while it sends, or takes")
+    silence_seconds: float = Field(
+        60.0, description="longest silence of a peer while it sends, or takes"
+    )
     request_seconds: float = Field(60.0, description="time a caller may take to send a request")
     documents_per_request: int = Field(1000, description="documents in one retrieve")
     instances_per_request: int = Field(20000, description="instances in one image retrieve")
@@ -135,7 +149,7 @@ class NationalSection(_Section):
     images: Path | None = Field(None, description="folder of DICOM files; empty: in the state")
     repository: OidText = Field("2.999.1.1.2", description="OID of the document repository")
     imaging_source: OidText = Field("2.999.1.1.3", description="OID of the imaging source")
-    imaging_source_url: str = Field(
+    imaging_source_url: UrlText = Field(
         "", description="RAD-69 endpoint to fetch images from; empty: the folder itself"
     )
     patient_authority: OidText = Field("2.999.1.1.1", description="OID that assigns patient ids")
@@ -201,14 +215,21 @@ def _rooted(value: Any, model: type[BaseModel], base: Path) -> Any:
             rooted[name] = [_rooted_peer(item, base) for item in inner]
         elif "Path" in str(annotation) or annotation is Path:
             rooted[name] = (
-                [str(base / item) for item in inner] if isinstance(inner, list) else base / inner
+                [_rooted_path(item, base) for item in inner]
+                if isinstance(inner, list)
+                else _rooted_path(inner, base)
             )
     return rooted
 
 
+def _rooted_path(item: Any, base: Path) -> Any:
+    # What is no text is left for validation to refuse by its key. ".." goes: it is shown to people.
+    return os.path.normpath(base / item) if isinstance(item, str) else item
+
+
 def _rooted_peer(item: Any, base: Path) -> Any:
     if isinstance(item, dict) and str(item.get("profile", "")).endswith(".toml"):
-        return {**item, "profile": str(base / item["profile"])}
+        return {**item, "profile": _rooted_path(item["profile"], base)}
     return item
 
 
@@ -221,7 +242,8 @@ def load_settings(path: Path) -> Settings:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: is not TOML ({error})") from None
     # Defaults that are paths are rooted too: a state folder belongs beside its settings.
-    values.setdefault("gateway", {}).setdefault("state", "state")
+    if isinstance(gateway := values.setdefault("gateway", {}), dict):
+        gateway.setdefault("state", "state")
     try:
         return Settings(**_rooted(values, Settings, path.resolve().parent))
     except ValidationError as error:
@@ -230,3 +252,17 @@ def load_settings(path: Path) -> Settings:
             for item in error.errors()
         )
         raise SettingsError(f"{path}: {problems}") from None
+
+
+def missing_files(settings: Settings) -> Iterator[str]:
+    """A line for each certificate, key or list that is named and not there."""
+    for section in ("tls", "seal"):
+        for key, value in getattr(settings, section):
+            for path in value if isinstance(value, tuple) else (value,):
+                if path is not None and not path.is_file():
+                    yield f"{section}.{key}: {no_such_file(path)}"
+
+
+def no_such_file(path: Path) -> str:
+    """What to say of a certificate, key or list that is not there."""
+    return f"there is no file {path}; `ncpeh certs init` makes a trust domain"

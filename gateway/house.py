@@ -216,16 +216,22 @@ class House:
             raise HouseError(f"seeding failed (code {done.returncode}); {log} ends:\n{tail(log)}")
 
     def _seeded(self) -> str:
-        """What the seed made, in a line."""
+        """What the seed made, and a line for each folder it was given."""
         made = json.loads(self.seed_info.read_text(encoding="utf-8"))
         roles = made["roles"].values()
         studies = sum(len(role["studies"]) for role in roles)
         images = sum(role["expect"]["instances"] for role in roles)
-        line = f"  {len(roles)} patients with a part to play, {studies} studies, {images} images"
-        given = len(made["folders"])
-        if given:
-            line += f"; {given} folder{'s' if given > 1 else ''} of given files"
-        return f"{line}. Who is who, and what was left out: {self.logs / 'seed.log'}"
+        lines = [
+            f"  {len(roles)} patients with a part to play, {studies} studies, {images} images."
+        ]
+        for given in made["folders"]:
+            left_out, warnings = len(given["left_out"]), len(given["warnings"])
+            lines.append(
+                f"  {given['folder']}: {given['files'] - left_out} of {given['files']} files "
+                f"taken, {left_out} left out, warnings: {warnings}."
+            )
+        about = "Who is who, what was left out and why" if made["folders"] else "Who is who"
+        return "\n".join([*lines, f"  {about}: {self.logs / 'seed.log'}"])
 
     def _start(self, name: str, settings: Path) -> Mapping[str, int]:
         ready = self._plan.folder / f"{name}.ready.json"

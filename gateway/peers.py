@@ -8,7 +8,8 @@ believed. Profiles are data: `gateway/profiles/*.toml`, or a file of your own.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -68,7 +69,8 @@ def load_profile(name: str) -> PeerProfile:
         )
     except OSError:
         raise SettingsError(
-            f"profile {name!r} is not known; expected ihe, ehdsi or a file"
+            f"peers.profile or gateway.default_profile: {name!r} is not known; "
+            "expected ihe, ehdsi, or the path of a TOML file that is there"
         ) from None
     except (KeyError, TypeError, ValueError) as error:
         raise SettingsError(f"profile {name!r} cannot be read: {error}") from None
@@ -111,6 +113,9 @@ class PeerBook:
             profile=profile,
             treatment_relation=profile.treatment_relation,
         )
+        subjects = [subject for peer in peers for subject in peer.tls_subjects]
+        _refuse_doubles("peers.tls_subjects", subjects)
+        _refuse_doubles("peers.community", [str(peer.community) for peer in peers if peer.url])
         by_subject = {subject: peer for peer in peers for subject in peer.tls_subjects}
         return cls(peers, stranger, by_subject)
 
@@ -121,3 +126,10 @@ class PeerBook:
     def community(self, community: CommunityId) -> Peer | None:
         """The peer of a home community id."""
         return next((peer for peer in self.peers if peer.community == community), None)
+
+
+def _refuse_doubles(key: str, values: Sequence[str]) -> None:
+    """Two peers that cannot be told apart would take turns in silence."""
+    twice = sorted(value for value, times in Counter(values).items() if times > 1)
+    if twice:
+        raise SettingsError(f"{key}: {', '.join(twice)} stands in more than one peer")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import tomllib
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -132,6 +133,7 @@ def test_failure_while_building_stops_what_was_started(
     stopped: list[str] = []
     monkeypatch.setattr(House, "_certificates", lambda self: "CN=B")
     monkeypatch.setattr(House, "seed", lambda self, settings: None)
+    monkeypatch.setattr(House, "_seeded", lambda self: "")
 
     def start(self: Service) -> dict[str, int]:
         if self.name == "country_b":
@@ -154,3 +156,18 @@ def test_tail_of_a_log_is_short(tmp_path: Path) -> None:
 
     assert tail(log).splitlines()[0] == "88"
     assert tail(tmp_path / "none") == ""
+
+
+def test_what_was_made_of_given_folders_is_told(tmp_path: Path) -> None:
+    """Counts of files taken and left out, a line each folder, and where the reasons stand."""
+    house = House(HousePlan(folder=tmp_path), lambda line: None)
+    house.seed_info.parent.mkdir()
+    folder = {"folder": "/given", "files": 5, "left_out": [{}, {}], "warnings": ["w"]}
+    made = {"roles": {"main": {"studies": [1], "expect": {"instances": 7}}}, "folders": [folder]}
+    house.seed_info.write_text(json.dumps(made), encoding="utf-8")
+
+    first, second, third = house._seeded().splitlines()
+
+    assert "1 studies, 7 images" in first
+    assert second == "  /given: 3 of 5 files taken, 2 left out, warnings: 1."
+    assert "left out and why" in third

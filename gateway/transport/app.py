@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -94,6 +95,11 @@ def no_web_pages(allowed_hosts: frozenset[str] | None) -> Any:
     return guard
 
 
+def names_of(host: str) -> frozenset[str] | None:
+    """The names a port may be called by: on loopback its own, elsewhere any."""
+    return LOOPBACK_HOSTS if host in LOOPBACK_HOSTS else None
+
+
 def printable(text: str) -> str:
     """A caller's word as a line of an answer may repeat it."""
     return "".join(c if c.isprintable() else "?" for c in text[:80])
@@ -128,7 +134,16 @@ async def serving(*listeners: Listener) -> AsyncIterator[Mapping[str, int]]:
             runners.append(runner)
             await runner.setup()
             site = web.TCPSite(runner, listener.host, listener.port, ssl_context=listener.tls)
-            await site.start()
+            try:
+                await site.start()
+            except OSError as error:
+                number = error.errno or 0  # below 0: of name resolution
+                reason = os.strerror(number) if number > 0 else error.strerror
+                raise OSError(
+                    error.errno,
+                    f"the {listener.name} port cannot be {listener.port} of {listener.host}: "
+                    f"{reason}; choose another under [listen] in the settings",
+                ) from None
             ports[listener.name] = runner.addresses[0][1]
         yield ports
     finally:

@@ -16,7 +16,7 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from gateway.config import SealSection, Settings, SettingsError, TlsSection
+from gateway.config import SealSection, Settings, SettingsError, TlsSection, no_such_file
 from gateway.domain import CommunityId, Exchange
 from gateway.middleware.authorised import Authorised, Rights
 from gateway.middleware.dialect import Dialect, InDialect
@@ -47,29 +47,68 @@ def _needed(path: Path | None, key: str) -> Path:
     if path is None:
         raise SettingsError(f"{key} is not set")
     if not path.is_file():
-        raise SettingsError(f"{key}: there is no file {path}; `ncpeh certs init` makes one")
+        raise SettingsError(f"{key}: {no_such_file(path)}")
     return path
+
+
+def _there(path: Path | None, key: str) -> Path | None:
+    return None if path is None else _needed(path, key)
 
 
 def tls_server(tls: TlsSection) -> ssl.SSLContext:
     """The TLS context our endpoints are served with."""
-    return server_context(
-        _needed(tls.server_certificate, "tls.server_certificate"),
-        _needed(tls.server_key, "tls.server_key"),
+    return _context(server_context, tls, "server", tls.server_certificate, tls.server_key)
+
+
+def tls_client(tls: TlsSection) -> ssl.SSLContext:
+    """The TLS context we call peers with."""
+    return _context(client_context, tls, "client", tls.client_certificate, tls.client_key)
+
+
+def _context(
+    make: Callable[[Path, Path, Path, Path | None], ssl.SSLContext],
+    tls: TlsSection,
+    role: str,
+    certificate: Path | None,
+    key: Path | None,
+) -> ssl.SSLContext:
+    files = (
+        _needed(certificate, f"tls.{role}_certificate"),
+        _needed(key, f"tls.{role}_key"),
         _needed(tls.trust, "tls.trust"),
-        tls.crl,
+        _there(tls.crl, "tls.crl"),
     )
+    try:
+        return make(*files)
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        named = ", ".join(str(path) for path in files if path is not None)
+        raise SettingsError(
+            f"tls: {error}; expected PEM files, and the {role} key of the {role} certificate, "
+            f"in {named}"
+        ) from None
 
 
 def signer_of(seal: SealSection) -> Signer:
     """What our assertions are signed with."""
     certificate = _needed(seal.certificate, "seal.certificate")
     key = _needed(seal.key, "seal.key")
-    return Signer.from_pem(key.read_bytes(), certificate.read_bytes())
+    try:
+        return Signer.from_pem(key.read_bytes(), certificate.read_bytes())
+    except (OSError, ValueError, TypeError) as error:  # TypeError: the key has a passphrase
+        raise SettingsError(
+            f"seal.certificate {certificate}, seal.key {key}: {error}; expected PEM files, and the "
+            "key of the certificate without a passphrase"
+        ) from None
 
 
 def trust_of(seal: SealSection) -> TrustStore:
     """Whose assertions we believe."""
+    for key, path in (
+        ("trust", seal.trust),
+        ("crl", seal.crl),
+        *(("pinned", each) for each in seal.pinned),
+    ):
+        _there(path, f"seal.{key}")
     try:
         return TrustStore.from_pem(
             seal.trust.read_bytes() if seal.trust else b"",
@@ -101,15 +140,8 @@ def keeper_of(settings: Settings, clockwork: Clockwork) -> Keeper:
 @asynccontextmanager
 async def session_of(settings: Settings) -> AsyncIterator[aiohttp.ClientSession]:
     """An HTTP session that shows our TLS client certificate."""
-    tls = settings.tls
-    context = client_context(
-        _needed(tls.client_certificate, "tls.client_certificate"),
-        _needed(tls.client_key, "tls.client_key"),
-        _needed(tls.trust, "tls.trust"),
-        tls.crl,
-    )
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=context),
+        connector=aiohttp.TCPConnector(ssl=tls_client(settings.tls)),
         read_bufsize=READ_BUFFER_BYTES,
         headers={"User-Agent": "ncpeh-imaging-simulator"},
         auto_decompress=False,  # see `packed`

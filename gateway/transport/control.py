@@ -155,7 +155,7 @@ class Control:
     async def seed(self, request: web.Request) -> web.Response:
         """Hand the posted object to the seeding this gateway offers."""
         if self._seed is None:
-            return _error(404, "this gateway has nothing to seed")
+            return _error(404, "this gateway is not seeded over HTTP; `ncpeh seed` fills Country A")
         try:
             wish = orjson.loads(await request.read() or b"{}")
         except orjson.JSONDecodeError as error:

@@ -16,6 +16,8 @@ from gateway.transport.app import until_stopped, write_ready_file
 
 DONE, FAILED, USAGE = 0, 1, 2
 
+_log = structlog.get_logger("gateway")
+
 Running = Callable[[Settings], AbstractAsyncContextManager[Mapping[str, int]]]
 
 
@@ -35,7 +37,9 @@ def log_as_json() -> None:
 
 async def serve(running: Running, config: Path, ready_file: Path | None) -> None:
     """Run a country until SIGTERM; `ready_file` is written when it listens."""
-    async with running(load_settings(config)) as ports:
+    settings = load_settings(config)
+    async with running(settings) as ports:
+        _log.info("listening", name=settings.gateway.name, ports=dict(ports))
         if ready_file is not None:
             write_ready_file(ready_file, ports)
         await until_stopped()
@@ -50,6 +54,9 @@ def run(job: Coroutine[Any, Any, None]) -> int:
         sys.stderr.write(f"{error}\n")
         return USAGE
     except OSError as error:
-        sys.stderr.write(f"{error}; is a port or folder of the settings taken or missing?\n")
+        told = error.strerror or str(error)
+        if error.filename is not None:
+            told += f": {error.filename}; is it there, with room and a right to use it?"
+        sys.stderr.write(f"{told}\n")
         return FAILED
     return DONE

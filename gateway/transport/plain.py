@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time, timedelta
 from enum import Enum
+from functools import cache
 from math import isfinite
 from pathlib import PurePath
-from typing import TypeAlias
+from typing import Any, TypeAlias, cast
 
 Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | None"
 
@@ -28,11 +29,19 @@ MAX_DEPTH = 32
 # JSON readers keep integers exactly up to 2^53 (RFC 8259 section 6).
 MAX_EXACT_INTEGER = 2**53
 
+_RULED = (
+    *(Enum, int, float, str, bytes, bytearray, memoryview, date, time, timedelta),
+    *(PurePath, BaseException, Mapping, AbstractSet, Sequence),
+)
+
 
 def to_plain(value: object, *, depth: int = 0) -> Plain:
     """The value as None, bool, int, float, str, list or dict, whatever it is."""
     if depth > MAX_DEPTH:
         return f"({type(value).__name__}, nested too deep to show)"
+    if (names := _names_of(cast(Hashable, type(value)))) is not None:
+        shown = {name: to_plain(getattr(value, name), depth=depth + 1) for name in names}
+        return {"kind": type(value).__name__, **shown}
     match value:
         case None | bool():
             return value
@@ -61,10 +70,15 @@ def to_plain(value: object, *, depth: int = 0) -> Plain:
             return [to_plain(item, depth=depth + 1) for item in sorted(value, key=str)]
         case Sequence():
             return [to_plain(item, depth=depth + 1) for item in value]
-    if is_dataclass(value) and not isinstance(value, type):
-        shown = {field.name: getattr(value, field.name) for field in fields(value)}
-        return {"kind": type(value).__name__, **_public(shown, depth)}
     return {"kind": type(value).__name__}
+
+
+@cache
+def _names_of(kind: Any) -> tuple[str, ...] | None:
+    """The public fields of a dataclass that is nothing which has a rule of its own."""
+    if not is_dataclass(kind) or issubclass(kind, _RULED):
+        return None
+    return tuple(field.name for field in fields(kind) if not field.name.startswith("_"))
 
 
 def _bytes(value: bytes) -> Plain:

@@ -44,19 +44,18 @@ from gateway.domain import (
     refuse,
 )
 from gateway.peers import Peer
-from gateway.transport.bodies import IncomingBody, OutgoingBody, cut_short
+from gateway.transport.bodies import IncomingBody, OutgoingBody
 from gateway.transport.failures import network_failures
 from gateway.transport.packed import unpacked
 from gateway.transport.record import Keeper, Record
 from gateway.transport.soap_delivery import SoapDelivery
-from gateway.transport.spool import SpooledContent, TooLarge
-from gateway.transport.tap import PartRecorder
+from gateway.transport.soap_documents import Received, documents_of, receive
+from gateway.transport.spool import TooLarge
 from gateway.wire.message import Message, PartRecord
 from gateway.wire.problems import DecodeError, EncodeError
 from gateway.wire.signatures import Signer
 from gateway.wire.soap import xca_images, xca_query, xca_retrieve, xcpd
 from gateway.wire.soap.contract import Endpoint, Operation, operation_of
-from gateway.wire.soap.document_set import RetrievedPart
 from gateway.wire.soap.envelope import (
     ANONYMOUS,
     Envelope,
@@ -235,70 +234,22 @@ class SoapClient:
                         answer.envelope.body, default_home=self._peer.community
                     )
                 )
-                contents = await self._contents(answer, record)
-                documents, issues = self._documents(refs, outcome, contents)
+                named = {part.cid for part in outcome.items}
+                received = await self._received(answer, record, named)
+                documents, issues = documents_of(refs, outcome, received)
                 record.answered(noun=Outcome(documents, issues), issues=issues)
             return Outcome(documents, issues)
 
-    async def _contents(self, answer: _Answer, record: Record) -> dict[str, SpooledContent]:
-        contents: dict[str, SpooledContent] = {}
-        recorders: dict[str, PartRecorder] = {}
+    async def _received(self, answer: _Answer, record: Record, named: set[str]) -> Received:
         try:
-            async for chunk in answer.incoming.attachments():
-                if chunk.cid not in contents:
-                    contents[chunk.cid] = SpooledContent(self._limits.document_bytes)
-                    recorders[chunk.cid] = record.part(chunk.headers)
-                contents[chunk.cid].write(chunk.data)
-                recorders[chunk.cid].update(chunk.data)
-                if chunk.last and not chunk.whole:
-                    raise cut_short(chunk.cid)
-                if chunk.last:
-                    recorders[chunk.cid].done()
+            return await receive(
+                answer.incoming, record, named, document_bytes=self._limits.document_bytes
+            )
         except TooLarge as error:
             text = f"{self._peer.name} sent a document larger than we take: {error}"
             raise PeerMisbehaved(Refusal.PEER_MISBEHAVED, text) from None
         except DecodeError as error:
             raise self._unreadable(error) from error
-        return contents
-
-    def _documents(
-        self,
-        refs: Sequence[DocumentRef],
-        outcome: Outcome[RetrievedPart],
-        contents: dict[str, SpooledContent],
-    ) -> tuple[tuple[Document, ...], tuple[Issue, ...]]:
-        documents: list[Document] = []
-        issues = list(outcome.issues)
-        for part in outcome.items:
-            subject = str(part.ref.document)
-            if part.cid and part.cid not in contents:
-                text = f"the answer names part {part.cid}, which it does not have"
-                issues.append(Issue(refusal=Refusal.PEER_MISBEHAVED, text=text, subject=subject))
-            elif part.cid:
-                content = contents[part.cid]
-                documents.append(
-                    Document(
-                        ref=part.ref,
-                        mime_type=part.mime_type,
-                        content=content,
-                        sha1=content.sha1,
-                    )
-                )
-            else:
-                documents.append(Document.of_bytes(part.ref, part.mime_type, part.data))
-        answered = {document.ref.document for document in documents} | {
-            issue.subject for issue in issues
-        }
-        issues.extend(
-            Issue(
-                refusal=Refusal.UNKNOWN_DOCUMENT,
-                text="the peer neither sent the document nor said why",
-                subject=str(ref.document),
-            )
-            for ref in refs
-            if ref.document not in answered and not outcome.errors
-        )
-        return tuple(documents), tuple(issues)
 
     async def retrieve_images(
         self, request: ImageRequest, wish: DeliveryWish, context: CallContext

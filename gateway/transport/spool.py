@@ -7,11 +7,14 @@ with it.
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import tempfile
 import threading
 from collections.abc import AsyncIterator
 from typing import IO
+
+from gateway.domain.refusals import InternalFault, NotNow, Refusal
 
 SPOOL_BYTES = 1024 * 1024
 CHUNK_BYTES = 512 * 1024
@@ -49,12 +52,17 @@ class SpooledContent:
         return self._sha1.hexdigest()
 
     def write(self, data: bytes) -> None:
-        """Take more bytes; `TooLarge` beyond the limit."""
+        """Take more bytes; `TooLarge` beyond the limit, an `ExchangeError` where the disk fails."""
         self._size += len(data)
         if self._size > self._limit:
             raise TooLarge(f"over {self._limit} bytes")
         self._sha1.update(data)
-        self._file.write(data)
+        try:
+            self._file.write(data)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise NotNow(Refusal.STORE_FULL, "the disk for what arrives is full") from error
+            raise InternalFault(Refusal.INTERNAL, "what arrives cannot be kept") from error
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The bytes in order."""

@@ -19,8 +19,8 @@ from gateway.wire.problems import DecodeError, EncodeError
 
 # A handful of MIME headers; Content-IDs of live peers reach 200 bytes.
 MAX_HEADER_BYTES: Final = 16 * 1024
-# A study of 10,000 instances is the largest we expect in one answer.
-MAX_PARTS: Final = 20_000
+# The root, and twice the 10,000 instances of the largest study we expect in one answer.
+MAX_PARTS: Final = 20_001
 # Text for readers without MIME; more is no multipart body.
 MAX_PREAMBLE_BYTES: Final = 64 * 1024
 # RFC 2046 allows 70; some senders go further.

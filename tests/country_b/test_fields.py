@@ -135,3 +135,16 @@ def test_body_that_is_no_json_is_refused(data: bytes) -> None:
 def test_empty_body_is_an_empty_object() -> None:
     """No body means no fields."""
     assert parse_body(b" \n") == {}
+
+
+@pytest.mark.parametrize("last", ["9999-12-31", "0001-01-01T00:00:00+14:00"])
+def test_a_time_beyond_what_a_date_holds_is_a_problem_of_its_field(last: str) -> None:
+    """Of the asker's, not of ours."""
+    form = Form({"from": "0001-01-01T00:00:00+00:00", "to": last, "at": last})
+
+    form.period("from", "to")
+    form.moment("at")
+
+    with pytest.raises(BadInput) as caught:
+        form.close()
+    assert "to" in caught.value.problems

@@ -15,7 +15,7 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.multival import MultiValue
-from pydicom.pixels import pixel_array
+from pydicom.pixels.utils import pixel_array
 
 # The attributes that say who, where and by whom.
 _NAMING = """

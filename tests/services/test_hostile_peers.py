@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -27,6 +28,7 @@ from gateway.domain import (
 )
 from gateway.peers import PeerBook
 from gateway.pki import TrustDomain
+from gateway.transport import soap_documents
 from gateway.transport.app import Listener, new_application, serving
 from gateway.transport.bodies import OutgoingBody
 from gateway.transport.compose import client_of, keeper_of, session_of, tls_server
@@ -272,6 +274,45 @@ async def test_an_answer_larger_than_we_take_is_refused(
     answer = _bytes(_multipart(_retrieved("a@x"), ("a@x", PDF)), _mtom())
     async with peer_that(answer, trust_domain, tmp_path / "2", limits) as client:
         with pytest.raises(PeerMisbehaved, match="larger"):
+            await _retrieve(client)
+
+
+async def test_attachments_nobody_names_take_no_room(
+    trust_domain: TrustDomain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Named ones count together: many that fit can be more than all the room there is."""
+    monkeypatch.setattr(soap_documents, "MAX_SPOOLED_BYTES", 3000)
+    answer = _bytes(_multipart(_retrieved("a@x"), ("b@x", PDF), ("a@x", PDF)), _mtom())
+    async with peer_that(answer, trust_domain, tmp_path) as client:
+        assert await _retrieve(client) == PDF
+    answer = _bytes(_multipart(_retrieved("a@x"), ("a@x", PDF * 2)), _mtom())
+    async with peer_that(answer, trust_domain, tmp_path / "2") as client:
+        with pytest.raises(PeerMisbehaved, match="in one answer"):
+            await _retrieve(client)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+async def test_a_compressed_answer_is_unpacked_within_the_limits(
+    encoding: str, trust_domain: TrustDomain, tmp_path: Path
+) -> None:
+    """A bomb is cut off at the limit of what it unpacks to."""
+
+    def packed(body: bytes) -> Answer:
+        async def answer(request: web.Request) -> web.Response:
+            await request.read()
+            data = gzip.compress(body) if encoding == "gzip" else body
+            headers = {"Content-Type": _mtom(), "Content-Encoding": encoding}
+            return web.Response(body=data, headers=headers)
+
+        return answer
+
+    whole = packed(_multipart(_retrieved("a@x"), ("a@x", PDF)))
+    async with peer_that(whole, trust_domain, tmp_path) as client:
+        assert await _retrieve(client) == PDF
+    limits = LimitSection(answer_bytes=10_000)
+    bomb = packed(_multipart(b" " * 10**6))
+    async with peer_that(bomb, trust_domain, tmp_path / "2", limits) as client:
+        with pytest.raises(PeerMisbehaved, match="10000"):
             await _retrieve(client)
 
 

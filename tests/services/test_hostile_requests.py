@@ -377,8 +377,14 @@ async def test_a_caller_that_does_not_take_its_answer_is_given_up(
     """Or a few of them would take all the room that transcripts have."""
     size = 64 * 1024 * 1024
     piece = bytes(1024 * 1024)
+    given_up = asyncio.Event()
+
+    class Told(ScriptedDelivery):
+        async def __aexit__(self, *_how: object) -> None:
+            given_up.set()
+
     exchange = ScriptedExchange(
-        delivery=ScriptedDelivery(_announced(size), pieces={IMAGE.instance: (piece,) * 64})
+        delivery=Told(_announced(size), pieces={IMAGE.instance: (piece,) * 64})
     )
     limits = LimitSection(silence_seconds=0.2)
     async with (
@@ -391,6 +397,5 @@ async def test_a_caller_that_does_not_take_its_answer_is_given_up(
     ):
         assert response.status == 200
         async with asyncio.timeout(10):
-            while not audited(pair):
-                await asyncio.sleep(0.02)
+            await given_up.wait()
         assert kept(pair)[0]["refusal"] == Refusal.PEER_TIMEOUT

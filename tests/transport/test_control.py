@@ -189,7 +189,7 @@ async def test_seeding_is_offered_or_not(client: Client, tap: Tap, audit: AuditS
         seeded = await done.json()
 
     assert refused.status == 404
-    assert "nothing to seed" in (await refused.json())["error"]
+    assert "ncpeh seed" in (await refused.json())["error"]
     assert seeded == {"seeded": {"patients": 3}}
     assert wishes[:2] == [{"size": "tiny"}, {}]
     assert [r.status for r in (empty, full, broken, listed)] == [200, 503, 400, 400]

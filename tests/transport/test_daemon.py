@@ -32,7 +32,8 @@ async def _ends(error: Exception | None = None) -> None:
     [
         (None, DONE, ""),
         (SettingsError("a.toml: gateway.colour: not known"), USAGE, "gateway.colour"),
-        (OSError(98, "Address already in use"), FAILED, "Address already in use; is a port"),
+        (OSError(98, "Address already in use"), FAILED, "Address already in use"),
+        (OSError(13, "Permission denied", "/x"), FAILED, "Permission denied: /x; is it there"),
     ],
 )
 def test_the_exit_code_says_how_it_went(

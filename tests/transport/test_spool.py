@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 
 import pytest
 
-from gateway.domain import read_content
+from gateway.domain import ExchangeError, Refusal, read_content
 from gateway.transport import spool
 from gateway.transport.spool import SpooledContent, TooLarge
 
@@ -53,3 +54,21 @@ def test_one_byte_more_than_allowed_is_refused() -> None:
 
     with pytest.raises(TooLarge, match="over 10 bytes"):
         content.write(b"6")
+
+
+@pytest.mark.parametrize(
+    ("number", "refusal"), [(errno.ENOSPC, Refusal.STORE_FULL), (errno.EIO, Refusal.INTERNAL)]
+)
+def test_a_disk_that_fails_is_a_refusal(
+    number: int, refusal: Refusal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Full is worth trying again; broken is our fault."""
+
+    def failing(_: bytes) -> int:
+        raise OSError(number, "disk")
+
+    content = SpooledContent(100)
+    monkeypatch.setattr(content._file, "write", failing)
+    with pytest.raises(ExchangeError) as caught:
+        content.write(b"x")
+    assert caught.value.refusal is refusal

@@ -215,7 +215,7 @@ def read_identity(file: BinaryIO) -> InstanceHeader:
 
 
 def _behind_identity(tag: BaseTag, _vr: str | None, _length: int) -> bool:
-    return tag > _SERIES_INSTANCE
+    return int(tag) > int(_SERIES_INSTANCE)
 
 
 def _read(file: BinaryIO, *, whole: bool, inflated: int) -> tuple[FileDataset, BinaryIO]:

@@ -437,6 +437,10 @@ _HINTS: tuple[tuple[re.Pattern[str], Refusal], ...] = tuple(
         (r"transfer syntax", _R.UNSUPPORTED_SYNTAX),
         (r"treatment relation|\bTRC\b", _R.NO_TREATMENT_RELATION),
         (r"audience", _R.WRONG_AUDIENCE),
+        (
+            r"\blacks? .{0,40}permission|insufficient (rights|permission)",
+            _R.INSUFFICIENT_RIGHTS,
+        ),
         (r"(used before|already used|re-?used|replay)", _R.ASSERTION_REUSED),
         (r"(not (yet )?valid now|not yet valid|expired)", _R.ASSERTION_NOT_VALID_NOW),
     )
