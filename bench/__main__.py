@@ -2,6 +2,8 @@
 
     python -m bench [MODULE ...]
 
+Modules named alone are only printed.
+
 Exit code 1 when one does not hold. Bounds are on ratios measured in one run: no number of one
 machine is compared with one of another.
 """
@@ -55,10 +57,11 @@ def main() -> int:
         console.print(f"Measuring {name} …")
         rows += import_module(f"bench.{name}").rows()
         console.print(f"  {time.perf_counter() - started:.0f} s")
-    REPORT.parent.mkdir(parents=True, exist_ok=True)
-    REPORT.write_bytes(orjson.dumps(rows, option=orjson.OPT_INDENT_2))
     console.print(_table(rows))
-    console.print(f"Written to {REPORT}")
+    if wanted == list(MODULES):  # a report of some would hide what the others found
+        REPORT.parent.mkdir(parents=True, exist_ok=True)
+        REPORT.write_bytes(orjson.dumps(rows, option=orjson.OPT_INDENT_2))
+        console.print(f"Written to {REPORT}")
     return 0 if all(row["holds"] for row in rows) else 1
 
 

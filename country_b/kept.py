@@ -96,6 +96,9 @@ class Blob:
     problem: str = ""
 
 
+Inspect = Callable[[Blob], str]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptDocument:
     """A document in the store; `problem` is "" for one that may be presented.
@@ -157,16 +160,12 @@ class KeptWriter:
         self._reserve()
         await self._written()
         pieces, self._gathered, self._gathered_bytes = self._gathered, [], 0
-        loop = asyncio.get_running_loop()
-        self._writing = loop.run_in_executor(None, self._put, pieces)
+        self._writing = asyncio.get_running_loop().run_in_executor(None, self._put, pieces)
 
-    async def finish(
-        self, inspect: Callable[[Blob], str] | None = None, *, sha256: str = ""
-    ) -> Blob:
-        """Close, inspect and put in place; `inspect` runs in a thread and says what is wrong.
+    async def finish(self, inspect: Inspect | None = None, *, sha256: str = "") -> Blob:
+        """Close, inspect in a thread and put in place; what is wrong goes to the quarantine.
 
-        Something wrong goes to the quarantine; the blob says so. `sha256` is the digest of what
-        was written, for a writer that takes none itself.
+        `inspect` says what is wrong; `sha256` is told to a writer that takes none itself.
         """
         try:
             self._reserve()
@@ -216,17 +215,15 @@ class KeptWriter:
                 self._file = self._temporary.open("xb", buffering=0)
             for piece in pieces:
                 self._size += len(piece)
-                if self._sha256 is not None:
-                    self._sha256.update(piece)
-                if self._sha1 is not None:
-                    self._sha1.update(piece)
+                for digest in filter(None, (self._sha256, self._sha1)):
+                    digest.update(piece)
                 view = memoryview(piece)
                 while view:
                     view = view[self._file.write(view) :]
         except OSError as error:
             raise refusal_of(error) from error
 
-    def _complete(self, inspect: Callable[[Blob], str] | None, sha256: str) -> tuple[Blob, bool]:
+    def _complete(self, inspect: Inspect | None, sha256: str) -> tuple[Blob, bool]:
         self._put(self._gathered)
         self._gathered = []
         if self._file is not None:
@@ -292,10 +289,7 @@ class KeptStore:
         return self._quota
 
     def writer(self, *, sha1: bool = False, sha256: bool = True) -> KeptWriter:
-        """A place for one thing to come in; `sha1` when its SHA-1 will be compared.
-
-        `sha256` is False when somebody else digests the same bytes and will tell `finish`.
-        """
+        """A place for one thing to come in; `sha1` when its SHA-1 will be compared."""
         self._names += 1
         name = f"{id(self):x}-{self._names}"
         return KeptWriter(self, self._folder / "incoming" / name, sha1=sha1, sha256=sha256)
@@ -320,12 +314,9 @@ class KeptStore:
         Runs in a thread.
         """
         target = self.path_of(sha256, good=good)
+        target.parent.mkdir(exist_ok=True)
         held_already = target.exists()
-        try:
-            temporary.replace(target)
-        except FileNotFoundError:
-            target.parent.mkdir(exist_ok=True)
-            temporary.replace(target)
+        temporary.replace(target)
         return target, held_already
 
     def path_of(self, sha256: str, *, good: bool = True) -> Path:

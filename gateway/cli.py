@@ -238,16 +238,18 @@ def _writable(option: str, path: Path | None) -> None:
     """Refuse a report nobody could write before a house is built for it."""
     if path is None:
         return
-    place = next(each for each in path.absolute().parents if each.exists())
-    if path.is_dir():
-        problem = "is a folder, expected the name of a file"
-    elif not place.is_dir():
-        problem = f"cannot be made, {place} is no folder"
-    elif not os.access(path if path.exists() else place, os.W_OK):
-        problem = "cannot be written with the rights you have"
+    problem = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        problem = f"its folder cannot be made ({error.strerror})"
     else:
-        return
-    raise typer.BadParameter(f"{path} {problem}", param_hint=option)
+        if path.is_dir():
+            problem = "that is a folder, expected the name of a file"
+        elif not os.access(path if path.exists() else path.parent, os.W_OK):
+            problem = "you have no right to write there"
+    if problem:
+        raise typer.BadParameter(f"{path}: {problem}", param_hint=option)
 
 
 def _terminated(_number: int, _frame: FrameType | None) -> None:

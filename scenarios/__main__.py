@@ -129,6 +129,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except aiohttp.ClientError as error:
         sys.stderr.write(f"a country cannot be reached: {error}; does it run?\n")
         return FAILED
+    except OSError as error:
+        sys.stderr.write(f"the report cannot be written: {error}\n")
+        return FAILED
     except KeyboardInterrupt:
         return 130
 

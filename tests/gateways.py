@@ -121,6 +121,7 @@ async def pair_of(
     limits: LimitSection | None = None,
     transcripts: TranscriptSection | None = None,
     clockwork: Clockwork | None = None,
+    callers: tuple[PeerSection, ...] = (),
 ) -> AsyncIterator[Pair]:
     """Serve an Exchange as Country A, and ask it as Country B over mutual TLS."""
     clockwork = clockwork or real_clockwork()
@@ -133,6 +134,7 @@ async def pair_of(
         limits=limits,
         default_profile=profile,
         transcripts=transcripts,
+        peers=callers,
     )
     keeper_a = keeper_of(serving_settings, clockwork)
     app = new_application(new_id=clockwork.new_id, max_body_bytes=1024 * 1024, apology=apology)

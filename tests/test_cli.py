@@ -57,7 +57,7 @@ def test_every_command_has_help(arguments: list[str]) -> None:
         ["serve", "country-c", "--config", "x.toml"],
         ["serve", "country-a", "--config", "/nowhere/x.toml"],
         ["scenario", "run"],
-        ["seed"],
+        ["seed", "--config", "/nowhere/x.toml"],
         ["seed", "--dicom", "/nowhere"],
         ["demo", "--seed", "minus"],
         ["demo", "--size", "huge"],
@@ -97,6 +97,7 @@ def test_certificates_are_made_once(tmp_path: Path) -> None:
 
     assert [first.exit_code, second.exit_code, third.exit_code] == [0, 1, 0]
     assert "--force" in second.output
+    assert "CN=XB tls-client," in first.output
     assert (tmp_path / "xa" / "seal.key").stat().st_mode & 0o777 == 0o600
 
 
@@ -112,6 +113,36 @@ def test_settings_are_shown_or_refused(tmp_path: Path) -> None:
     assert json.loads(shown.output)["gateway"]["community"] == "2.999.1"
     assert refused.exit_code == 2
     assert "gateway.colour" in refused.output
+
+
+@pytest.mark.parametrize("country", ["a", "b"])
+def test_the_settings_of_the_countries_work_as_they_stand(country: str, tmp_path: Path) -> None:
+    """After `certs init certs` beside their folder; before it, what is not there is named."""
+    config = tmp_path / f"country_{country}" / "settings.toml"
+    config.parent.mkdir()
+    shipped = Path(__file__).parents[1] / f"country_{country}" / "settings.toml"
+    config.write_bytes(shipped.read_bytes())
+
+    before = RUN.invoke(app, ["check", "--config", str(config)])
+    made = RUN.invoke(app, ["certs", "init", str(tmp_path / "certs")])
+    after = RUN.invoke(app, ["check", "--config", str(config)])
+
+    assert (before.exit_code, after.exit_code) == (1, 0)
+    assert "tls.trust: there is no file" in before.output
+    callers = [line.partition(": ")[2] for line in made.output.splitlines() if "calls as" in line]
+    for peer in json.loads(after.output)["peers"]:
+        assert set(peer["tls_subjects"]) <= set(callers)
+
+
+def test_check_refuses_a_profile_nobody_knows(tmp_path: Path) -> None:
+    """As the service would."""
+    path = tmp_path / "a.toml"
+    path.write_text('[gateway]\ncommunity = "2.999.1"\ndefault_profile = "odd"\n')
+
+    result = RUN.invoke(app, ["check", "--config", str(path)])
+
+    assert result.exit_code == 2
+    assert "odd" in result.output
 
 
 def test_house_that_does_not_stand_is_code_one(
@@ -142,6 +173,56 @@ def test_exit_code_is_that_of_the_stories(
     result = RUN.invoke(app, ["demo", "--out", str(tmp_path)])
 
     assert result.exit_code == code
+
+
+@pytest.mark.parametrize("option", ["--json", "--html"])
+@pytest.mark.parametrize("place", ["", "taken/report"])
+def test_report_that_cannot_be_written_is_code_two_before_anything_starts(
+    tmp_path: Path, option: str, place: str
+) -> None:
+    """A folder in its place, or a file where its folder should be."""
+    (tmp_path / "taken").touch()
+    wish = ["scenario", "run", "uc1_versions", "--out", str(tmp_path / "out")]
+
+    result = RUN.invoke(app, [*wish, option, str(tmp_path / place)])
+
+    assert result.exit_code == 2
+    assert option in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_termination_stops_the_countries(tmp_path: Path) -> None:
+    """SIGTERM, as a CI server sends it, unwinds: the house is left, and the code says why."""
+    code = (
+        "import os, signal, gateway.cli as cli, gateway.house as house\n"
+        "house.House._build = lambda self: os.kill(os.getpid(), signal.SIGTERM)\n"
+        "house.House.__init__ = lambda self, plan, say: setattr(self, '_stack', stack)\n"
+        "from contextlib import ExitStack\n"
+        "stack = ExitStack()\n"
+        "stack.callback(print, 'stopped')\n"
+        f"cli.app(['demo', '--out', {str(tmp_path)!r}])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout.strip()) == (143, "stopped")
+
+
+def test_seed_needs_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made-up patients alone are what a partner's first message is answered from."""
+    commands: list[list[str]] = []
+    monkeypatch.setattr("gateway.cli.run_module", lambda command: commands.append(command) or 0)
+    config = tmp_path / "a.toml"
+    config.touch()
+
+    assert RUN.invoke(app, ["seed", "--config", str(config)]).exit_code == 0
+    assert [word for word in commands[0] if word == "--dicom"] == []
+
+
+def test_version_is_shown() -> None:
+    """For a report of what went wrong."""
+    result = RUN.invoke(app, ["--version"])
+
+    assert (result.exit_code, result.output.count(".")) == (0, 2)
 
 
 def _bare(self: house.House, plan: house.HousePlan, say: house.Say) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import SettingsError, load_settings
+from gateway.config import SettingsError, load_settings, missing_files
 
 
 def _write(folder: Path, text: str) -> Path:
@@ -69,3 +69,32 @@ def test_the_environment_overrides_the_file(
     monkeypatch.setenv("NCPEH_LISTEN__PORT", "8443")
     settings = load_settings(_write(tmp_path, '[gateway]\ncommunity = "2.999.1"\n'))
     assert settings.listen.port == 8443
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("gateway = 3", "gateway"),
+        ('[gateway]\ncommunity = "2.999.1"\nstate = 3', "gateway.state"),
+        ("[seal]\npinned = [3]", "seal.pinned"),
+        ("peers = 3", "peers"),
+        ("[listen]\nport = 65536", "listen.port"),
+        ('[[peers]]\nurl = "htps://a.example/x"', "peers.0.url"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_named_by_its_key(tmp_path: Path, text: str, key: str) -> None:
+    """Whatever stands there."""
+    with pytest.raises(SettingsError, match=rf"[ ;]{key.replace('.', '[.]')}"):
+        load_settings(_write(tmp_path, text + "\n"))
+
+
+def test_files_that_are_not_there_are_listed(tmp_path: Path) -> None:
+    """By their keys, with the command that makes them; those that are there are not."""
+    (tmp_path / "here.pem").touch()
+    text = '[gateway]\ncommunity = "2.999.1"\n[tls]\ntrust = "here.pem"\ncrl = "../gone.pem"\n'
+    settings = load_settings(_write(tmp_path, text + '[seal]\npinned = ["a.pem"]\n'))
+
+    lines = list(missing_files(settings))
+
+    assert [line.partition(":")[0] for line in lines] == ["tls.crl", "seal.pinned"]
+    assert str(tmp_path.parent / "gone.pem") in lines[0]

@@ -76,3 +76,19 @@ def test_a_caller_is_known_by_its_certificate_and_a_stranger_is_served_by_defaul
     assert third is not None
     assert third.name == "peer 3"
     assert book.community(CommunityId("2.999.9")) is None
+
+
+@pytest.mark.parametrize("key", ["community", "tls_subjects"])
+def test_two_peers_that_cannot_be_told_apart_are_refused(key: str) -> None:
+    """One would be asked, or believed to call, in place of the other."""
+    alike: dict[str, dict[str, object]] = {
+        "community": {"url": "https://a.example/x"},
+        "tls_subjects": {"tls_subjects": ("CN=b",)},
+    }
+    sections = [
+        PeerSection.model_validate({"name": name, "community": community, **alike[key]})
+        for name, community in (("b", "2.999.2"), ("c", "2.999.2"))
+    ]
+
+    with pytest.raises(SettingsError, match=key):
+        PeerBook.of_sections(sections, "ihe")

@@ -18,7 +18,7 @@ from enum import Enum
 from functools import cache
 from math import isfinite
 from pathlib import PurePath
-from typing import Any, TypeAlias, cast
+from typing import TypeAlias, cast
 
 Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | None"
 
@@ -74,9 +74,9 @@ def to_plain(value: object, *, depth: int = 0) -> Plain:
 
 
 @cache
-def _names_of(kind: Any) -> tuple[str, ...] | None:
+def _names_of(kind: type) -> tuple[str, ...] | None:
     """The public fields of a dataclass that is nothing which has a rule of its own."""
-    if not is_dataclass(kind) or issubclass(kind, _RULED):
+    if issubclass(kind, _RULED) or not is_dataclass(kind):
         return None
     return tuple(field.name for field in fields(kind) if not field.name.startswith("_"))
 

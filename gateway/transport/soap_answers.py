@@ -6,6 +6,7 @@ whole transaction are encoded by `refusal_of`. Nothing here knows HTTP.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -45,6 +46,9 @@ from gateway.wire.soap.refusals import ErrorStyle
 from gateway.wire.xml import Element
 
 _log = structlog.get_logger("gateway")
+
+# A peer chooses these names: enough of them to see what it wanted, no more.
+MAX_LOGGED_NAMES, MAX_LOGGED_NAME = 20, 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +187,8 @@ class Answerer:
         decoded = xca_query.decode_request(asked.body, answering=self._community)
         if decoded.ignored:
             # ebRS 3.0 6.3.2.1: a parameter the query does not define is ignored, not refused.
-            _log.info("query.parameters-ignored", names=list(decoded.ignored))
+            names = [name[:MAX_LOGGED_NAME] for name in decoded.ignored[:MAX_LOGGED_NAMES]]
+            _log.info("query.parameters-ignored", names=names)
         exchange = self._exchange(asked.peer)
         query = decoded.query
         patients = (query.patient,) if isinstance(query, DocumentQuery) else asked.patients
@@ -250,7 +255,9 @@ class Answerer:
 
     async def _deliver(self, asked: Asked, transaction: Transaction) -> SoapAnswer:
         across = transaction is Transaction.IMAGES
-        decoded = xca_images.decode_request(
+        # A request may name thousands of instances: it is read beside other callers.
+        decoded = await asyncio.to_thread(
+            xca_images.decode_request,
             asked.body,
             home_required=across and asked.peer.profile.home_required,
             default_home=self._community,

@@ -64,8 +64,8 @@ from gateway.wire.soap.envelope import (
     simple_content_type,
     write_envelope,
 )
+from gateway.wire.soap.foreign_codes import refusal_of_fault
 from gateway.wire.soap.mtom import mtom_content_type
-from gateway.wire.soap.refusals import refusal_of_fault
 from gateway.wire.soap.security import attach_context
 
 # Reads large enough that a gigabyte is not thousands of wake-ups.

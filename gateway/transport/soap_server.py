@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from aiohttp import web
 from aiohttp.web_request import BaseRequest
@@ -20,6 +21,7 @@ from aiohttp.web_request import BaseRequest
 from gateway.config import LimitSection
 from gateway.domain import (
     BadRequest,
+    CallContext,
     Caller,
     CommunityId,
     ExchangeError,
@@ -56,6 +58,8 @@ from gateway.wire.soap.refusals import ErrorStyle, security_fault
 from gateway.wire.soap.security import read_context
 from gateway.wire.trust import TrustStore
 
+# Reading more than this takes long enough for other callers to notice: it is done beside them.
+LARGE_ROOT_BYTES = 256 * 1024
 FAULT_CONTENT_TYPE = "application/soap+xml; charset=UTF-8"
 
 
@@ -196,6 +200,7 @@ class SoapServer:
                 now=now,
             )
         call.record.context = accepted.context
+        self._same_community(call.peer, accepted.context)
         asked = Asked(
             body=envelope.body, context=accepted.context, peer=call.peer, tell=call.understood
         )
@@ -203,6 +208,14 @@ class SoapServer:
         call.record.about(patients=answer.patients)
         call.record.answered(noun=answer.answered, issues=answer.issues)
         return answer
+
+    def _same_community(self, peer: Peer, context: CallContext) -> None:
+        """A gateway speaks for its own community; an imaging source serves gateways' callers."""
+        if self._endpoint is not Endpoint.RESPONDING_GATEWAY or peer.community is None:
+            return
+        if context.asking != peer.community:
+            text = f"the assertion names community {context.asking}, its sender is {peer.community}"
+            raise NotAllowed(Refusal.ATTRIBUTES_INVALID, text)
 
     async def _read(self, call: _Call) -> Envelope:
         """The envelope, with XOP includes put back before anything is judged."""
@@ -231,9 +244,11 @@ class SoapServer:
                     body=root,
                 )
             )
-        envelope = read_envelope(
-            root, encoding=incoming.charset, max_bytes=self._limits.request_bytes
+        read = partial(
+            read_envelope, root, encoding=incoming.charset, max_bytes=self._limits.request_bytes
         )
+        large = len(root) > LARGE_ROOT_BYTES
+        envelope = await asyncio.to_thread(read) if large else read()
         if parts:
             inline_includes(envelope.root, parts)
         call.envelope = envelope

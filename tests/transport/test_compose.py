@@ -112,3 +112,20 @@ def test_what_is_demanded_of_assertions_is_as_the_peer_entry_says(
     assert policy.relation is relation
     assert policy.allow_sha1 is sha1
     assert policy.audiences == (peer.profile.audience,)
+
+
+def test_files_that_do_not_belong_together_are_named(settings: Settings, tmp_path: Path) -> None:
+    """The key of another, or something that is no certificate: by the settings that name them."""
+    junk = tmp_path / "junk.pem"
+    junk.write_text("junk")
+    seal, tls = settings.seal, settings.tls
+    with pytest.raises(SettingsError, match=r"seal\.key"):
+        signer_of(seal.model_copy(update={"key": tls.client_key}))
+    with pytest.raises(SettingsError, match=r"seal\.certificate"):
+        signer_of(seal.model_copy(update={"certificate": junk}))
+    with pytest.raises(SettingsError, match=r"junk\.pem"):
+        tls_server(tls.model_copy(update={"trust": junk}))
+    with pytest.raises(SettingsError, match=r"tls\.crl: there is no file"):
+        tls_server(tls.model_copy(update={"crl": tmp_path / "none.pem"}))
+    with pytest.raises(SettingsError, match=r"seal\.crl: there is no file"):
+        trust_of(seal.model_copy(update={"crl": tmp_path / "none.pem"}))

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 import structlog
 
+from gateway.config import PeerSection
 from gateway.domain import (
     Document,
     ExchangeError,
@@ -21,7 +22,7 @@ from gateway.pki import TrustDomain
 from gateway.wire.soap import xca_retrieve
 from gateway.wire.soap.contract import Endpoint
 from gateway.wire.xml import parse_xml
-from tests.builders import make_entry, make_query
+from tests.builders import COUNTRY_B, make_entry, make_query
 from tests.exchanges import ScriptedExchange
 from tests.gateways import Pair, pair_of
 from tests.requests import RETRIEVE, audited, context_for, enveloped, find_request, kept, post
@@ -136,3 +137,18 @@ async def test_an_answer_that_breaks_half_way_is_cut(
 
         assert kept(pair)[0]["outcome"] == "refused"
         assert 'EventOutcomeIndicator="0"' not in audited(pair)[0]
+
+
+async def test_a_known_peer_speaks_for_its_own_community_alone(
+    trust_domain: TrustDomain, tmp_path: Path
+) -> None:
+    """Whose TLS certificate it is and what the assertion says must agree."""
+    subject = trust_domain.leaves["xb", "tls-client"].certificate.subject.rfc4514_string()
+    for community, refused in ((COUNTRY_B, False), ("2.999.77", True)):
+        exchange = ScriptedExchange()
+        peer = PeerSection(name="B", community=community, tls_subjects=(subject,))
+        folder = tmp_path / community
+        async with pair_of(exchange, trust_domain, folder, callers=(peer,)) as pair:
+            answer = await post(pair, find_request(pair))
+        assert (answer.fault is not None) is refused
+        assert bool(exchange.asked) is not refused

@@ -21,12 +21,8 @@ from gateway.domain import (
     Transaction,
     refuse,
 )
-from gateway.wire.soap.refusals import (
-    ErrorStyle,
-    refusal_of_code,
-    registry_error_code,
-    registry_severity,
-)
+from gateway.wire.soap.foreign_codes import refusal_of_code
+from gateway.wire.soap.refusals import ErrorStyle, registry_error_code, registry_severity
 from gateway.wire.xml import RS, Element, escape_attr, legal_text
 
 T = TypeVar("T")

@@ -22,6 +22,7 @@ from gateway.domain import (
     refuse,
 )
 from gateway.wire.problems import DecodeError
+from gateway.wire.soap.foreign_codes import is_specific, refusal_of_code
 from gateway.wire.soap.hl7v3 import (
     attribute,
     child,
@@ -39,7 +40,6 @@ from gateway.wire.soap.hl7v3 import (
     read_telecom,
     tag,
 )
-from gateway.wire.soap.refusals import is_specific, refusal_of_code
 from gateway.wire.soap.xcpd_wrapper import ACKNOWLEDGEMENT, RESPONSE, WANTED_TRAITS
 from gateway.wire.xml import Element, name_of, path_of, quoted, text_of
 

@@ -7,15 +7,13 @@ import pytest
 from gateway.domain import NotAllowed, Refusal, Severity, Transaction
 from gateway.domain.refusals import KIND_OF
 from gateway.wire.soap.envelope import Fault, FaultCode
+from gateway.wire.soap.foreign_codes import is_specific, refusal_of_code, refusal_of_fault
 from gateway.wire.soap.refusals import (
     REASON_EHDSI,
     REASON_IHE,
     TRAITS_IHE,
     ErrorStyle,
     ReasonPlace,
-    is_specific,
-    refusal_of_code,
-    refusal_of_fault,
     registry_error_code,
     registry_severity,
     security_fault,
