@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import shutil
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import aiohttp
 
@@ -82,13 +84,18 @@ def write_files(evidence: Sequence[Evidence], json: Path | None, html: Path | No
     if place is None:
         return
     place.parent.mkdir(parents=True, exist_ok=True)
-    files = write_report(place.parent, evidence, generated=datetime.now(UTC))
-    for made, wanted in ((files.json, json), (files.html, html)):
-        if wanted is not None and wanted != made:
-            wanted.parent.mkdir(parents=True, exist_ok=True)
-            made.replace(wanted)
-        if wanted is not None:
-            say(f"report: {wanted}")
+    # Aside first: a report of another run may lie there under a name that was not asked for.
+    with TemporaryDirectory(prefix=".report-", dir=place.parent) as aside:
+        files = write_report(Path(aside), evidence, generated=datetime.now(UTC))
+        messages = place.parent / "messages"
+        messages.mkdir(exist_ok=True)
+        for message in (Path(aside) / "messages").iterdir():
+            message.replace(messages / message.name)
+        for made, wanted in ((files.json, json), (files.html, html)):
+            if wanted is not None:
+                wanted.parent.mkdir(parents=True, exist_ok=True)
+                shutil.move(made, wanted)
+                say(f"report: {wanted}")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -198,6 +198,8 @@ UNTESTED: Mapping[str, str] = {
 # Modules tested by a file that bears another name: module → that file.
 TESTED_BY: Mapping[str, str] = {
     "gateway.transport.transcripts": "tests/transport/test_tap.py",
+    # Reading a code and writing it are proved against each other.
+    "gateway.wire.soap.foreign_codes": "tests/wire/soap/test_refusals.py",
     # Lists and exit codes, as `ncpeh scenario` relays them from a process of its own.
     "scenarios.__main__": "tests/test_cli.py",
 }

@@ -145,3 +145,12 @@ async def test_a_list_is_read_back_as_it_was(store: SessionStore) -> None:
 
     assert await store.listing("visit") == listing
     assert await store.listing("other") is None
+
+
+def test_the_words_say_what_was_wanted_and_how_to_do_what_comes_first() -> None:
+    """Reading a list is no action; presenting has no route of its name."""
+    assert str(OutOfOrder(State.CONFIRMED, Action.LIST, "show the list")).startswith(
+        "cannot show the list yet: 'list' must come first"
+    )
+    assert "to GET a document or an image" in str(OutOfOrder(State.RETRIEVED, Action.USE))
+    assert "open a new one" in str(OutOfOrder(State.CLOSED, Action.LIST))

@@ -131,9 +131,11 @@ async def test_real_studies_cross_with_their_pixels_and_without_their_names(
 
 @pytest.mark.interop
 async def test_every_sample_crosses_with_its_pixels_and_without_its_names(
-    tmp_path: Path, trust_domain: TrustDomain
+    tmp_path: Path, trust_domain: TrustDomain, request: pytest.FixtureRequest
 ) -> None:
-    """All the files there are."""
+    """All the files there are; make test looks at a few of every kind."""
+    if not request.config.getoption("--no-skips"):
+        pytest.skip("the sweep over all sample files is part of make interop")
     await _cross([study_b(tmp_path / "b"), shared(SAMPLES)], tmp_path, trust_domain)
 
 

@@ -273,7 +273,7 @@ async def _list(client: SoapClient) -> list[bytes]:
 
 async def _documents(client: SoapClient) -> list[bytes]:
     outcome = await client.retrieve_documents((make_entry().ref,), context_for("ihe"))
-    assert outcome.issues == ()
+    assert outcome.errors == ()
     return [await read_content(document.content, 10_000) for document in outcome.items]
 
 

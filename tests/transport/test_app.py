@@ -17,6 +17,7 @@ from aiohttp import web
 from gateway.domain import NotNow, Refusal
 from gateway.transport.app import (
     Listener,
+    names_of,
     new_application,
     serving,
     until_stopped,
@@ -114,12 +115,18 @@ async def test_a_port_that_is_taken_releases_those_before_it() -> None:
         taken.listen()
         first = _listener("one")
 
-        with pytest.raises(OSError, match=r"in use"):
+        with pytest.raises(OSError, match=r"two port cannot be \d+ of 127\.0\.0\.1: .* in use"):
             async with serving(first, _listener("two", taken.getsockname()[1])):
                 raise AssertionError("it serves")
 
     assert first.app.frozen
     assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
+
+
+def test_a_port_has_names_of_its_own_on_loopback_alone() -> None:
+    """On another address its names are the operator's affair."""
+    assert names_of("127.0.0.1") == frozenset({"127.0.0.1", "localhost", "::1"})
+    assert names_of("0.0.0.0") is None
 
 
 def test_the_ready_file_appears_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -168,10 +168,14 @@ def _find(security: Element | None, policy: AssertionPolicy) -> dict[Kind, Eleme
             found[kind] = element
     # Recognised, not needed, and therefore not believed either.
     found.pop(Kind.NOK, None)
+    plain = False
     if Kind.HCP in found or policy.relation is TreatmentRelation.TRC:
-        found.pop(Kind.XUA, None)
+        plain = found.pop(Kind.XUA, None) is not None
     if Kind.HCP not in found and Kind.XUA not in found:
-        raise NotAllowed(Refusal.NO_ASSERTION, "no assertion says who asks")
+        text = "no assertion says who asks"
+        if plain:
+            text += ": found a plain XUA one, expected a health professional's (hcp) of this peer"
+        raise NotAllowed(Refusal.NO_ASSERTION, text)
     return found
 
 

@@ -299,6 +299,7 @@ def test_an_unknown_code_is_the_peers_misbehaviour(code: str) -> None:
         ("XDSRepositoryError", "disk failure", R.BACK_END_DOWN),
         ("LocalPolicyRestrictionError", "The patient did not consent.", R.NO_CONSENT),
         ("LocalPolicyRestrictionError", "PRD-016 is missing", R.INSUFFICIENT_RIGHTS),
+        ("AnswerNotAvailable", "the assertion lacks the permissions X", R.INSUFFICIENT_RIGHTS),
         ("ERROR_HPI_GENERIC", "The assertion expired at noon.", R.ASSERTION_NOT_VALID_NOW),
         ("ERROR_HPI_GENERIC", "The audience is another.", R.WRONG_AUDIENCE),
         ("ERROR_HPI_AUTHENTICATION_NOT_RECEIVED", "no TRC assertion", R.NO_TREATMENT_RELATION),

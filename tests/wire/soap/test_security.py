@@ -753,3 +753,14 @@ def test_country_and_audience_can_be_named(domain: TrustDomain, signer: Signer) 
 
     assert context.issuer == "urn:idp:XC:countryB"
     assert refused(security, domain) is Refusal.WRONG_AUDIENCE
+
+
+def test_a_plain_xua_assertion_where_a_professionals_is_wanted_is_named(
+    domain: TrustDomain, signer: Signer
+) -> None:
+    """Two peers of different profiles learn from the words which of them to change."""
+    xua = mint_xua(TRC, signer, assertion_id="_x1", now=NOON, country="XB")
+
+    with pytest.raises(NotAllowed, match="plain XUA") as caught:
+        read(envelope(xua), domain.trust_store)
+    assert caught.value.refusal is Refusal.NO_ASSERTION
