@@ -11,6 +11,7 @@ measured on fresh processes that have served a few images before.
 from __future__ import annotations
 
 import argparse
+import shutil
 from statistics import median
 from typing import Any
 
@@ -114,11 +115,14 @@ def rows(instances: int = INSTANCES, rounds: int = ROUNDS) -> list[dict[str, Any
     """The measurements: name, what, value, baseline, bound, holds."""
     prepare(PLACE)
     fresh_trust(PLACE)
-    return [
-        *measure_throughput(instances, rounds),
-        *measure_memory(instances),
-        *measure_memory(2 * instances),
-    ]
+    try:
+        return [
+            *measure_throughput(instances, rounds),
+            *measure_memory(instances),
+            *measure_memory(2 * instances),
+        ]
+    finally:
+        shutil.rmtree(PLACE / "kept", ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -8,11 +8,13 @@ nobody asked for (XCA-I, RAD TF-3 4.75; objects without pixels may always go as 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Generator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from country_a.image_files import CHUNK_BYTES, opened, pieces
 from country_a.national.ports import Pacs, StoredInstance
 from gateway.domain import (
     EXPLICIT_LITTLE_ENDIAN,
@@ -29,11 +31,6 @@ from gateway.domain import (
 )
 from gateway.wire.dicom.instances import can_decode, to_explicit_little_endian
 from gateway.wire.problems import DecodeError
-
-CHUNK_BYTES = 1024 * 1024  # a slice of a CT is one chunk
-# Each lot is handed over from a thread, which costs as much as encrypting 100 KiB. Two lots are
-# in memory at a time. What is decoded is not gathered: decoding takes far longer.
-LOT_BYTES = 4 * CHUNK_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,58 +85,34 @@ class FolderDelivery:
         """Nothing is held between chunks that is not released by leaving `chunks`."""
 
     async def chunks(self) -> AsyncIterator[ImageChunk]:
-        """The instances' DICOM files, one after the other; one lot of them is read ahead."""
-        loop, lots = asyncio.get_running_loop(), self._lots()
-        ahead = loop.run_in_executor(None, next, lots, None)
-        try:
-            while True:
-                await asyncio.wait([ahead])
-                lot = ahead.result()
-                if lot is None:
-                    return
-                ahead = loop.run_in_executor(None, next, lots, None)
-                for chunk in lot:
-                    yield chunk
-        finally:
-            # Its thread may still be at it: a generator cannot be closed while it runs.
-            await asyncio.wait([ahead])
-            ahead.exception()
-            lots.close()
-
-    def _lots(self) -> Generator[list[ImageChunk], None, None]:
-        """The chunks as they are read or decoded, several at a time. To be run in threads."""
-        lot: list[ImageChunk] = []
-        size = 0
-        try:
+        """The instances' DICOM files, one after the other."""
+        stored = [item.stored.path for item in self._items if item.as_stored]
+        async with aclosing(opened(stored)) as files:
             for item in self._items:
-                for chunk in self._stored(item) if item.as_stored else self._decoded(item):
-                    lot.append(chunk)
-                    size += len(chunk.data)
-                    if size >= LOT_BYTES or not item.as_stored:
-                        yield lot
-                        lot, size = [], 0
-        except NotNow:
-            yield lot  # what was read before one that is broken is whole
-            raise
-        yield lot
+                source = self._stored(item, files) if item.as_stored else self._decoded(item)
+                async with aclosing(source) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
 
-    def _stored(self, item: _Item) -> Iterator[ImageChunk]:
-        uid, left = item.stored.ref.instance, item.stored.size_bytes
+    async def _stored(
+        self, item: _Item, files: AsyncIterator[int]
+    ) -> AsyncGenerator[ImageChunk, None]:
+        uid, size = item.stored.ref.instance, item.stored.size_bytes
+        sent = 0
         try:
-            with item.stored.path.open("rb", buffering=0) as file:
-                while left:
-                    data = file.read(min(CHUNK_BYTES, left))
-                    left -= len(data)
-                    if not data:
-                        raise self._broken(item, "its file is shorter than it was")
-                    yield ImageChunk(uid, data, not left)
+            async with aclosing(pieces(await anext(files), size)) as read:
+                async for data in read:
+                    sent += len(data)
+                    yield ImageChunk(uid, data, sent == size)
         except OSError as error:
             raise self._broken(item, "its file cannot be read") from error
+        if sent < size:
+            raise self._broken(item, "its file is shorter than it was")
 
-    def _decoded(self, item: _Item) -> Iterator[ImageChunk]:
+    async def _decoded(self, item: _Item) -> AsyncGenerator[ImageChunk, None]:
         uid = item.stored.ref.instance
         try:
-            data = to_explicit_little_endian(item.stored.path)
+            data = await asyncio.to_thread(to_explicit_little_endian, item.stored.path)
         except (OSError, DecodeError) as error:
             raise self._broken(item, "its pixels cannot be decoded") from error
         view = memoryview(data)

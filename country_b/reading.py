@@ -20,6 +20,7 @@ from gateway.domain import (
     Uid,
     refuse,
 )
+from gateway.wire.dicom.identity import IdentityReader
 from gateway.wire.problems import DecodeError
 
 
@@ -51,6 +52,9 @@ class Reading(Protocol):
 class DicomReading:
     """DICOM as it is on the wire (MADO key object selections, Part 10 files)."""
 
+    def __init__(self) -> None:
+        self._identity = IdentityReader()
+
     def manifest(self, data: bytes) -> Outcome[ImagingManifest]:
         """See `Reading`."""
         from gateway.wire.dicom.kos_read import decode_manifest
@@ -75,11 +79,9 @@ class DicomReading:
 
     def instance(self, path: Path) -> ReceivedInstance:
         """See `Reading`."""
-        from gateway.wire.dicom.dataset import read_identity
-
         try:
             with path.open("rb") as file:
-                header = read_identity(file)
+                header = self._identity.read(file)
         except DecodeError as error:
             raise refuse(Refusal.INTEGRITY_FAILED, f"an image cannot be read: {error}") from error
         if header.study is None or header.series is None or header.instance is None:

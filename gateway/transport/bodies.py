@@ -198,42 +198,41 @@ class OutgoingPart:
 
 
 class OutgoingBody:
-    """An MTOM body to send: the root part, then attachments as they come."""
+    """An MTOM body to send: the root part, attachments as they come, and `tail` that ends it."""
 
     def __init__(self, root: bytes, *, boundary: str, root_id: str) -> None:
         self._boundary = boundary
         self._head = part_head(boundary, root_headers(root_id), first=True) + root
-        self._tail = closing(boundary)
+        self.tail = closing(boundary)
 
     def _part_head(self, cid: str, mime_type: str, size: int | None) -> bytes:
         return part_head(self._boundary, attachment_headers(cid, mime_type, size))
 
     def alone(self) -> bytes:
         """The body with the root part alone, as a request has it."""
-        return self._head + self._tail
+        return self._head + self.tail
 
     def documents_length(self, parts: Sequence[OutgoingPart]) -> int:
         """How many bytes the body with these documents has."""
-        length = len(self._head) + len(self._tail)
+        length = len(self._head) + len(self.tail)
         for part in parts:
             size = part.content.size_bytes
             length += len(self._part_head(part.cid, part.mime_type, size)) + size
         return length
 
     async def documents(self, parts: Sequence[OutgoingPart]) -> AsyncIterator[bytes]:
-        """The body with documents as attachments."""
+        """The body with documents as attachments, but for its `tail`."""
         yield self._head
         for part in parts:
             yield self._part_head(part.cid, part.mime_type, part.content.size_bytes)
             async for chunk in part.content.chunks():
                 yield chunk
-        yield self._tail
 
     def images_length(
         self, announced: Sequence[AnnouncedInstance], cids: Mapping[str, str]
     ) -> int | None:
         """How many bytes the body with these instances has; None if a size is unknown."""
-        length = len(self._head) + len(self._tail)
+        length = len(self._head) + len(self.tail)
         for instance in announced:
             if instance.size_bytes is None:
                 return None
@@ -247,7 +246,7 @@ class OutgoingBody:
         chunks: AsyncIterator[ImageChunk],
         cids: Mapping[str, str],
     ) -> AsyncIterator[bytes]:
-        """The body with a delivery's instances as attachments, in the order they come."""
+        """The body with a delivery's instances in the order they come, but for its `tail`."""
         sizes = {item.ref.instance: item.size_bytes for item in announced}
         yield self._head
         open_instance = ""
@@ -255,13 +254,12 @@ class OutgoingBody:
             if chunk.instance != open_instance:
                 open_instance = chunk.instance
                 head = self._part_head(cids[chunk.instance], DICOM, sizes[chunk.instance])
-                # A write of its own, with its TLS record, costs more than copying the piece.
-                yield head + chunk.data
+                yield head
+                yield chunk.data
             elif chunk.data:
                 yield chunk.data
             if chunk.last:
                 open_instance = ""
-        yield self._tail
 
 
 DICOM = "application/dicom"

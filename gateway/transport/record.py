@@ -203,13 +203,21 @@ class Record:
         self._transcript.answer(message)
 
     def part(
-        self, headers: tuple[tuple[str, str], ...], *, stored: str = "", sha256: str = ""
+        self,
+        headers: tuple[tuple[str, str], ...],
+        *,
+        stored: str = "",
+        sha256: str = "",
+        digest: bool = True,
     ) -> PartRecorder:
         """A recorder for an attachment of the answer as it passes.
 
-        `stored` says where its bytes lie anyway, `sha256` its digest if it is known already.
+        `stored` says where its bytes lie anyway, `sha256` its digest if it is known already;
+        without `digest` somebody else takes it and tells it at the end.
         """
-        return self._transcript.part(Role.ANSWER, headers, stored=stored, sha256=sha256)
+        return self._transcript.part(
+            Role.ANSWER, headers, stored=stored, sha256=sha256, digest=digest
+        )
 
     def refused(self, error: ExchangeError) -> None:
         """The exchange was refused, or broke off."""

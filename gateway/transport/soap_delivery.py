@@ -22,6 +22,7 @@ from gateway.domain import (
     Uid,
 )
 from gateway.transport.bodies import IncomingBody, cut_short
+from gateway.transport.digests import DigestBeside
 from gateway.transport.record import Record
 from gateway.transport.tap import PartRecorder
 from gateway.wire.problems import DecodeError
@@ -105,6 +106,7 @@ class SoapDelivery:
             yield ImageChunk(instance, data, True)
         pending = set(self._by_cid)
         recorder: PartRecorder | None = None
+        digest = DigestBeside()
         try:
             async for part in self._incoming.attachments():
                 named = self._by_cid.get(part.cid)
@@ -113,12 +115,15 @@ class SoapDelivery:
                 if part.last and not part.whole:
                     raise cut_short(part.cid)
                 if recorder is None:
-                    recorder = self._record.part(part.headers, stored=str(named))
+                    recorder = self._record.part(part.headers, stored=str(named), digest=False)
+                    digest = DigestBeside()
                 recorder.update(part.data)
+                await digest.update(part.data)
                 sha256 = ""
                 if part.last:
                     pending.discard(part.cid)
-                    sha256 = recorder.done().sha256
+                    sha256 = await digest.hexdigest()
+                    recorder.done(sha256=sha256)
                     recorder = None
                 yield ImageChunk(named, part.data, part.last, sha256)
         except DecodeError as error:

@@ -337,12 +337,12 @@ class SoapServer:
                 chunks = outgoing.images(
                     delivery.announced, recorded_images(delivery, call.record), answer.cids
                 )
-                return await self._stream(call, headers, root, length, chunks)
+                return await self._stream(call, headers, root, length, chunks, outgoing.tail)
         if not answer.documents:
             return await self._complete(call, 200, headers, root, outgoing.alone())
         length = outgoing.documents_length(answer.documents)
         chunks = outgoing.documents(recorded_documents(answer.documents, call.record))
-        return await self._stream(call, headers, root, length, chunks)
+        return await self._stream(call, headers, root, length, chunks, outgoing.tail)
 
     async def _complete(
         self, call: _Call, status: int, headers: Mapping[str, str], root: bytes, body: bytes
@@ -360,6 +360,7 @@ class SoapServer:
         root: bytes,
         length: int | None,
         chunks: AsyncIterator[bytes],
+        tail: bytes,
     ) -> web.StreamResponse:
         """Send an answer as its bytes come; a source that breaks cuts the connection."""
         response = web.StreamResponse(status=200, headers=headers)
@@ -368,14 +369,11 @@ class SoapServer:
         call.record.sent_answer(_message(response, headers, root))
         try:
             await response.prepare(call.request)
-            held = b""
             async for chunk in chunks:
-                if held:
-                    await self._write(response, held)
-                held = chunk
+                await self._write(response, chunk)
             # What cannot be audited is not sent whole: its end is held back until it is.
             call.record.finish(None)
-            await self._write(response, held)
+            await self._write(response, tail)
             await response.write_eof()
         except ConnectionError as error:
             gone = NotNow(Refusal.PEER_UNREACHABLE, "the caller went away before the end")

@@ -239,18 +239,22 @@ class Transcript:
         self._message(Role.ANSWER, message)
 
     def part(
-        self, role: Role | str, headers: Headers, *, stored: str = "", sha256: str = ""
-    ) -> PartRecorder:
+        self, role: Role | str, headers: Headers, *, stored: str = "", sha256: str = "",
+        digest: bool = True,
+    ) -> PartRecorder:  # fmt: skip
         """A recorder for an attachment that streams through.
 
         `stored` refers to where its bytes lie anyway: then they are not kept here. A `sha256`
-        known beforehand spares computing it.
+        known beforehand spares computing it; without `digest` it is told at the end.
         """
         role = Role(role)
         self._parts[role] += 1
         number = self._parts[role]
-        self._tell("part", of=role, number=number, headers=_redacted(headers))
-        recorder = PartRecorder(self, role, number, tuple(headers), stored=stored, sha256=sha256)
+        if not stored:  # else its end tells everything, and its bytes are safe elsewhere
+            self._tell("part", of=role, number=number, headers=_redacted(headers))
+        recorder = PartRecorder(
+            self, role, number, tuple(headers), stored=stored, sha256=sha256, digest=digest
+        )
         self._open_parts[id(recorder)] = recorder
         return recorder
 
@@ -299,8 +303,8 @@ class Transcript:
                 status=self._status if status is None else status,
                 refusal=refusal or "",
                 text=text,
-                request_bytes=_or(request_bytes, self._sizes[Role.REQUEST]),
-                answer_bytes=_or(answer_bytes, self._sizes[Role.ANSWER]),
+                request_bytes=self._sizes[Role.REQUEST] if request_bytes is None else request_bytes,
+                answer_bytes=self._sizes[Role.ANSWER] if answer_bytes is None else answer_bytes,
             )
         finally:
             self._closed = True
@@ -389,7 +393,7 @@ class PartRecorder:
 
     def __init__(
         self, transcript: Transcript, role: Role, number: int, headers: tuple[tuple[str, str], ...],
-        *, stored: str, sha256: str,
+        *, stored: str, sha256: str, digest: bool,
     ) -> None:  # fmt: skip
         self._transcript = transcript
         self._role = role
@@ -397,7 +401,7 @@ class PartRecorder:
         self._headers = headers
         self._stored = stored
         self._sha256 = sha256
-        self._digest = None if sha256 else hashlib.sha256()
+        self._digest = None if sha256 or not digest else hashlib.sha256()
         self._size = 0
         self._name = f"{role}-{number:04d}.part"
         self._why = ""
@@ -427,8 +431,9 @@ class PartRecorder:
             else:
                 self._drop_file()
 
-    def done(self, *, stored: str = "") -> PartRecord:
+    def done(self, *, stored: str = "", sha256: str = "") -> PartRecord:
         """The attachment passed whole; what is to be told of it in a `Message`."""
+        self._sha256 = sha256 or self._sha256
         return self._end(stored or self._stored, complete=True)
 
     def cut_off(self) -> PartRecord:
@@ -491,7 +496,3 @@ def _redacted(headers: Headers) -> list[list[str]]:
 def _status_of(start_line: str) -> int | None:
     words = start_line.split(" ", 2)
     return int(words[1]) if len(words) > 1 and words[1].isdecimal() else None
-
-
-def _or(value: int | None, default: int) -> int:
-    return default if value is None else value

@@ -233,7 +233,7 @@ async def test_a_body_with_documents_is_as_long_as_it_says(sizes: tuple[int, ...
         for n, size in enumerate(sizes)
     ]
 
-    sent = await _all(outgoing().documents(parts))
+    sent = await _all(outgoing().documents(parts)) + outgoing().tail
 
     assert len(sent) == outgoing().documents_length(parts)
     assert await read(incoming(sent)) == (
@@ -265,7 +265,7 @@ async def test_a_body_with_images_is_as_long_as_it_says() -> None:
     listed = [announced(uid, sum(map(len, data))) for uid, data in pieces.items()]
     cids = {uid: f"image-{uid}@x" for uid in pieces}
 
-    sent = await _all(outgoing().images(listed, _chunks(pieces), cids))
+    sent = await _all(outgoing().images(listed, _chunks(pieces), cids)) + outgoing().tail
 
     assert len(sent) == outgoing().images_length(listed, cids)
     expected = {cids[uid]: b"".join(data) for uid, data in pieces.items()}

@@ -70,8 +70,8 @@ class Answer:
     def content(self) -> Answer:
         return self
 
-    async def iter_any(self) -> AsyncIterator[bytes]:
-        yield self.body
+    async def iter_chunks(self) -> AsyncIterator[tuple[bytes, bool]]:
+        yield self.body, True
 
     def at_eof(self) -> bool:
         return True
