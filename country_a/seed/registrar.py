@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from gateway.wire.cda.report import encode_report
-
 from country_a.entries import StudyFacts, entry_id, manifest_entry, report_entry
 from country_a.manifests import build_manifest
 from country_a.national.ports import NationalSystems
@@ -32,6 +30,7 @@ from gateway.domain import (
     Uid,
 )
 from gateway.domain.codes import FORMAT_PDF, FORMAT_PDF_IN_CDA
+from gateway.wire.cda.report import encode_report
 from gateway.wire.dicom.kos_write import encode_manifest
 
 PDF = "application/pdf"
