@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from itertools import count
 from pathlib import Path
 
@@ -83,8 +82,6 @@ def test_a_hang_is_interrupted_and_found(monkeypatch: pytest.MonkeyPatch) -> Non
 
     target = Target("hanging", lambda: CORPUS, hang)
 
-    started = time.process_time()
     report = fuzz.judge(target, b"")
 
     assert report.startswith("hang")
-    assert time.process_time() - started < 2.0

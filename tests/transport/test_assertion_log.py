@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from datetime import datetime, timedelta
 from pathlib import Path
-from time import perf_counter
 
 import pytest
 
@@ -180,14 +179,3 @@ def test_the_file_names_nobody(tmp_path: Path) -> None:
     kept = (tmp_path / "log").read_bytes()
 
     assert not any(word in kept for word in (b"_secret-id", b"hcp-77", OURS.encode()))
-
-
-def test_noting_a_use_costs_little(tmp_path: Path) -> None:
-    """Far less than checking the signature of the assertion."""
-    log = AssertionLog(tmp_path / "log")
-
-    start = perf_counter()
-    for number in range(1000):
-        use(log, f"_{number}")
-
-    assert (perf_counter() - start) / 1000 < 0.005
