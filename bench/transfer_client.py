@@ -24,6 +24,7 @@ import aiohttp
 from bench.places import IDENTITY, call_context, settings_b
 from bench.transfer_files import REPOSITORY, bytes_of, manifest_of
 from country_b.app import CLOCKWORK
+from country_b.blobs import BlobStore
 from country_b.database import create_tables, database_url, make_engine
 from country_b.image_intake import ImageIntake, ImageSelection, JobState
 from country_b.initiator import Community, Initiator
@@ -166,7 +167,7 @@ async def _store(state: Path) -> AsyncIterator[KeptStore]:
     engine = make_engine(database_url(state))
     try:
         await create_tables(engine)
-        kept = KeptStore(engine, state, now=CLOCKWORK.now)
+        kept = KeptStore(engine, BlobStore(state))
         await kept.open()
         yield kept
     finally:

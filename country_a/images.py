@@ -84,6 +84,9 @@ class FolderDelivery:
     ) -> None:
         """Nothing is held between chunks that is not released by leaving `chunks`."""
 
+    def hashed(self, instance: Uid, sha256: str) -> None:
+        """Nothing: the store knows the digests of what it holds."""
+
     async def chunks(self) -> AsyncIterator[ImageChunk]:
         """The instances' DICOM files, one after the other."""
         stored = [item.stored.path for item in self._items if item.as_stored]
@@ -185,3 +188,7 @@ class WithIssues:
     def chunks(self) -> AsyncIterator[ImageChunk]:
         """The chunks of the inner delivery."""
         return self._inner.chunks()
+
+    def hashed(self, instance: Uid, sha256: str) -> None:
+        """Passed on to the inner delivery."""
+        self._inner.hashed(instance, sha256)

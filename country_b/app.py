@@ -15,11 +15,12 @@ from uuid import uuid4
 from aiohttp import web
 
 from country_b.answers import make_refusals
+from country_b.blobs import DEFAULT_QUOTA_BYTES, BlobStore
 from country_b.database import create_tables, database_url, make_engine
 from country_b.image_api import ImageApi
 from country_b.image_jobs import ImageJobs
 from country_b.initiator import Community, Initiator
-from country_b.kept import DEFAULT_QUOTA_BYTES, KeptStore
+from country_b.kept import KeptStore
 from country_b.portal_api import MAX_REQUEST_BYTES, PortalApi
 from country_b.portal_routes import Portal
 from country_b.reading import DicomReading, Reading
@@ -63,7 +64,7 @@ def build_app(
     state.mkdir(parents=True, exist_ok=True)
     engine = make_engine(database_url(state))
     sessions = SessionStore(engine, now)
-    kept = KeptStore(engine, state, now=now, quota_bytes=kept_quota_bytes)
+    kept = KeptStore(engine, BlobStore(state, quota_bytes=kept_quota_bytes))
     jobs = ImageJobs(engine)
     initiator = Initiator(
         own=own, exchanges=exchanges, communities=known, kept=kept, reading=reads, now=now

@@ -19,9 +19,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from country_b.initiator import Initiator, wrong_patient
-from country_b.kept import Blob, KeptInstance, KeptStore, KeptWriter
-from country_b.reading import Reading, ReceivedInstance
+from country_b.image_shelf import ImageShelf, Shelved
+from country_b.initiator import Initiator
+from country_b.kept import KeptInstance, KeptStore
+from country_b.reading import Reading
 from country_b.session import Session
 from gateway.domain import (
     DeliveryWish,
@@ -280,7 +281,7 @@ class ImageIntake:
                         Refusal.PEER_MISBEHAVED,
                         f"a key-image note is larger than {MAX_NOTE_BYTES} bytes",
                     )
-                path = self._kept.path_of(held.sha256)
+                path = self._kept.blobs.path_of(held.sha256)
                 notes.append(self._reading.note(await asyncio.to_thread(path.read_bytes)))
             except ExchangeError as error:
                 self._odd(error, str(uid))
@@ -308,73 +309,41 @@ class ImageIntake:
                 self.progress.issue(issue)
         announced = {item.ref.instance: item.size_bytes for item in delivery.announced}
         expected = set(asked)
-        writer: KeptWriter | None = None
         current: Uid | None = None
-        # One image is hashed and checked in a thread while the next one is coming in.
-        checking: asyncio.Task[None] | None = None
-        try:
+        progress = self.progress
+
+        def shelved(image: Shelved) -> None:
+            delivery.hashed(image.ref.instance, image.blob.sha256)
+            self._shelved(image)
+
+        async with ImageShelf(self._kept.blobs, self._reading, self._patient, shelved) as shelf:
             async for chunk in delivery.chunks():
                 if chunk.instance != current:
                     current = chunk.instance
-                    if writer is not None:
-                        await writer.discard()
-                        writer = None
+                    shelf.abandon()
                     if current in expected:
-                        writer = self._kept.writer(sha256=chunk.sha256 is None)
+                        expected.discard(current)
+                        shelf.begin(asked[current], announced.get(current))
                     else:
-                        self.progress.issue(_unasked(current))
-                if writer is not None:
-                    await writer.write(chunk.data)
-                    self.progress.bytes += len(chunk.data)
-                    self.progress.seconds = time.perf_counter() - self._started
+                        progress.issue(_unasked(current))
+                if shelf.is_open:
+                    await shelf.write(chunk.data)
+                    progress.bytes += len(chunk.data)
+                    progress.seconds = time.perf_counter() - self._started
                 if chunk.last:
                     current = None
-                if chunk.last and writer is not None:
-                    if checking is not None:
-                        await asyncio.shield(checking)
-                    done, writer = writer, None
-                    expected.discard(chunk.instance)
-                    checking = asyncio.get_running_loop().create_task(
-                        self._take_in(
-                            done,
-                            asked[chunk.instance],
-                            announced.get(chunk.instance),
-                            chunk.sha256 or "",
-                        )
-                    )
-            if checking is not None:
-                await asyncio.shield(checking)
-        finally:
-            if checking is not None:
-                await asyncio.wait([checking])  # whole images stay, whatever ended the transfer
-                checking.exception()
-            if writer is not None:
-                await writer.discard()
+                    if shelf.is_open:
+                        shelf.end()
+                if len(self._lot) >= INDEX_LOT:
+                    await self._flush()
+            await shelf.settle()
 
-    async def _take_in(
-        self, writer: KeptWriter, asked: InstanceRef, announced_bytes: int | None, sha256: str
-    ) -> None:
-        received: list[ReceivedInstance] = []
-
-        def inspect(blob: Blob) -> str:
-            if announced_bytes is not None and announced_bytes != blob.size_bytes:
-                return f"{blob.size_bytes} bytes came, {announced_bytes} were announced"
-            try:
-                header = self._reading.instance(blob.path)
-            except ExchangeError as error:
-                return error.text
-            received.append(header)
-            if header.ref != asked:
-                return "the image is not the one that was asked for"
-            if wrong_patient(self._patient, header.patient):
-                return "the image is of another patient"
-            return ""
-
-        blob = await writer.finish(inspect, sha256=sha256)
-        syntax = received[0].transfer_syntax if received else None
+    def _shelved(self, shelved: Shelved) -> None:
+        """Count an image that is in its place, and remember it for the index."""
+        blob, syntax = shelved.blob, shelved.syntax
         self._lot.append(
             KeptInstance(
-                ref=asked,
+                ref=shelved.ref,
                 transfer_syntax=str(syntax or ""),
                 sha256=blob.sha256,
                 size_bytes=blob.size_bytes,
@@ -382,23 +351,22 @@ class ImageIntake:
                 problem=blob.problem,
             )
         )
-        name = str(asked.instance)
+        name = str(shelved.ref.instance)
         if blob.problem:
             issue = Issue(refusal=Refusal.INTEGRITY_FAILED, text=blob.problem, subject=name)
             if name in self.progress.missing:
                 self.progress.missing[name] = issue
             else:
                 self.progress.issue(issue)
-        elif self.progress.missing.pop(name, None) is not None:
+            return
+        if self.progress.missing.pop(name, None) is not None:
             self.progress.received += 1
-            if self.progress.first_image_seconds is None and not self._is_note(asked.instance):
+            if self.progress.first_image_seconds is None and not self._is_note(name):
                 self.progress.first_image_seconds = time.perf_counter() - self._started
-        if syntax is not None and syntax not in self._wish.syntaxes and not blob.problem:
+        if syntax is not None and syntax not in self._wish.syntaxes:
             self.progress.issue(_other_syntax(name, syntax))
-        if len(self._lot) >= INDEX_LOT:
-            await self._flush()
 
-    def _is_note(self, uid: Uid) -> bool:
+    def _is_note(self, uid: str) -> bool:
         return any(
             instance.uid == uid and instance.sop_class == KEY_OBJECT_SOP_CLASS
             for series in self._manifest.series

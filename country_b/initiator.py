@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from country_b.kept import Blob, KeptDocument, KeptStore
+from country_b.blobs import Blob
+from country_b.kept import KeptDocument, KeptStore
 from country_b.reading import Reading
 from country_b.session import Listing, Session
 from gateway.domain import (
@@ -250,7 +251,7 @@ class Initiator:
     ) -> RetrievedDocument:
         manifest: list[Outcome[ImagingManifest]] = []
         is_manifest = document_class(entry) is DocumentClass.MANIFEST
-        writer = self._kept.writer(sha1=True)
+        writer = self._kept.blobs.writer(sha1=True)
         try:
             async for piece in document.content.chunks():
                 await writer.write(piece)
@@ -313,7 +314,7 @@ class Initiator:
 
     async def manifest(self, kept: KeptDocument) -> ImagingManifest:
         """The manifest of a document that was kept as good, read again."""
-        path = self._kept.path_of(kept.sha256)
+        path = self._kept.blobs.path_of(kept.sha256)
         # Reading one of ten thousand instances takes a second, in which nobody else should wait.
         outcome = await asyncio.to_thread(lambda: self._reading.manifest(path.read_bytes()))
         return outcome.items[0]

@@ -1,9 +1,4 @@
-"""What was retrieved and is kept here: files named by their content, and an index in SQL.
-
-Bytes are written beside their place and moved into it when whole, so that a file in `kept/` is
-never half of one. What failed a check lies in `quarantine/` and is never handed out as good.
-Every byte counts against a quota; a full store is refused in words (`STORE_FULL`), as is a full
-disk. Memory per writer is bounded by `PIECE_BYTES`, twice.
+"""What was retrieved and is kept here: whose it is, in SQL, and the files themselves (`blobs`).
 
 Guideline, table 1: storage of what was retrieved follows the law of Country B; the retention
 note of a visit is written on everything it kept.
@@ -11,14 +6,10 @@ note of a visit is written on everything it kept.
 
 from __future__ import annotations
 
-import asyncio
-import errno
-import hashlib
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -36,23 +27,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from country_b.blobs import BlobStore
 from country_b.database import METADATA
-from gateway.domain import (
-    DocumentId,
-    DocumentRef,
-    ExchangeError,
-    InstanceRef,
-    Refusal,
-    Uid,
-    refuse,
-)
+from gateway.domain import DocumentId, DocumentRef, InstanceRef, Uid
 from gateway.domain.ids import CommunityId, Oid
-
-# One hop to a thread costs some 50 µs; a piece of 1 MiB makes that nothing beside the writing.
-PIECE_BYTES = 1024 * 1024
-DEFAULT_QUOTA_BYTES = 8 * 1024 * 1024 * 1024
-
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 KEPT_DOCUMENTS = Table(
     "kept_documents",
@@ -86,20 +64,6 @@ KEPT_INSTANCES = Table(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Blob:
-    """Bytes that came in whole: digests in lower-case hex, size, and what is wrong with them."""
-
-    sha256: str
-    sha1: str
-    size_bytes: int
-    path: Path
-    problem: str = ""
-
-
-Inspect = Callable[[Blob], str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class KeptDocument:
     """A document in the store; `problem` is "" for one that may be presented.
 
@@ -129,199 +93,16 @@ class KeptInstance:
     retention: str = ""
 
 
-def refusal_of(error: OSError) -> ExchangeError:
-    """What a failed write means: no room, or a disk that does not work."""
-    if error.errno in _NO_ROOM:
-        return refuse(Refusal.STORE_FULL, "the disk of this gateway is full; make room and retry")
-    return refuse(Refusal.BACK_END_DOWN, "the store of this gateway cannot be written")
-
-
-class KeptWriter:
-    """Takes in the bytes of one thing. End it with `finish` or `discard`, exactly once."""
-
-    def __init__(self, store: KeptStore, temporary: Path, *, sha1: bool, sha256: bool) -> None:
-        self._store = store
-        self._temporary = temporary
-        self._file: BinaryIO | None = None
-        self._sha256 = hashlib.sha256() if sha256 else None
-        self._sha1 = hashlib.sha1(usedforsecurity=False) if sha1 else None
-        self._size = 0
-        self._reserved = 0
-        self._gathered: list[bytes] = []
-        self._gathered_bytes = 0
-        self._writing: asyncio.Future[None] | None = None
-
-    async def write(self, data: bytes) -> None:
-        """Take in a piece; waits only while the piece before is still being written."""
-        self._gathered.append(data)
-        self._gathered_bytes += len(data)
-        if self._gathered_bytes < PIECE_BYTES:
-            return
-        self._reserve()
-        await self._written()
-        pieces, self._gathered, self._gathered_bytes = self._gathered, [], 0
-        self._writing = asyncio.get_running_loop().run_in_executor(None, self._put, pieces)
-
-    async def finish(self, inspect: Inspect | None = None, *, sha256: str = "") -> Blob:
-        """Close, inspect in a thread and put in place; what is wrong goes to the quarantine.
-
-        `inspect` says what is wrong; `sha256` is told to a writer that takes none itself.
-        """
-        try:
-            self._reserve()
-            await self._written()
-        except BaseException:
-            await self.discard()
-            raise
-        loop = asyncio.get_running_loop()
-        completing = loop.run_in_executor(None, self._complete, inspect, sha256)
-        try:
-            blob, held_already = await asyncio.shield(completing)
-        except BaseException:
-            await asyncio.wait([completing])  # the thread must be done with the file
-            if completing.exception() is not None:
-                await self.discard()
-            raise
-        if held_already:
-            self._store.release(self._reserved)
-        self._reserved = 0
-        return blob
-
-    async def discard(self) -> None:
-        """Forget what came in. Does nothing after `finish` has succeeded."""
-        if self._writing is not None:
-            await asyncio.wait([self._writing])
-            self._writing.exception()
-            self._writing = None
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-        self._temporary.unlink(missing_ok=True)
-        self._store.release(self._reserved)
-        self._reserved = 0
-
-    def _reserve(self) -> None:
-        self._store.reserve(self._gathered_bytes)
-        self._reserved += self._gathered_bytes
-
-    async def _written(self) -> None:
-        if self._writing is not None:
-            writing, self._writing = self._writing, None
-            await writing
-
-    def _put(self, pieces: Sequence[bytes]) -> None:
-        try:
-            if self._file is None:
-                self._file = self._temporary.open("xb", buffering=0)
-            for piece in pieces:
-                self._size += len(piece)
-                for digest in filter(None, (self._sha256, self._sha1)):
-                    digest.update(piece)
-                view = memoryview(piece)
-                while view:
-                    view = view[self._file.write(view) :]
-        except OSError as error:
-            raise refusal_of(error) from error
-
-    def _complete(self, inspect: Inspect | None, sha256: str) -> tuple[Blob, bool]:
-        self._put(self._gathered)
-        self._gathered = []
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-        blob = Blob(
-            sha256=self._sha256.hexdigest() if self._sha256 else sha256,
-            sha1=self._sha1.hexdigest() if self._sha1 else "",
-            size_bytes=self._size,
-            path=self._temporary,
-        )
-        problem = inspect(blob) if inspect else ""
-        try:
-            path, held = self._store.place(self._temporary, blob.sha256, good=not problem)
-        except OSError as error:
-            raise refusal_of(error) from error
-        return replace(blob, path=path, problem=problem), held
-
-
 class KeptStore:
-    """The folder and its index. `open` it before use."""
+    """The index, and `blobs`, the files it is about. `open` it before use."""
 
-    def __init__(
-        self,
-        engine: AsyncEngine,
-        folder: Path,
-        *,
-        now: Callable[[], datetime],
-        quota_bytes: int = DEFAULT_QUOTA_BYTES,
-    ) -> None:
+    def __init__(self, engine: AsyncEngine, blobs: BlobStore) -> None:
         self._engine = engine
-        self._folder = folder
-        self._now = now
-        self._quota = quota_bytes
-        self._used = 0
-        self._names = 0
+        self.blobs = blobs
 
     async def open(self) -> None:
-        """Make the folders, drop what was half written, and count what is there."""
-
-        def prepare() -> int:
-            for name in ("kept", "quarantine", "incoming"):
-                (self._folder / name).mkdir(parents=True, exist_ok=True)
-            for left in (self._folder / "incoming").iterdir():
-                left.unlink(missing_ok=True)
-            return sum(
-                file.stat().st_size
-                for name in ("kept", "quarantine")
-                for file in (self._folder / name).rglob("*")
-                if file.is_file()
-            )
-
-        self._used = await asyncio.to_thread(prepare)
-
-    @property
-    def used_bytes(self) -> int:
-        """How much of the quota is taken, what is coming in included."""
-        return self._used
-
-    @property
-    def quota_bytes(self) -> int:
-        """How much may be kept."""
-        return self._quota
-
-    def writer(self, *, sha1: bool = False, sha256: bool = True) -> KeptWriter:
-        """A place for one thing to come in; `sha1` when its SHA-1 will be compared."""
-        self._names += 1
-        name = f"{id(self):x}-{self._names}"
-        return KeptWriter(self, self._folder / "incoming" / name, sha1=sha1, sha256=sha256)
-
-    def reserve(self, size: int) -> None:
-        """Take room for bytes that came in; `STORE_FULL` if there is none."""
-        if self._used + size > self._quota:
-            raise refuse(
-                Refusal.STORE_FULL,
-                f"the store of this gateway is full ({self._quota} bytes); close visits that "
-                "need not be kept, or raise portal.kept_quota_bytes",
-            )
-        self._used += size
-
-    def release(self, size: int) -> None:
-        """Give room back."""
-        self._used -= size
-
-    def place(self, temporary: Path, sha256: str, *, good: bool) -> tuple[Path, bool]:
-        """Move a whole file to the place its content names; True if it was there before.
-
-        Runs in a thread.
-        """
-        target = self.path_of(sha256, good=good)
-        target.parent.mkdir(exist_ok=True)
-        held_already = target.exists()
-        temporary.replace(target)
-        return target, held_already
-
-    def path_of(self, sha256: str, *, good: bool = True) -> Path:
-        """Where content lies."""
-        return self._folder / ("kept" if good else "quarantine") / sha256[:2] / sha256
+        """Make the files ready; the index is made with the database."""
+        await self.blobs.open()
 
     async def add_documents(self, session: str, documents: Sequence[KeptDocument]) -> None:
         """Enter documents in the index; one retrieved again takes the place of the first."""
@@ -437,17 +218,7 @@ class KeptStore:
             for table in (KEPT_DOCUMENTS, KEPT_INSTANCES):
                 await connection.execute(delete(table).where(table.c.session == session))
             gone = held - await _digests(connection, None)
-        self.release(await asyncio.to_thread(self._remove, gone))
-
-    def _remove(self, digests: Iterable[str]) -> int:
-        freed = 0
-        for sha256 in digests:
-            for good in (True, False):
-                path = self.path_of(sha256, good=good)
-                if path.exists():
-                    freed += path.stat().st_size
-                    path.unlink()
-        return freed
+        await self.blobs.remove(gone)
 
     async def ping(self) -> dict[str, int]:
         """How full the store is; raises if the index cannot be read."""
@@ -457,8 +228,8 @@ class KeptStore:
         return {
             "documents": int(documents or 0),
             "instances": int(instances or 0),
-            "used_bytes": self._used,
-            "quota_bytes": self._quota,
+            "used_bytes": self.blobs.used_bytes,
+            "quota_bytes": self.blobs.quota_bytes,
         }
 
 

@@ -88,7 +88,7 @@ class PortalRoutes:
         """Kept bytes, sent from their file."""
         # The type is a peer's word: it is shown in a frame of its own and never as a page of ours.
         return web.FileResponse(
-            self.portal.kept.path_of(sha256),
+            self.portal.kept.blobs.path_of(sha256),
             headers={
                 "Content-Type": mime_type if _MIME.fullmatch(mime_type) else _UNKNOWN_TYPE,
                 "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",

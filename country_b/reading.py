@@ -44,8 +44,11 @@ class Reading(Protocol):
         """The key-image note of an instance."""
         ...
 
-    def instance(self, path: Path) -> ReceivedInstance:
-        """What the header of a DICOM file says. Blocks: to be called in a thread."""
+    def instance(self, path: Path, head: bytes) -> ReceivedInstance:
+        """What the header of a DICOM file says; `head` is how it begins.
+
+        The file is opened only where that does not say enough. Blocks: to be called in a thread.
+        """
         ...
 
 
@@ -77,11 +80,13 @@ class DicomReading:
                 Refusal.PEER_MISBEHAVED, f"a key-image note cannot be read: {error}"
             ) from error
 
-    def instance(self, path: Path) -> ReceivedInstance:
+    def instance(self, path: Path, head: bytes) -> ReceivedInstance:
         """See `Reading`."""
         try:
-            with path.open("rb") as file:
-                header = self._identity.read(file)
+            header = self._identity.glance(head)
+            if header is None:
+                with path.open("rb") as file:
+                    header = self._identity.read(file)
         except DecodeError as error:
             raise refuse(Refusal.INTEGRITY_FAILED, f"an image cannot be read: {error}") from error
         if header.study is None or header.series is None or header.instance is None:

@@ -24,6 +24,7 @@ from gateway.domain import (
     Outcome,
     PatientIdentity,
     PatientTraits,
+    Uid,
 )
 
 
@@ -36,6 +37,7 @@ class ScriptedDelivery:
     pieces: dict[str, tuple[bytes, ...]] = field(default_factory=dict)
     breaks: ExchangeError | None = None
     closed: bool = False
+    digests: dict[Uid, str] = field(default_factory=dict)
 
     async def __aenter__(self) -> Self:
         return self
@@ -47,6 +49,9 @@ class ScriptedDelivery:
         trace: TracebackType | None,
     ) -> None:
         self.closed = True
+
+    def hashed(self, instance: Uid, sha256: str) -> None:
+        self.digests[instance] = sha256
 
     async def chunks(self) -> AsyncIterator[ImageChunk]:
         """The pieces of every announced instance."""

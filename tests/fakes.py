@@ -193,6 +193,7 @@ class FakeDelivery:
     pairs: Sequence[tuple[InstanceRef, Oid]]
     issues: tuple[Issue, ...]
     closed: bool = False
+    digests: dict[Uid, str] = field(default_factory=dict)
 
     @property
     def announced(self) -> tuple[AnnouncedInstance, ...]:
@@ -205,6 +206,9 @@ class FakeDelivery:
             )
             for ref, location in self.pairs
         )
+
+    def hashed(self, instance: Uid, sha256: str) -> None:
+        self.digests[instance] = sha256
 
     async def chunks(self) -> AsyncIterator[ImageChunk]:
         sent = 0
@@ -252,12 +256,10 @@ class FakeReading:
         except ValueError as error:
             raise PeerMisbehaved(Refusal.PEER_MISBEHAVED, "the note is not one") from error
 
-    def instance(self, path: Path) -> ReceivedInstance:
-        with path.open("rb") as file:
-            head = file.readline(4096)
+    def instance(self, path: Path, head: bytes) -> ReceivedInstance:
         try:
             return ReceivedInstance(
-                ref=unpack(InstanceRef, json.loads(head)),
+                ref=unpack(InstanceRef, json.loads(head.partition(b"\n")[0])),
                 transfer_syntax=EXPLICIT_LITTLE_ENDIAN,
                 patient=ManifestPatient(),
             )

@@ -79,16 +79,11 @@ class AnnouncedInstance:
 
 @dataclass(frozen=True, slots=True)
 class ImageChunk:
-    """A piece of one instance's DICOM file, in order; `last` ends the instance.
-
-    `sha256` is None where the sender takes no digest of what passes. Where it does, the last
-    chunk has that of the whole file, in lower-case hex, and the others have "".
-    """
+    """A piece of one instance's DICOM file, in order; `last` ends the instance."""
 
     instance: Uid
     data: bytes
     last: bool
-    sha256: str | None = None
 
 
 class ImageDelivery(Protocol):
@@ -111,6 +106,13 @@ class ImageDelivery(Protocol):
 
     def chunks(self) -> AsyncIterator[ImageChunk]:
         """The bytes. To be called once."""
+        ...
+
+    def hashed(self, instance: Uid, sha256: str) -> None:
+        """Whoever took an instance in whole tells its SHA-256, in lower-case hex.
+
+        A record of the delivery names it; one that is never told is recorded without.
+        """
         ...
 
     async def __aenter__(self) -> Self: ...

@@ -315,7 +315,7 @@ async def recorded_images(delivery: ImageDelivery, record: Record) -> AsyncItera
         recorder.update(chunk.data)
         yield chunk
         if chunk.last:
-            recorder.done()
+            delivery.hashed(chunk.instance, recorder.done().sha256)
             recorder = None
 
 

@@ -22,7 +22,6 @@ from gateway.domain import (
     Uid,
 )
 from gateway.transport.bodies import IncomingBody, cut_short
-from gateway.transport.digests import DigestBeside
 from gateway.transport.record import Record
 from gateway.transport.tap import PartRecorder
 from gateway.wire.problems import DecodeError
@@ -81,6 +80,8 @@ class SoapDelivery:
             for uid in asked
             if uid not in told and not general
         )
+        # Parts that have come whole, and whose digest has not been told yet.
+        self._passed: dict[Uid, PartRecorder] = {}
         self.announced = tuple(announced)
         self.issues = tuple(issues)
         self._record.answered(noun=self.announced, issues=self.issues)
@@ -98,7 +99,17 @@ class SoapDelivery:
         try:
             await self._conversation.__aexit__(None, None, None)
         finally:
-            self._record.finish(error)
+            try:
+                for instance in tuple(self._passed):
+                    self.hashed(instance, "")
+            finally:
+                self._record.finish(error)
+
+    def hashed(self, instance: Uid, sha256: str) -> None:
+        """See `ImageDelivery`: the record's part of the instance ends with it."""
+        recorder = self._passed.pop(instance, None)
+        if recorder is not None:
+            recorder.done(sha256=sha256)
 
     async def chunks(self) -> AsyncIterator[ImageChunk]:
         """The instances' DICOM files, in the order the peer sends them."""
@@ -106,7 +117,6 @@ class SoapDelivery:
             yield ImageChunk(instance, data, True)
         pending = set(self._by_cid)
         recorder: PartRecorder | None = None
-        digest = DigestBeside()
         try:
             async for part in self._incoming.attachments():
                 named = self._by_cid.get(part.cid)
@@ -116,16 +126,12 @@ class SoapDelivery:
                     raise cut_short(part.cid)
                 if recorder is None:
                     recorder = self._record.part(part.headers, stored=str(named), digest=False)
-                    digest = DigestBeside()
                 recorder.update(part.data)
-                await digest.update(part.data)
-                sha256 = ""
                 if part.last:
                     pending.discard(part.cid)
-                    sha256 = await digest.hexdigest()
-                    recorder.done(sha256=sha256)
+                    self._passed[named] = recorder
                     recorder = None
-                yield ImageChunk(named, part.data, part.last, sha256)
+                yield ImageChunk(named, part.data, part.last)
         except DecodeError as error:
             text = f"the answer of {self._peer} cannot be read: {error}"
             raise PeerMisbehaved(Refusal.PEER_MISBEHAVED, text) from error

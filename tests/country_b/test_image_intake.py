@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from country_b.blobs import BlobStore
 from country_b.database import create_tables, database_url, make_engine
 from country_b.image_intake import ImageIntake, ImageSelection, JobState
 from country_b.initiator import Community, Initiator
@@ -114,7 +115,7 @@ async def bench(tmp_path: Path, request: pytest.FixtureRequest):  # type: ignore
     notes: Mapping[str, Sequence[int]] | None = getattr(request, "param", None)
     engine = make_engine(database_url(tmp_path))
     await create_tables(engine)
-    store = KeptStore(engine, tmp_path, now=lambda: NOON)
+    store = KeptStore(engine, BlobStore(tmp_path))
     await store.open()
     manifest = make_study(notes=notes)
     yield Bench(store, FakeExchange(instances=files_of(manifest, notes)), manifest)
@@ -136,7 +137,8 @@ async def test_everything_that_comes_is_counted_and_kept(bench: Bench) -> None:
         str(ref.instance) for ref in bench.manifest.instances()
     }
     assert all(
-        bench.store.path_of(item.sha256).read_bytes() == bench.exchange.instances[item.ref.instance]
+        bench.store.blobs.path_of(item.sha256).read_bytes()
+        == bench.exchange.instances[item.ref.instance]
         for item in kept
     )
 
@@ -239,7 +241,7 @@ async def test_transfer_that_breaks_off_keeps_what_is_whole(bench: Bench) -> Non
     assert {item["refusal"] for item in view["missing"]} == {"peer-misbehaved"}
     assert view["stopped_by"]["text"] == "the answer broke off"
     assert len(await bench.store.instances("visit")) == 2
-    assert bench.store.used_bytes == 2000
+    assert bench.store.blobs.used_bytes == 2000
 
 
 async def test_asking_again_fetches_only_what_is_missing(bench: Bench) -> None:
@@ -270,7 +272,7 @@ async def test_image_that_is_another_one_is_set_aside(bench: Bench, what: str) -
     assert intake.progress.missing[str(ref.instance)].refusal is Refusal.INTEGRITY_FAILED
     assert held is not None
     assert held.problem
-    assert bench.store.path_of(held.sha256, good=False).exists()
+    assert bench.store.blobs.path_of(held.sha256, good=False).exists()
 
 
 async def test_image_that_is_no_dicom_is_set_aside(bench: Bench) -> None:
@@ -313,7 +315,7 @@ async def test_full_store_stops_the_transfer(tmp_path: Path) -> None:
     """A quota that is used up ends the job in words; what is whole stays."""
     engine = make_engine(database_url(tmp_path))
     await create_tables(engine)
-    store = KeptStore(engine, tmp_path, now=lambda: NOON, quota_bytes=3500)
+    store = KeptStore(engine, BlobStore(tmp_path, quota_bytes=3500))
     await store.open()
     manifest = make_study()
     bench = Bench(store, FakeExchange(instances=files_of(manifest)), manifest)

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from country_b.blobs import PIECE_BYTES, BlobStore, refusal_of
 from country_b.database import create_tables, database_url, make_engine
-from country_b.kept import PIECE_BYTES, KeptDocument, KeptStore, refusal_of
+from country_b.kept import KeptDocument, KeptStore
 from gateway.domain import DocumentId, DocumentRef, ExchangeError, Refusal
 from tests.fakes import COUNTRY_A, REPOSITORY
 
@@ -26,7 +27,7 @@ async def store(tmp_path: Path) -> AsyncIterator[KeptStore]:
     (tmp_path / "sql").mkdir()
     engine = make_engine(database_url(tmp_path / "sql"))
     await create_tables(engine)
-    made = KeptStore(engine, tmp_path / "store", now=lambda: NOON, quota_bytes=10 * 1024 * 1024)
+    made = KeptStore(engine, BlobStore(tmp_path / "store", quota_bytes=10 * 1024 * 1024))
     await made.open()
     yield made
     await engine.dispose()
@@ -47,7 +48,7 @@ def kept_document(sha256: str, name: str = "2.999.1") -> KeptDocument:
 async def test_bytes_lie_under_their_digest(store: KeptStore, size: int) -> None:
     """Whatever the size, what was written is found under its SHA-256, and counted."""
     data = bytes(i % 251 for i in range(size))
-    writer = store.writer(sha1=True)
+    writer = store.blobs.writer(sha1=True)
     for at in range(0, size, 100_003):
         await writer.write(data[at : at + 100_003])
 
@@ -56,47 +57,47 @@ async def test_bytes_lie_under_their_digest(store: KeptStore, size: int) -> None
     assert blob.sha256 == hashlib.sha256(data).hexdigest()
     assert blob.sha1 == hashlib.sha1(data).hexdigest()
     assert blob.size_bytes == size
-    assert store.path_of(blob.sha256).read_bytes() == data
-    assert store.used_bytes == size
+    assert store.blobs.path_of(blob.sha256).read_bytes() == data
+    assert store.blobs.used_bytes == size
 
 
 async def test_same_content_is_kept_once(store: KeptStore) -> None:
     """The same bytes a second time take no more room."""
     for _ in range(2):
-        writer = store.writer()
+        writer = store.blobs.writer()
         await writer.write(b"abc")
         await writer.finish()
 
-    assert store.used_bytes == 3
+    assert store.blobs.used_bytes == 3
 
 
 async def test_discarded_bytes_leave_nothing(store: KeptStore, tmp_path: Path) -> None:
     """What was not finished leaves no file and gives its room back."""
-    writer = store.writer()
+    writer = store.blobs.writer()
     await writer.write(bytes(2 * PIECE_BYTES))
 
     await writer.discard()
 
-    assert store.used_bytes == 0
+    assert store.blobs.used_bytes == 0
     assert [path for path in (tmp_path / "store").rglob("*") if path.is_file()] == []
 
 
 async def test_what_fails_inspection_is_in_quarantine(store: KeptStore) -> None:
     """A problem found in the whole file sends it to the quarantine, and counts."""
-    writer = store.writer()
+    writer = store.blobs.writer()
     await writer.write(b"bad")
 
     blob = await writer.finish(lambda _: "not what was asked for")
 
     assert blob.problem == "not what was asked for"
-    assert not store.path_of(blob.sha256).exists()
-    assert store.path_of(blob.sha256, good=False).read_bytes() == b"bad"
-    assert store.used_bytes == 3
+    assert not store.blobs.path_of(blob.sha256).exists()
+    assert store.blobs.path_of(blob.sha256, good=False).read_bytes() == b"bad"
+    assert store.blobs.used_bytes == 3
 
 
 async def test_quota_is_refused_in_words(store: KeptStore) -> None:
     """More than the quota is refused as a full store, and the room is given back."""
-    writer = store.writer()
+    writer = store.blobs.writer()
 
     with pytest.raises(ExchangeError) as caught:
         for _ in range(11):
@@ -105,7 +106,7 @@ async def test_quota_is_refused_in_words(store: KeptStore) -> None:
 
     assert caught.value.refusal is Refusal.STORE_FULL
     assert "kept_quota_bytes" in caught.value.text
-    assert store.used_bytes == 0
+    assert store.blobs.used_bytes == 0
 
 
 @pytest.mark.parametrize(
@@ -130,14 +131,14 @@ async def test_full_disk_while_finishing_leaves_nothing(
         raise OSError(errno.ENOSPC, "no space")
 
     monkeypatch.setattr(Path, "replace", full)
-    writer = store.writer()
+    writer = store.blobs.writer()
     await writer.write(b"abc")
 
     with pytest.raises(ExchangeError) as caught:
         await writer.finish()
 
     assert caught.value.refusal is Refusal.STORE_FULL
-    assert store.used_bytes == 0
+    assert store.blobs.used_bytes == 0
 
 
 async def test_half_written_files_are_swept_at_start(store: KeptStore, tmp_path: Path) -> None:
@@ -146,25 +147,25 @@ async def test_half_written_files_are_swept_at_start(store: KeptStore, tmp_path:
 
     await store.open()
 
-    assert store.used_bytes == 0
+    assert store.blobs.used_bytes == 0
     assert list((tmp_path / "store" / "incoming").iterdir()) == []
 
 
 async def test_forgetting_spares_what_another_visit_holds(store: KeptStore) -> None:
     """Content that two visits hold goes with the second one."""
-    writer = store.writer()
+    writer = store.blobs.writer()
     await writer.write(b"abc")
     blob = await writer.finish()
     for visit in ("one", "two"):
         await store.add_documents(visit, [kept_document(blob.sha256)])
 
     await store.forget("one")
-    still = store.path_of(blob.sha256).exists()
+    still = store.blobs.path_of(blob.sha256).exists()
     await store.forget("two")
 
     assert still
-    assert not store.path_of(blob.sha256).exists()
-    assert store.used_bytes == 0
+    assert not store.blobs.path_of(blob.sha256).exists()
+    assert store.blobs.used_bytes == 0
 
 
 async def test_retention_note_is_written_on_everything(store: KeptStore) -> None:
@@ -182,7 +183,7 @@ async def test_cancelling_while_finishing_waits_for_the_thread(
     store: KeptStore, tmp_path: Path
 ) -> None:
     """Whoever is cancelled leaves the file whole in its place, and nothing half written."""
-    writer = store.writer()
+    writer = store.blobs.writer()
     await writer.write(b"abc")
     entered, go_on = threading.Event(), threading.Event()
 
@@ -198,6 +199,6 @@ async def test_cancelling_while_finishing_waits_for_the_thread(
     await asyncio.wait([task])
 
     assert task.cancelled()
-    assert store.path_of(hashlib.sha256(b"abc").hexdigest()).exists()
+    assert store.blobs.path_of(hashlib.sha256(b"abc").hexdigest()).exists()
     assert list((tmp_path / "store" / "incoming").iterdir()) == []
-    assert store.used_bytes == 3
+    assert store.blobs.used_bytes == 3

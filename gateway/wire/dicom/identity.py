@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import BinaryIO
 
 from gateway.domain import InvalidIdentifier, ManifestPatient, Uid
@@ -22,9 +23,10 @@ HEAD_BYTES = 32 * 1024
 MAX_PATIENTS = 64
 
 _PREAMBLE, _MAGIC = 128, b"DICM"
-_LONG = frozenset(
-    {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
+_SHORT = frozenset(
+    b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split()
 )
+_LONG = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 _UNDEFINED = 0xFFFFFFFF
 # Implicit, deflated and big endian: everything else is explicit little endian (PS3.5 10, A).
 _OTHERWISE = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"})
@@ -32,8 +34,7 @@ _SYNTAX, _CHARSET = 0x00020010, 0x00080005
 _CLASS, _INSTANCE, _STUDY, _SERIES = 0x00080016, 0x00080018, 0x0020000D, 0x0020000E
 _PATIENT_GROUP = 0x0010
 _WANTED = frozenset({_SYNTAX, _CHARSET, _CLASS, _INSTANCE, _STUDY, _SERIES})
-_TAG = struct.Struct("<HH")
-_SHORT_LENGTH, _LONG_LENGTH = struct.Struct("<H"), struct.Struct("<I")
+_ELEMENT, _LONG_LENGTH = struct.Struct("<HH2sH"), struct.Struct("<I")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +59,24 @@ class IdentityReader:
         """As `read_identity`: six facts of a file, or `DecodeError` for what is no instance."""
         file.seek(0)
         named = _named(file.read(HEAD_BYTES))
-        patient = self._patients.get(named.patient) if named else None
-        if named is None or patient is None:
-            header = read_identity(file)
-            if named is not None:
-                if len(self._patients) >= MAX_PATIENTS:
-                    self._patients.clear()
-                self._patients[named.patient] = header.patient
+        if named is not None and (header := self._of_known_patient(named)) is not None:
             return header
+        header = read_identity(file)
+        if named is not None:
+            if len(self._patients) >= MAX_PATIENTS:
+                self._patients.clear()
+            self._patients[named.patient] = header.patient
+        return header
+
+    def glance(self, head: bytes) -> InstanceHeader | None:
+        """The same from the first `HEAD_BYTES` alone; None where the file has to be read."""
+        named = _named(head)
+        return None if named is None else self._of_known_patient(named)
+
+    def _of_known_patient(self, named: _Named) -> InstanceHeader | None:
+        patient = self._patients.get(named.patient)
+        if patient is None:
+            return None
         return InstanceHeader(
             study=named.study,
             series=named.series,
@@ -92,6 +103,7 @@ def _named(head: bytes) -> _Named | None:
         return None
 
 
+@lru_cache(maxsize=1024)
 def _uid(value: bytes) -> Uid:
     return Uid.parse(value.decode("ascii"))
 
@@ -104,19 +116,16 @@ def _walk(head: bytes) -> tuple[dict[int, bytes], bytes]:
     patient_from = patient_to = 0
     at, last = _PREAMBLE + 4, 0
     while last < _SERIES:
-        group, element = _TAG.unpack_from(head, at)
+        group, element, form, length = _ELEMENT.unpack_from(head, at)
         tag = group << 16 | element
-        form = head[at + 4 : at + 6]
-        if tag <= last or not form.isalpha() or not form.isupper():
-            raise ValueError("elements out of order, or without a representation")
+        begin = at + 8
         if form in _LONG:
-            (length,) = _LONG_LENGTH.unpack_from(head, at + 8)
-            begin = at + 12
-        else:
-            (length,) = _SHORT_LENGTH.unpack_from(head, at + 6)
-            begin = at + 8
-        if length == _UNDEFINED or begin + length > len(head):
-            raise ValueError("an element without an end")
+            (length,) = _LONG_LENGTH.unpack_from(head, begin)
+            begin += 4
+        elif form not in _SHORT:
+            raise ValueError("an element without a representation")
+        if tag <= last or length == _UNDEFINED or begin + length > len(head):
+            raise ValueError("elements out of order, or one without an end")
         if group > 2 and last >> 16 <= 2 and values[_SYNTAX].decode().strip("\0 ") in _OTHERWISE:
             raise ValueError("another encoding")
         if tag in _WANTED:
