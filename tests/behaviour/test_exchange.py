@@ -1,43 +1,28 @@
-"""What the border promises, whichever way in: asked directly, or over SOAP in either dialect."""
+"""What the border promises of patients, lists and documents, whichever way in."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
-from io import BytesIO
+from dataclasses import replace
+from datetime import date, timedelta
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from country_a.national.sql import open_systems
-from country_a.oids import NationalOids
-from country_a.responder import Responder
 from gateway.domain import (
-    EXPLICIT_LITTLE_ENDIAN,
     Association,
     AssociationKind,
-    Authentication,
-    CallContext,
     Code,
     CommunityId,
-    DeliveryWish,
-    Document,
     DocumentClass,
     DocumentEntry,
     DocumentId,
     DocumentLookup,
     DocumentRef,
     EntryStatus,
-    Exchange,
     ExchangeError,
     HumanName,
-    ImageRequest,
-    ImagingManifest,
-    InstanceRef,
     Oid,
     PatientId,
     PatientTraits,
@@ -46,89 +31,13 @@ from gateway.domain import (
     ReferenceKind,
     Refusal,
     TimeRange,
-    TreatmentRelation,
     Uid,
     read_content,
 )
 from gateway.domain.codes import DCM
 from gateway.domain.selection import document_class, select
-from gateway.middleware.authorised import Authorised, Rights
-from gateway.pki import TrustDomain
-from gateway.wire.dicom.dataset import describe, read_header
-from gateway.wire.dicom.kos_read import decode_manifest
-from tests.builders import COUNTRY_A, make_context, make_query
-from tests.conftest import Seeded
-from tests.gateways import pair_of
-from tests.requests import RELATION, SMARTCARD
-
-ANY_SYNTAX = DeliveryWish(
-    syntaxes=tuple(
-        Uid(f"1.2.840.10008.1.2{tail}") for tail in ("", ".1", ".4.50", ".4.70", ".4.90", ".5")
-    )
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """An Exchange, and the relation it wants to be shown."""
-
-    exchange: Exchange
-    relation: TreatmentRelation
-    seeded: Seeded
-
-    def context(self, patient: PatientId | None, **changes: Any) -> CallContext:
-        """A physician of Country B about one patient."""
-        authentication = Authentication(at=datetime.now(UTC), method=SMARTCARD)
-        return make_context(
-            patient=patient, relation=self.relation, authentication=authentication, **changes
-        )
-
-    async def entries(self, role: str, **filters: Any) -> tuple[DocumentEntry, ...]:
-        """What is listed for a patient."""
-        patient = self.seeded.patient(role)
-        query = make_query(patient=patient, **filters)
-        return (await self.exchange.find_documents(query, self.context(patient))).items
-
-    async def document(self, entry: DocumentEntry) -> Document:
-        """One document of a patient."""
-        outcome = await self.exchange.retrieve_documents((entry.ref,), self.context(entry.patient))
-        assert outcome.issues == ()
-        return outcome.items[0]
-
-    async def manifest(self, role: str, index: int = 0) -> tuple[ImagingManifest, PatientId]:
-        """A manifest of a patient, read."""
-        found = [
-            entry
-            for entry in await self.entries(role)
-            if document_class(entry) is DocumentClass.MANIFEST
-        ]
-        document = await self.document(found[index])
-        outcome = decode_manifest(await read_content(document.content, 10**7))
-        return outcome.items[0], found[index].patient
-
-
-@pytest.fixture(params=["direct", "soap-ihe", "soap-ehdsi"])
-async def way(
-    request: pytest.FixtureRequest, seeded: Seeded, trust_domain: TrustDomain, tmp_path: Path
-) -> AsyncIterator[Way]:
-    """Country A's answers, asked directly and over the network."""
-    oids = NationalOids.under(COUNTRY_A)
-    national = await open_systems(seeded.folder)
-    responder = Responder(
-        national.systems,
-        community=COUNTRY_A,
-        repository=oids.repository,
-        imaging_source=oids.imaging_source,
-    )
-    try:
-        if request.param == "direct":
-            yield Way(Authorised(responder, Rights()), TreatmentRelation.TRC, seeded)
-        else:
-            profile = request.param.removeprefix("soap-")
-            async with pair_of(responder, trust_domain, tmp_path, profile=profile) as pair:
-                yield Way(pair.client, RELATION[profile], seeded)
-    finally:
-        await national.close()
+from tests.behaviour.conftest import Way
+from tests.builders import COUNTRY_A, make_query
 
 
 async def _refused(awaitable: Any) -> Refusal:
@@ -388,116 +297,3 @@ async def test_a_document_of_another_patient_is_not_handed_over(way: Way) -> Non
         return  # over SOAP a failure of all there was is a refusal
     assert outcome.items == ()
     assert [issue.refusal for issue in outcome.errors] == [Refusal.TREATMENT_RELATION_MISMATCH]
-
-
-# --- images ---------------------------------------------------------------------------------------
-
-
-async def _received(way: Way, request: ImageRequest, wish: DeliveryWish, patient: PatientId) -> Any:
-    data: dict[str, bytearray] = {}
-    async with await way.exchange.retrieve_images(request, wish, way.context(patient)) as delivery:
-        async for chunk in delivery.chunks():
-            data.setdefault(chunk.instance, bytearray()).extend(chunk.data)
-        return {uid: bytes(content) for uid, content in data.items()}, delivery.issues
-
-
-async def _nothing(
-    way: Way, request: ImageRequest, wish: DeliveryWish, patient: PatientId
-) -> list[Refusal]:
-    """Why nothing came: issues when asked directly, a refusal of all when it was over SOAP."""
-    try:
-        got, issues = await _received(way, request, wish, patient)
-    except ExchangeError as error:
-        return [error.refusal]
-    assert got == {}
-    return [issue.refusal for issue in issues]
-
-
-async def test_a_whole_study_arrives_as_its_manifest_lists_it(way: Way) -> None:
-    """Every instance is the one its UID says, of the patient the manifest names."""
-    manifest, patient = await way.manifest("main")
-    request = ImageRequest.of_manifest(
-        manifest, COUNTRY_A, default_location=NationalOids.under(COUNTRY_A).imaging_source
-    )
-    got, issues = await _received(way, request, ANY_SYNTAX, patient)
-    assert issues == ()
-    assert set(got) == {str(ref.instance) for ref in manifest.instances()}
-    for ref in manifest.instances():
-        header = describe(read_header(BytesIO(got[ref.instance])))
-        assert (header.study, header.series, header.instance) == (
-            ref.study,
-            ref.series,
-            ref.instance,
-        )
-        assert patient in header.patient.ids or header.patient.bare_id == patient.value
-
-
-async def test_a_compressed_study_is_decoded_where_only_plain_pixels_are_read(way: Way) -> None:
-    """JPEG 2000 in the store, explicit little endian on the way."""
-    manifest, patient = await way.manifest("cyrillic")
-    request = ImageRequest.of_manifest(
-        manifest, COUNTRY_A, default_location=NationalOids.under(COUNTRY_A).imaging_source
-    )
-    got, issues = await _received(
-        way, request, DeliveryWish(syntaxes=(EXPLICIT_LITTLE_ENDIAN,)), patient
-    )
-    assert issues == ()
-    headers = [describe(read_header(BytesIO(data))) for data in got.values()]
-    assert {header.transfer_syntax for header in headers} == {EXPLICIT_LITTLE_ENDIAN}
-
-
-async def test_an_instance_that_is_not_there_and_one_in_the_wrong_series_are_issues(
-    way: Way,
-) -> None:
-    """The others arrive."""
-    manifest, patient = await way.manifest("main")
-    source = NationalOids.under(COUNTRY_A).imaging_source
-    good = manifest.instances()[0]
-    gone = InstanceRef(study=good.study, series=good.series, instance=Uid("1.2.3.404"))
-    moved = InstanceRef(study=good.study, series=Uid("1.2.405"), instance=good.instance)
-    request = ImageRequest(community=COUNTRY_A, instances=((good, source), (gone, source)))
-    got, issues = await _received(way, request, ANY_SYNTAX, patient)
-    assert set(got) == {str(good.instance)}
-    assert [(issue.subject, issue.refusal) for issue in issues] == [
-        ("1.2.3.404", Refusal.UNKNOWN_INSTANCE)
-    ]
-    elsewhere = ImageRequest(community=COUNTRY_A, instances=((moved, source),))
-    assert await _nothing(way, elsewhere, ANY_SYNTAX, patient) == [Refusal.UNKNOWN_INSTANCE]
-
-
-async def test_a_transfer_syntax_that_cannot_be_sent_is_refused_and_never_replaced(
-    way: Way,
-) -> None:
-    """No silent fallback."""
-    manifest, patient = await way.manifest("main")
-    source = NationalOids.under(COUNTRY_A).imaging_source
-    pixels = next(
-        ref
-        for series in manifest.series
-        for ref in manifest.instances()
-        if ref.series == series.uid and series.modality and series.modality.value != "KO"
-    )
-    request = ImageRequest(community=COUNTRY_A, instances=((pixels, source),))
-    wish = DeliveryWish(syntaxes=(Uid("1.2.840.10008.1.2.4.201"),))
-    assert await _nothing(way, request, wish, patient) == [Refusal.UNSUPPORTED_SYNTAX]
-
-
-async def test_images_of_another_patient_are_not_handed_over(way: Way) -> None:
-    """Whose they are is asked of the store, not of the caller."""
-    manifest, _ = await way.manifest("greek")
-    request = ImageRequest.of_manifest(
-        manifest, COUNTRY_A, default_location=NationalOids.under(COUNTRY_A).imaging_source
-    )
-    asked = way.exchange.retrieve_images(
-        request, ANY_SYNTAX, way.context(way.seeded.patient("main"))
-    )
-    with pytest.raises(ExchangeError):
-        await asked
-
-
-async def test_a_grown_study_has_a_manifest_that_lists_all_of_it(way: Way) -> None:
-    """The first manifest is replaced, and still leads to what it listed."""
-    role = way.seeded.role("grown-study")
-    manifest, _ = await way.manifest("grown-study")
-    assert manifest.uid == role["studies"][0]["manifest"]
-    assert manifest.instance_count == role["studies"][0]["instances"]
