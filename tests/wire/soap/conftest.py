@@ -10,6 +10,9 @@ from gateway.wire.signatures import Signer
 from tests.builders import NOON
 from tests.wire.soap.headers import HCP_ID, TRC, TRC_ID
 
+# Rows are compared there: where one differs from what was read, the report says in what.
+pytest.register_assert_rewrite("tests.wire.soap.samples")
+
 
 @pytest.fixture(scope="module")
 def domain() -> TrustDomain:
