@@ -1,4 +1,4 @@
-"""The shipped code keeps the house's rules, and the tables of exceptions hold nothing stale."""
+"""The code and its tests keep the house's rules; the tables of exceptions hold nothing stale."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from tests.architecture import (
     cycles,
     form_problems,
     import_problems,
+    length_problems,
     mirroring_tests,
     sources,
+    suite,
 )
 
 
@@ -34,6 +36,13 @@ def test_clock_and_dice_come_from_the_edges() -> None:
 def test_every_module_is_well_formed() -> None:
     """A docstring, at most 500 lines, a name that says something."""
     problems = [problem for source in sources() for problem in form_problems(source)]
+
+    assert not problems, "\n".join(problems)
+
+
+def test_every_module_of_the_tests_is_short() -> None:
+    """At most 500 lines, and no table of exceptions."""
+    problems = [problem for source in suite() for problem in length_problems(source)]
 
     assert not problems, "\n".join(problems)
 

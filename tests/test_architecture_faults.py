@@ -12,7 +12,9 @@ from tests.architecture import (
     cycles,
     form_problems,
     import_problems,
+    length_problems,
     mirroring_tests,
+    suite,
 )
 
 PLANTED = {
@@ -84,6 +86,13 @@ def test_planted_faults_of_form_are_caught() -> None:
     assert list(form_problems(Source("a.x", good + "\n" * 500), long_tables={"a.x": "codes"})) == []
     for name in ("gateway.utils", "gateway.xml_helpers", "country_a.data"):
         assert len(list(form_problems(Source(name, good)))) == 1
+
+
+def test_a_long_module_of_the_tests_is_caught() -> None:
+    """Modules of the tests are found in every folder, and one line too many is one too many."""
+    assert {"tests.conftest", "tests.wire.soap.test_xcpd"} <= {source.name for source in suite()}
+    assert list(length_problems(Source("tests.x", "\n" * 500))) == []
+    assert len(list(length_problems(Source("tests.x", "\n" * 501)))) == 1
 
 
 def test_a_planted_cycle_is_caught() -> None:
