@@ -74,21 +74,18 @@ def _fetch(descriptor: int, offset: int, size: int) -> None:
         os.posix_fadvise(descriptor, offset, size, os.POSIX_FADV_WILLNEED)
 
 
-async def pieces(descriptor: int, size: int) -> AsyncGenerator[bytes, None]:
-    """The first `size` bytes of a file in pieces; fewer when the file is shorter."""
-    offset = 0
-    while offset < size:
-        wanted = min(CHUNK_BYTES, size - offset)
-        if _is_in_memory(descriptor, offset + wanted - 1):
-            data = os.pread(descriptor, wanted, offset)
-        else:
-            data = await beside(partial(os.pread, descriptor, wanted, offset))
-        if not data:
-            return
-        offset += len(data)
-        if offset < size:
-            _fetch(descriptor, offset, FETCHED_BYTES)
-        yield data
+async def piece(descriptor: int, offset: int, size: int) -> bytes:
+    """At most `CHUNK_BYTES` from an offset on, of the first `size` of a file; b"" at the end."""
+    wanted = min(CHUNK_BYTES, size - offset)
+    if wanted <= 0:
+        return b""
+    if _is_in_memory(descriptor, offset + wanted - 1):
+        data = os.pread(descriptor, wanted, offset)
+    else:
+        data = await beside(partial(os.pread, descriptor, wanted, offset))
+    if offset + wanted < size:
+        _fetch(descriptor, offset + wanted, FETCHED_BYTES)
+    return data
 
 
 def _is_in_memory(descriptor: int, offset: int) -> bool:

@@ -8,13 +8,13 @@ nobody asked for (XCA-I, RAD TF-3 4.75; objects without pixels may always go as 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from country_a.image_files import CHUNK_BYTES, opened, pieces
+from country_a.image_files import CHUNK_BYTES, opened, piece
 from country_a.national.ports import Pacs, StoredInstance
 from gateway.domain import (
     EXPLICIT_LITTLE_ENDIAN,
@@ -92,27 +92,23 @@ class FolderDelivery:
         stored = [item.stored.path for item in self._items if item.as_stored]
         async with aclosing(opened(stored)) as files:
             for item in self._items:
-                source = self._stored(item, files) if item.as_stored else self._decoded(item)
-                async with aclosing(source) as chunks:
-                    async for chunk in chunks:
+                if not item.as_stored:
+                    async for chunk in self._decoded(item):
                         yield chunk
+                    continue
+                uid, size = item.stored.ref.instance, item.stored.size_bytes
+                sent = 0
+                try:
+                    descriptor = await anext(files)
+                    while data := await piece(descriptor, sent, size):
+                        sent += len(data)
+                        yield ImageChunk(uid, data, sent == size)
+                except OSError as error:
+                    raise self._broken(item, "its file cannot be read") from error
+                if sent < size:
+                    raise self._broken(item, "its file is shorter than it was")
 
-    async def _stored(
-        self, item: _Item, files: AsyncIterator[int]
-    ) -> AsyncGenerator[ImageChunk, None]:
-        uid, size = item.stored.ref.instance, item.stored.size_bytes
-        sent = 0
-        try:
-            async with aclosing(pieces(await anext(files), size)) as read:
-                async for data in read:
-                    sent += len(data)
-                    yield ImageChunk(uid, data, sent == size)
-        except OSError as error:
-            raise self._broken(item, "its file cannot be read") from error
-        if sent < size:
-            raise self._broken(item, "its file is shorter than it was")
-
-    async def _decoded(self, item: _Item) -> AsyncGenerator[ImageChunk, None]:
+    async def _decoded(self, item: _Item) -> AsyncIterator[ImageChunk]:
         uid = item.stored.ref.instance
         try:
             data = await asyncio.to_thread(to_explicit_little_endian, item.stored.path)

@@ -13,7 +13,7 @@ import errno
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.domain import ExchangeError, Refusal, refuse
@@ -41,9 +41,14 @@ class Blob:
     sha1: str
     size_bytes: int
     head: bytes
-    path: Path
+    file: str
     problem: str = ""
     held_before: bool = False
+
+    @property
+    def path(self) -> Path:
+        """Where they lie."""
+        return Path(self.file)
 
 
 Inspect = Callable[[Blob], str]
@@ -62,7 +67,7 @@ class BlobFile:
     End it with `complete` and `settle`, or with `drop`.
     """
 
-    def __init__(self, store: BlobStore, temporary: Path, *, sha1: bool) -> None:
+    def __init__(self, store: BlobStore, temporary: str, *, sha1: bool) -> None:
         self._store = store
         self._temporary = temporary
         self._descriptor = -1
@@ -106,19 +111,26 @@ class BlobFile:
         """Close, inspect and put in place; what `inspect` says is wrong goes to the quarantine."""
         self.write(())
         self._close()
-        blob = Blob(
-            sha256=self._sha256.hexdigest(),
-            sha1=self._sha1.hexdigest() if self._sha1 else "",
-            size_bytes=self._size,
-            head=self._head,
-            path=self._temporary,
-        )
-        problem = inspect(blob) if inspect else ""
+        sha256 = self._sha256.hexdigest()
+        sha1 = self._sha1.hexdigest() if self._sha1 else ""
+
+        def blob(file: str, problem: str = "", *, held_before: bool = False) -> Blob:
+            return Blob(
+                sha256=sha256,
+                sha1=sha1,
+                size_bytes=self._size,
+                head=self._head,
+                file=file,
+                problem=problem,
+                held_before=held_before,
+            )
+
+        problem = inspect(blob(self._temporary)) if inspect else ""
         try:
-            path, held = self._store.place(self._temporary, blob.sha256, good=not problem)
+            file, held_before = self._store.place(self._temporary, sha256, good=not problem)
         except OSError as error:
             raise refusal_of(error) from error
-        return replace(blob, path=path, problem=problem, held_before=held)
+        return blob(file, problem, held_before=held_before)
 
     def settle(self, blob: Blob) -> None:
         """The file is in its place: give back the room of what was here already."""
@@ -129,7 +141,7 @@ class BlobFile:
     def drop(self) -> None:
         """Forget what came in. Does nothing after `settle`."""
         self._close()
-        self._temporary.unlink(missing_ok=True)
+        Path(self._temporary).unlink(missing_ok=True)
         self._store.release(self._reserved)
         self._reserved = 0
 
@@ -241,8 +253,7 @@ class BlobStore:
     def file(self, *, sha1: bool = False) -> BlobFile:
         """A place for one thing to come in; `sha1` when its SHA-1 will be compared."""
         self._names += 1
-        name = f"{id(self):x}-{self._names}"
-        return BlobFile(self, self._folder / "incoming" / name, sha1=sha1)
+        return BlobFile(self, f"{self._folder}/incoming/{id(self):x}-{self._names}", sha1=sha1)
 
     def writer(self, *, sha1: bool = False) -> BlobWriter:
         """A `file` to be written from the event loop."""
@@ -262,23 +273,26 @@ class BlobStore:
         """Give room back."""
         self._used -= size
 
-    def place(self, temporary: Path, sha256: str, *, good: bool) -> tuple[Path, bool]:
+    def place(self, temporary: str, sha256: str, *, good: bool) -> tuple[str, bool]:
         """Move a whole file to the place its content names; True if it was there before.
 
         Runs in a thread.
         """
-        target = self.path_of(sha256, good=good)
-        held_before = target.exists()
+        target = self._name_of(sha256, good=good)
+        held_before = os.path.exists(target)
         try:
-            temporary.replace(target)
+            os.replace(temporary, target)
         except FileNotFoundError:
-            target.parent.mkdir(exist_ok=True)
-            temporary.replace(target)
+            Path(target).parent.mkdir(exist_ok=True)
+            os.replace(temporary, target)
         return target, held_before
 
     def path_of(self, sha256: str, *, good: bool = True) -> Path:
         """Where content lies."""
-        return self._folder / ("kept" if good else "quarantine") / sha256[:2] / sha256
+        return Path(self._name_of(sha256, good=good))
+
+    def _name_of(self, sha256: str, *, good: bool) -> str:
+        return f"{self._folder}/{'kept' if good else 'quarantine'}/{sha256[:2]}/{sha256}"
 
     async def remove(self, digests: Iterable[str]) -> None:
         """Remove files, good or not, by their content."""

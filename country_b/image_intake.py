@@ -43,10 +43,12 @@ from gateway.domain import (
 )
 from gateway.domain.manifests import KEY_OBJECT_SOP_CLASS
 
-# A request of 5 000 instances is some 2 MiB of XML; peers limit requests at a few MiB.
-MAX_INSTANCES_PER_REQUEST = 5000
+# What both gateways hold of a request and its answer is some 10 KiB an instance: a study of any
+# size takes no more memory than this many. It is some 400 KiB of XML; peers limit theirs at a few
+# MiB.
+MAX_INSTANCES_PER_REQUEST = 1000
 # The index is written in lots: a thousand small images would otherwise be a thousand commits.
-INDEX_LOT = 128
+INDEX_LOT = 512
 MAX_NOTE_BYTES = 8 * 1024 * 1024
 NO_REASON = "it has not come, and no reason was given"
 MAX_ISSUES = 1000  # a peer that sends rubbish for every instance fills no memory
@@ -166,6 +168,7 @@ class ImageIntake:
         self._correlation_id = correlation_id
         self._now = now
         self._lot: list[KeptInstance] = []
+        self._flushing: asyncio.Task[None] | None = None
         self._started = 0.0
         self.progress = Progress()
 
@@ -335,7 +338,7 @@ class ImageIntake:
                     if shelf.is_open:
                         shelf.end()
                 if len(self._lot) >= INDEX_LOT:
-                    await self._flush()
+                    await self._flush_beside()
             await shelf.settle()
 
     def _shelved(self, shelved: Shelved) -> None:
@@ -373,9 +376,24 @@ class ImageIntake:
             for instance in series.instances
         )
 
+    async def _flush_beside(self) -> None:
+        """Enter what is on the shelf in the index, while the next images come in."""
+        await self._flushed()
+        lot, self._lot = self._lot, []
+        entering = self._kept.add_instances(self._session.id, lot)
+        self._flushing = asyncio.get_running_loop().create_task(entering)
+
     async def _flush(self) -> None:
+        await self._flushed()
         lot, self._lot = self._lot, []
         await self._kept.add_instances(self._session.id, lot)
+
+    async def _flushed(self) -> None:
+        if (flushing := self._flushing) is not None:
+            try:
+                await asyncio.shield(flushing)  # what is on the shelf must be in the index
+            finally:
+                self._flushing = None if flushing.done() else flushing
 
 
 def _not_yet(uid: Uid) -> Issue:

@@ -202,7 +202,7 @@ class ImageShelf:
             if announced is not None and announced != blob.size_bytes:
                 return f"{blob.size_bytes} bytes came, {announced} were announced"
             try:
-                header = self._reading.instance(blob.path, blob.head)
+                header = self._reading.instance(blob.file, blob.head)
             except ExchangeError as error:
                 return error.text
             syntax = header.transfer_syntax

@@ -44,7 +44,7 @@ class Reading(Protocol):
         """The key-image note of an instance."""
         ...
 
-    def instance(self, path: Path, head: bytes) -> ReceivedInstance:
+    def instance(self, file: str, head: bytes) -> ReceivedInstance:
         """What the header of a DICOM file says; `head` is how it begins.
 
         The file is opened only where that does not say enough. Blocks: to be called in a thread.
@@ -80,13 +80,13 @@ class DicomReading:
                 Refusal.PEER_MISBEHAVED, f"a key-image note cannot be read: {error}"
             ) from error
 
-    def instance(self, path: Path, head: bytes) -> ReceivedInstance:
+    def instance(self, file: str, head: bytes) -> ReceivedInstance:
         """See `Reading`."""
         try:
             header = self._identity.glance(head)
             if header is None:
-                with path.open("rb") as file:
-                    header = self._identity.read(file)
+                with Path(file).open("rb") as opened:
+                    header = self._identity.read(opened)
         except DecodeError as error:
             raise refuse(Refusal.INTEGRITY_FAILED, f"an image cannot be read: {error}") from error
         if header.study is None or header.series is None or header.instance is None:

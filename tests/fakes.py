@@ -12,7 +12,6 @@ import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -256,7 +255,7 @@ class FakeReading:
         except ValueError as error:
             raise PeerMisbehaved(Refusal.PEER_MISBEHAVED, "the note is not one") from error
 
-    def instance(self, path: Path, head: bytes) -> ReceivedInstance:
+    def instance(self, file: str, head: bytes) -> ReceivedInstance:
         try:
             return ReceivedInstance(
                 ref=unpack(InstanceRef, json.loads(head.partition(b"\n")[0])),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from datetime import date, time
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -270,14 +271,20 @@ def instance_body(instance: StoredInstance) -> bytes:
     )
 
 
+@lru_cache(maxsize=4096)
+def _shared(uid: str) -> Uid:
+    """The same object for all that name the same: instances come by the thousand."""
+    return Uid(uid)
+
+
 def read_instance(body: bytes) -> StoredInstance:
     """The instance that `instance_body` wrote."""
     json = orjson.loads(body)
     study, series, instance = json[0]
     return StoredInstance(
-        ref=InstanceRef(study=Uid(study), series=Uid(series), instance=Uid(instance)),
-        sop_class=Uid(json[1]),
-        transfer_syntax=Uid(json[2]),
+        ref=InstanceRef(study=_shared(study), series=_shared(series), instance=Uid(instance)),
+        sop_class=_shared(json[1]),
+        transfer_syntax=_shared(json[2]),
         path=Path(json[3]),
         size_bytes=json[4],
         patient=_read_patient(json[5]),

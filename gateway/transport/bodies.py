@@ -106,8 +106,12 @@ class IncomingBody:
             "multipart body", f"no part {wanted!r}" if wanted else "no part", "the root part"
         )
 
-    async def attachments(self) -> AsyncIterator[AttachmentChunk]:
+    def attachments(self) -> AsyncIterator[AttachmentChunk]:
         """Everything after (or before) the root, part by part. To be called after `root`."""
+        # Every piece passes here: a generator that only hands on would cost each of them.
+        return self._events if self._events is not None and not self._early else self._waiting()
+
+    async def _waiting(self) -> AsyncIterator[AttachmentChunk]:
         for cid, (headers, content) in self._early.items():
             async for data in content.chunks():
                 yield AttachmentChunk(cid, headers, data, False)
@@ -149,39 +153,55 @@ class IncomingBody:
         return bytes(body)
 
     async def _parts(self, wanted: str) -> AsyncIterator[AttachmentChunk]:
-        headers: tuple[tuple[str, str], ...] = ()
-        cid = ""
-        seen: set[str] = set()
-        is_root = seen_root = False
-        decoder = decode_transfer("binary")
-        async for event, whole in self._part_events():
-            match event:
-                case PartBegin():
-                    headers = event.headers
-                    named = event.header("content-id")
-                    cid = normal_cid(named) if named else ""
-                    is_root = not seen_root and (not wanted or cid == wanted)
-                    seen_root = seen_root or is_root
-                    if cid in seen:
-                        raise DecodeError("multipart body", f"part {cid} twice", "each id once")
-                    seen.update([cid] if cid else [])
-                    decoder = decode_transfer(event.header("content-transfer-encoding"))
-                case PartData():
-                    if plain := decoder.update(event.data):
-                        yield AttachmentChunk(cid, headers, plain, False, root=is_root)
-                case PartEnd():
-                    rest = decoder.finish()
-                    yield AttachmentChunk(cid, headers, rest, True, whole, root=is_root)
-
-    async def _part_events(self) -> AsyncIterator[tuple[Event, bool]]:
-        """What the parts are made of; False marks what a missing closing boundary left open."""
         reader = MultipartReader(self.parameters["boundary"])
+        parts = _Parts(wanted)
         async for data in self._source:
             for event in reader.feed(data):
-                yield event, True
+                if (chunk := parts.take(event)) is not None:
+                    yield chunk
         if not reader.finish():
             for event in reader.tail:
-                yield event, False
+                if (chunk := parts.take(event, whole=False)) is not None:
+                    yield chunk
+
+
+class _Parts:
+    """What the events of a multipart body mean: pieces of parts, their transfer encoding undone."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._seen: set[str] = set()
+        self._seen_root = False
+        self._headers: tuple[tuple[str, str], ...] = ()
+        self._cid = ""
+        self._is_root = False
+        self._decoder = decode_transfer("binary")
+
+    def take(self, event: Event, *, whole: bool = True) -> AttachmentChunk | None:
+        """The piece an event brings; `whole` is False for what a missing end left open."""
+        match event:
+            case PartData():
+                plain = self._decoder.update(event.data)
+                return self._piece(plain, last=False, whole=True) if plain else None
+            case PartEnd():
+                return self._piece(self._decoder.finish(), last=True, whole=whole)
+            case PartBegin():
+                self._begin(event)
+        return None
+
+    def _piece(self, data: bytes, *, last: bool, whole: bool) -> AttachmentChunk:
+        return AttachmentChunk(self._cid, self._headers, data, last, whole, self._is_root)
+
+    def _begin(self, event: PartBegin) -> None:
+        self._headers = event.headers
+        named = event.header("content-id")
+        cid = self._cid = normal_cid(named) if named else ""
+        self._is_root = not self._seen_root and (not self._root or cid == self._root)
+        self._seen_root = self._seen_root or self._is_root
+        if cid in self._seen:
+            raise DecodeError("multipart body", f"part {cid} twice", "each id once")
+        self._seen.update([cid] if cid else [])
+        self._decoder = decode_transfer(event.header("content-transfer-encoding"))
 
 
 _Early = tuple[tuple[tuple[str, str], ...], SpooledContent]
@@ -232,12 +252,14 @@ class OutgoingBody:
         self, announced: Sequence[AnnouncedInstance], cids: Mapping[str, str]
     ) -> int | None:
         """How many bytes the body with these instances has; None if a size is unknown."""
-        length = len(self._head) + len(self.tail)
+        # Heads differ in the id and the size alone, which are digits of ASCII.
+        plain = len(self._part_head("x", DICOM, 0)) - len("x0")
+        length = len(self._head) + len(self.tail) + plain * len(announced)
         for instance in announced:
-            if instance.size_bytes is None:
+            size = instance.size_bytes
+            if size is None:
                 return None
-            head = self._part_head(cids[instance.ref.instance], DICOM, instance.size_bytes)
-            length += len(head) + instance.size_bytes
+            length += len(cids[instance.ref.instance]) + len(str(size)) + size
         return length
 
     async def images(

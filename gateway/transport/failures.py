@@ -1,17 +1,18 @@
-"""The one place where network exceptions become refusals.
+"""The one place where exceptions of the network, and of the tap's disk, become refusals.
 
-Nothing above catches what aiohttp, ssl or the clock raise.
+Nothing above catches what aiohttp, ssl, the clock or the disk raise.
 """
 
 from __future__ import annotations
 
+import errno
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import aiohttp
 
-from gateway.domain.refusals import ExchangeError, NotNow, PeerMisbehaved, Refusal
+from gateway.domain.refusals import ExchangeError, InternalFault, NotNow, PeerMisbehaved, Refusal
 
 
 def _refusal_of(error: BaseException, peer: str) -> ExchangeError:
@@ -55,3 +56,14 @@ def network_failures(peer: str) -> Iterator[None]:
         yield
     except (TimeoutError, aiohttp.ClientError, ssl.SSLError, OSError) as error:
         raise _refusal_of(error, peer) from error
+
+
+@contextmanager
+def on_disk() -> Iterator[None]:
+    """Turns a failing disk into a refusal: worth trying again when it is full, else our fault."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise NotNow(Refusal.STORE_FULL, "the disk of the transcripts is full") from error
+        raise InternalFault(Refusal.INTERNAL, "transcripts cannot be written") from error

@@ -18,20 +18,22 @@ PIECE_BYTES: Final = 256 * 1024
 _FORMATS: Final = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 
 
-async def unpacked(source: AsyncIterator[bytes], encoding: str) -> AsyncIterator[bytes]:
+def unpacked(source: AsyncIterator[bytes], encoding: str) -> AsyncIterator[bytes]:
     """What a body says, by its Content-Encoding; "" and `identity` pass as they are.
 
-    Raises `DecodeError` for an encoding we do not know, for bytes that are not of it, and for a
-    body that ends before its compressed content does.
+    Raises `DecodeError` for an encoding we do not know; reading it, for bytes that are not of it,
+    and for a body that ends before its compressed content does.
     """
     name = encoding.strip().lower()
     if name in ("", "identity"):
-        async for data in source:
-            yield data
-        return
+        return source
     if name not in _FORMATS:
         known = ", ".join(sorted(_FORMATS))
         raise DecodeError("Content-Encoding", name[:80], known, "RFC 9110, 8.4")
+    return _unpacked(source, name)
+
+
+async def _unpacked(source: AsyncIterator[bytes], name: str) -> AsyncIterator[bytes]:
     engine, begun = zlib.decompressobj(_FORMATS[name]), False
     async for data in source:
         while data:

@@ -41,7 +41,8 @@ from gateway.domain import (
     refuse,
 )
 from gateway.transport.audit_store import AuditStore
-from gateway.transport.tap import Direction, PartRecorder, Role, Tap, Transcript
+from gateway.transport.part_recorder import PartRecorder
+from gateway.transport.tap import Direction, Role, Tap, Transcript
 from gateway.wire.message import Message
 from gateway.wire.xml import Element, canonical
 

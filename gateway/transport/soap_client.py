@@ -51,7 +51,7 @@ from gateway.transport.record import Keeper, Record
 from gateway.transport.soap_delivery import SoapDelivery
 from gateway.transport.soap_documents import Received, documents_of, receive
 from gateway.transport.spool import TooLarge
-from gateway.wire.message import Message, PartRecord
+from gateway.wire.message import Message
 from gateway.wire.problems import DecodeError, EncodeError
 from gateway.wire.signatures import Signer
 from gateway.wire.soap import xca_images, xca_query, xca_retrieve, xcpd
@@ -94,11 +94,11 @@ class _Answer:
     incoming: IncomingBody
     response: aiohttp.ClientResponse
 
-    def message(self, root: bytes, parts: Sequence[PartRecord] = ()) -> Message:
+    def message(self, root: bytes) -> Message:
         """The answer as a transcript keeps it."""
         line = f"HTTP/1.1 {self.response.status} {self.response.reason or ''}".rstrip()
         headers = tuple((str(k), str(v)) for k, v in self.response.headers.items())
-        return Message(start_line=line, headers=headers, body=root, parts=tuple(parts))
+        return Message(start_line=line, headers=headers, body=root)
 
 
 class SoapClient:
@@ -371,7 +371,7 @@ class SoapClient:
         try:
             incoming = IncomingBody(
                 response.headers.get("Content-Type", ""),
-                self._chunks(response),
+                unpacked(self._chunks(response), response.headers.get("Content-Encoding", "")),
                 limit=self._limits.answer_bytes,
             )
             root = await incoming.root()
@@ -393,10 +393,8 @@ class SoapClient:
 
     async def _chunks(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         with network_failures(self._peer.name):
-            encoding = response.headers.get("Content-Encoding", "")
             # Piece by piece as the socket gave them: joined, every byte would be copied once more.
-            pieces = (data async for data, _ in response.content.iter_chunks())
-            async for data in unpacked(pieces, encoding):
+            async for data, _ in response.content.iter_chunks():
                 yield data
 
     def _check(self, answer: _Answer, operation: Operation, message_id: str) -> None:

@@ -22,8 +22,8 @@ from gateway.domain import (
     Uid,
 )
 from gateway.transport.bodies import IncomingBody, cut_short
+from gateway.transport.part_recorder import PartRecorder
 from gateway.transport.record import Record
-from gateway.transport.tap import PartRecorder
 from gateway.wire.problems import DecodeError
 from gateway.wire.soap.document_set import RetrievedPart
 

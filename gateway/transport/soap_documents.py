@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 from gateway.domain import Document, DocumentRef, Issue, Outcome, Refusal, Severity
 from gateway.transport.bodies import IncomingBody, cut_short
+from gateway.transport.part_recorder import PartRecorder
 from gateway.transport.record import Record
 from gateway.transport.spool import SpooledContent, TooLarge
-from gateway.transport.tap import PartRecorder
 from gateway.wire.soap.document_set import RetrievedPart
 
 # Documents of one answer together, while they wait on disk: a thousand reports of 2 MB.

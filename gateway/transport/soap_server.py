@@ -10,10 +10,12 @@ a bad assertion by a fault (ITI TF-2 V.3, 3.40).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from typing import TypeAlias
 
 from aiohttp import web
 from aiohttp.web_request import BaseRequest
@@ -61,6 +63,8 @@ from gateway.wire.trust import TrustStore
 # Reading more than this takes long enough for other callers to notice: it is done beside them.
 LARGE_ROOT_BYTES = 256 * 1024
 FAULT_CONTENT_TYPE = "application/soap+xml; charset=UTF-8"
+
+_Send: TypeAlias = "Callable[[bytes], Awaitable[None]]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -369,11 +373,12 @@ class SoapServer:
         call.record.sent_answer(_message(response, headers, root))
         try:
             await response.prepare(call.request)
-            async for chunk in chunks:
-                await self._write(response, chunk)
-            # What cannot be audited is not sent whole: its end is held back until it is.
-            call.record.finish(None)
-            await self._write(response, tail)
+            async with self._patience(response) as send:
+                async for chunk in chunks:
+                    await send(chunk)
+                # What cannot be audited is not sent whole: its end is held back until it is.
+                call.record.finish(None)
+                await send(tail)
             await response.write_eof()
         except ConnectionError as error:
             gone = NotNow(Refusal.PEER_UNREACHABLE, "the caller went away before the end")
@@ -389,13 +394,23 @@ class SoapServer:
             raise
         return response
 
-    async def _write(self, response: web.StreamResponse, data: bytes) -> None:
-        """Send bytes; a caller that takes none of them is given up, as what it holds is dear."""
+    @asynccontextmanager
+    async def _patience(self, response: web.StreamResponse) -> AsyncIterator[_Send]:
+        """How to send bytes to a caller, who is given up when it takes none: they are dear."""
         seconds = self._limits.silence_seconds
+        now = asyncio.get_running_loop().time
         try:
-            async with asyncio.timeout(seconds):
-                await response.write(data)
+            async with asyncio.timeout(None) as silence:
+
+                async def send(data: bytes) -> None:
+                    silence.reschedule(now() + seconds)
+                    await response.write(data)
+                    silence.reschedule(None)
+
+                yield send
         except TimeoutError:
+            if not silence.expired():
+                raise
             text = f"the caller took nothing of its answer for {seconds:g} s"
             raise NotNow(Refusal.PEER_TIMEOUT, text) from None
 

@@ -5,7 +5,8 @@
                      answer.body        the same of the answer
                      answer-0001.part   an attachment whose bytes are kept
 
-The journal is only ever appended to, so an exchange that died is readable up to its last event.
+The journal is only ever appended to, so an exchange that died is readable up to its last event;
+the ends of attachments that follow each other quickly are written a few together.
 Ids are a counter and a time: they sort in the order of opening. Reading back is in
 `transcripts`; this module writes.
 
@@ -21,17 +22,20 @@ import errno
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from time import monotonic
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 import orjson
 
-from gateway.domain.refusals import ExchangeError, InternalFault, NotNow, Refusal
+from gateway.domain.refusals import ExchangeError, NotNow, Refusal
+from gateway.transport.failures import on_disk
+from gateway.transport.part_recorder import MAX_SMALL_BYTES, Headers, PartRecorder
 from gateway.transport.plain import to_plain
 from gateway.transport.transcripts import (
     JOURNAL,
@@ -43,15 +47,15 @@ from gateway.transport.transcripts import (
 )
 from gateway.wire.message import Message, PartRecord
 
-# Root parts are seldom larger and always read; attachments are seldom smaller and never read.
-MAX_SMALL_BYTES = 1024 * 1024
 # What one exchange may need for journal and root parts: set aside before it begins.
 RESERVED_BYTES = 2 * MAX_SMALL_BYTES + 256 * 1024
 MAX_NOUN_BYTES = 1024 * 1024
+# A study has thousands of attachments: to write the end of each on its own would cost as much as
+# to encrypt it.
+GATHER_BYTES = 16 * 1024
+GATHER_SECONDS = 0.25
 REDACTED = "(redacted)"
 SENSITIVE_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
-
-Headers = Sequence[tuple[str, str]]
 
 
 def wall_clock() -> datetime:
@@ -191,7 +195,9 @@ class Tap:
 
     def moment(self) -> str:
         """The time now, as transcripts write it."""
-        return self._now().astimezone(UTC).isoformat(timespec="microseconds")
+        now = self._now()
+        utc = now if now.tzinfo is UTC else now.astimezone(UTC)
+        return utc.isoformat(timespec="microseconds")
 
     def took(self, size: int) -> None:
         """Count bytes written."""
@@ -218,10 +224,11 @@ class Transcript:
         self._journal = (self._folder / JOURNAL).open("ab", buffering=0)
         self._sizes = {Role.REQUEST: 0, Role.ANSWER: 0}
         self._parts = {Role.REQUEST: 0, Role.ANSWER: 0}
-        self._recorded: set[PartRecord] = set()
         self._open_parts: dict[int, PartRecorder] = {}
         self._status: int | None = None
         self._closed = False
+        self._lines = bytearray()
+        self._written = 0.0
         self._tell("open", direction=direction, id=name)
 
     def identify(self, **known: str) -> None:
@@ -230,7 +237,7 @@ class Transcript:
             self._tell("identified", **told)
 
     def request(self, message: Message) -> None:
-        """Keep the request. Attachments that had a recorder are not told twice."""
+        """Keep the request; its attachments are told to `part`."""
         self._message(Role.REQUEST, message)
 
     def answer(self, message: Message) -> None:
@@ -257,12 +264,6 @@ class Transcript:
         )
         self._open_parts[id(recorder)] = recorder
         return recorder
-
-    def passed(self, role: Role | str, record: PartRecord) -> None:
-        """Keep what is known of an attachment that somebody else measured as it passed."""
-        role = Role(role)
-        self._parts[role] += 1
-        self.told_part(role, self._parts[role], record, complete=True)
 
     def decoded(self, *, request_noun: object = None, answer_noun: object = None) -> None:
         """Keep what the messages meant."""
@@ -329,10 +330,9 @@ class Transcript:
 
     def _message(self, role: Role, message: Message) -> None:
         body = message.body
-        kept = body if self._tap.keep is Keep.ALL else body[:MAX_SMALL_BYTES]
+        kept = body if self.keeps_all else body[:MAX_SMALL_BYTES]
         with on_disk():
             self.save(f"{role}.body", kept)
-        parts = [part for part in message.parts if part not in self._recorded]
         self._tell(
             role,
             start_line=message.start_line,
@@ -342,8 +342,6 @@ class Transcript:
             sha256=hashlib.sha256(body).hexdigest(),
         )
         self._sizes[role] += len(body)
-        for part in parts:
-            self.passed(role, part)
 
     def told_part(
         self, role: Role, number: int, record: PartRecord, *, complete: bool, file: str = "",
@@ -351,12 +349,13 @@ class Transcript:
     ) -> None:  # fmt: skip
         """Tell the end of an attachment; for its recorder."""
         self._sizes[role] += record.size_bytes
-        self._recorded.add(record)
-        self._tell(
+        self._gather(
             "part-end", of=role, number=number, headers=_redacted(record.headers),
             size_bytes=record.size_bytes, sha256=record.sha256, stored=record.stored,
             file=file, why=why, complete=complete,
         )  # fmt: skip
+        if monotonic() - self._written >= GATHER_SECONDS or len(self._lines) > GATHER_BYTES:
+            self._write()
 
     def forget_part(self, recorder: PartRecorder) -> None:
         """A recorder has ended."""
@@ -372,119 +371,33 @@ class Transcript:
         return (self._folder / name).open("wb")
 
     @property
+    def keeps_all(self) -> bool:
+        """Whether every byte is kept."""
+        return self._tap.keep is Keep.ALL
+
+    @property
     def tap(self) -> Tap:
         """The tap this transcript belongs to."""
         return self._tap
 
     def _tell(self, event: str, **facts: Any) -> None:
+        self._gather(event, **facts)
+        self._write()
+
+    def _gather(self, event: str, **facts: Any) -> None:
         told = {"event": event, "at": self._tap.moment(), **facts}
         try:
-            line = orjson.dumps(told) + b"\n"
+            self._lines += orjson.dumps(told, option=orjson.OPT_APPEND_NEWLINE)
         except orjson.JSONEncodeError:  # such as text with a lone surrogate
-            line = orjson.dumps(to_plain(told)) + b"\n"
+            self._lines += orjson.dumps(to_plain(told), option=orjson.OPT_APPEND_NEWLINE)
+
+    def _write(self) -> None:
+        lines, self._lines = self._lines, bytearray()
+        self._written = monotonic()
         with on_disk():
-            if self._journal.write(line) != len(line):
+            if self._journal.write(lines) != len(lines):
                 raise OSError(errno.ENOSPC, "the journal takes no more bytes")
-        self._tap.took(len(line))
-
-
-class PartRecorder:
-    """An attachment as it streams through: counts and digests, keeps bytes only where due."""
-
-    def __init__(
-        self, transcript: Transcript, role: Role, number: int, headers: tuple[tuple[str, str], ...],
-        *, stored: str, sha256: str, digest: bool,
-    ) -> None:  # fmt: skip
-        self._transcript = transcript
-        self._role = role
-        self._number = number
-        self._headers = headers
-        self._stored = stored
-        self._sha256 = sha256
-        self._digest = None if sha256 or not digest else hashlib.sha256()
-        self._size = 0
-        self._name = f"{role}-{number:04d}.part"
-        self._why = ""
-        self._small: bytearray | None = None
-        self._file: BinaryIO | None = None
-        if transcript.tap.keep is Keep.ALL:
-            with on_disk():
-                self._file = transcript.stream(self._name)
-        elif not stored:
-            self._small = bytearray()
-
-    def update(self, data: bytes) -> None:
-        """The next piece."""
-        self._size += len(data)
-        if self._digest is not None:
-            self._digest.update(data)
-        if self._small is not None:
-            if self._size > MAX_SMALL_BYTES:
-                self._small, self._why = None, "larger than what is kept"
-            else:
-                self._small += data
-        elif self._file is not None:
-            if self._transcript.tap.has_room(len(data)):
-                with on_disk():
-                    self._file.write(data)
-                self._transcript.tap.took(len(data))
-            else:
-                self._drop_file()
-
-    def done(self, *, stored: str = "", sha256: str = "") -> PartRecord:
-        """The attachment passed whole; what is to be told of it in a `Message`."""
-        self._sha256 = sha256 or self._sha256
-        return self._end(stored or self._stored, complete=True)
-
-    def cut_off(self) -> PartRecord:
-        """The attachment broke off; what was seen of it stays."""
-        return self._end(self._stored, complete=False)
-
-    def _end(self, stored: str, *, complete: bool) -> PartRecord:
-        file = ""
-        if self._small is not None:
-            if self._transcript.tap.has_room(len(self._small)):
-                with on_disk():
-                    self._transcript.save(self._name, bytes(self._small))
-                file = self._name
-            else:
-                self._why = "the store of transcripts is full"
-        elif self._file is not None:
-            with on_disk():
-                self._file.close()
-            file = self._name
-        own = f"{self._transcript.id}/{file}" if file else ""
-        # A digest known beforehand is that of the whole attachment, not of a piece of it.
-        sha256 = self._digest.hexdigest() if self._digest else self._sha256 if complete else ""
-        record = PartRecord(
-            headers=self._headers, size_bytes=self._size, sha256=sha256, stored=stored or own
-        )
-        self._transcript.told_part(
-            self._role, self._number, record, complete=complete, file=file, why=self._why
-        )
-        self._transcript.forget_part(self)
-        return record
-
-    def _drop_file(self) -> None:
-        # Half an attachment is of no use: give its room back, and say why it is not there.
-        if self._file is not None:
-            with on_disk():
-                size = self._file.tell()
-                self._file.close()
-                Path(self._file.name).unlink()
-            self._transcript.tap.took(-size)
-            self._file, self._why = None, "the store of transcripts is full"
-
-
-@contextmanager
-def on_disk() -> Iterator[None]:
-    """Turns a failing disk into a refusal: worth trying again when it is full, else our fault."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise NotNow(Refusal.STORE_FULL, "the disk of the transcripts is full") from error
-        raise InternalFault(Refusal.INTERNAL, "transcripts cannot be written") from error
+        self._tap.took(len(lines))
 
 
 def _redacted(headers: Headers) -> list[list[str]]:

@@ -24,12 +24,11 @@ class PartRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A request or an answer: start line, headers in order, root body, attachments."""
+    """A request or an answer but for its attachments: start line, headers in order, root body."""
 
     start_line: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
-    parts: tuple[PartRecord, ...] = ()
 
     def header(self, name: str) -> str:
         """The first header of that name, whatever its case; "" if there is none."""

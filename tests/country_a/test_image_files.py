@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from country_a import image_files
-from country_a.image_files import FILES_AHEAD, beside, opened, pieces
+from country_a.image_files import FILES_AHEAD, beside, opened, piece
 
 
 def _files(folder: Path, count: int) -> list[Path]:
@@ -26,7 +26,10 @@ def _open_descriptors() -> int:
 
 
 async def _read(descriptor: int, size: int) -> bytes:
-    return b"".join([data async for data in pieces(descriptor, size)])
+    read = b""
+    while data := await piece(descriptor, len(read), size):
+        read += data
+    return read
 
 
 async def test_files_come_in_order_and_none_stays_open(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def test_what_is_no_dicom_is_the_peers_doing(tmp_path: Path, data: bytes) -> Non
     for read in (
         lambda: reading.manifest(data),
         lambda: reading.note(data),
-        lambda: reading.instance(file, data),
+        lambda: reading.instance(str(file), data),
     ):
         with pytest.raises(ExchangeError) as caught:
             read()

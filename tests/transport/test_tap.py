@@ -17,11 +17,10 @@ from gateway.transport.tap import (
     RESERVED_BYTES,
     Direction,
     Keep,
-    Role,
     Tap,
     Transcript,
 )
-from gateway.wire.message import Message, PartRecord
+from gateway.wire.message import Message
 from tests.builders import NOON, make_context
 
 REQUEST = Message(
@@ -128,57 +127,6 @@ def test_a_refusal_closes_the_exchange_with_its_reason(tmp_path: Path) -> None:
     assert (first["id"], second["id"]) == (refused.id, failed.id)
 
 
-def test_small_attachments_are_kept_and_large_ones_described(tmp_path: Path) -> None:
-    """Above the limit only size, digest and reference stay; what was left out says so."""
-    tap = tap_in(tmp_path)
-    large = b"x" * (MAX_SMALL_BYTES // 2)
-
-    with tap.open(direction="out") as transcript:
-        small = transcript.part("answer", PART)
-        small.update(b"abc")
-        small_record = small.done()
-        big = transcript.part(Role.ANSWER, PART)
-        for _ in range(3):
-            big.update(large)
-        big_record = big.done(stored="images/2.999.9")
-        transcript.answer(
-            Message(
-                start_line="HTTP/1.1 200 OK",
-                headers=(),
-                body=b"root",
-                parts=(small_record, big_record),
-            )
-        )
-
-    kept = tap.transcript(transcript.id)
-    assert kept is not None
-    first, second = kept["answer"]["parts"]
-    assert (first["kept"], first["size_bytes"]) == (True, 3)
-    assert (tap.directory / first["stored"]).read_bytes() == b"abc"
-    assert (second["kept"], second["stored"]) == (False, "images/2.999.9")
-    assert second["why"] == "larger than what is kept"
-    assert second["sha256"] == hashlib.sha256(large * 3).hexdigest() == big_record.sha256
-    assert kept["answer_bytes"] == 4 + 3 + 3 * len(large)
-
-
-def test_an_attachment_that_lies_elsewhere_is_not_kept_twice(tmp_path: Path) -> None:
-    """A reference given beforehand, and a digest known beforehand, spare bytes and time."""
-    tap = tap_in(tmp_path)
-    with tap.open(direction="in") as transcript:
-        part = transcript.part("answer", PART, stored="pacs/1.dcm", sha256="ab" * 32)
-        part.update(b"abc")
-        record = part.done()
-        transcript.passed("answer", PartRecord(headers=PART, size_bytes=7, sha256="cd" * 32))
-
-    assert record.sha256 == "ab" * 32
-    assert sorted(path.name for path in (tap.directory / transcript.id).iterdir()) == [
-        "journal.jsonl"
-    ]
-    kept = tap.transcript(transcript.id)
-    assert kept is not None
-    assert [part["size_bytes"] for part in kept["answer"]["parts"]] == [3, 7]
-
-
 def test_everything_is_kept_when_asked(tmp_path: Path) -> None:
     """`all` keeps large bodies and attachments byte for byte."""
     tap = tap_in(tmp_path, keep=Keep.ALL)
@@ -243,26 +191,6 @@ def test_a_full_store_refuses_before_the_exchange(tmp_path: Path) -> None:
     assert len(tap.summaries()) == 2
 
 
-def test_an_attachment_without_room_is_described_and_told(tmp_path: Path) -> None:
-    """A store that fills up half-way keeps the description, drops the bytes, and says why."""
-    for keep in Keep:
-        folder = tmp_path / keep
-        tap = tap_in(folder, quota=RESERVED_BYTES + 20_000, keep=keep)
-        with tap.open(direction="in") as transcript:
-            part = transcript.part("answer", PART)
-            part.update(b"z" * 15_000)
-            part.update(b"z" * 15_000)
-            record = part.done()
-
-        kept = tap.transcript(transcript.id)
-        assert kept is not None
-        (shown,) = kept["answer"]["parts"]
-        assert (shown["kept"], shown["size_bytes"]) == (False, 30_000)
-        assert shown["why"] == "the store of transcripts is full"
-        assert record.sha256 == hashlib.sha256(b"z" * 30_000).hexdigest()
-        assert tap.used_bytes == len(stored_text(folder))
-
-
 def test_what_is_used_counts_after_a_restart(tmp_path: Path) -> None:
     """A tap opened again counts what is there, and its ids go on."""
     first = tap_in(tmp_path)
@@ -300,19 +228,6 @@ def test_an_exchange_that_died_is_readable(tmp_path: Path) -> None:
     assert running is not None
     assert running["state"] == "open"
     transcript.close()
-
-
-def test_a_part_cut_off_is_told_as_incomplete(tmp_path: Path) -> None:
-    """Closing in the middle of an attachment keeps what was seen and does not call it whole."""
-    tap = tap_in(tmp_path)
-    with tap.open(direction="out") as transcript:
-        transcript.part("answer", PART, sha256="ab" * 32).update(b"half")
-
-    kept = tap.transcript(transcript.id)
-
-    assert kept is not None
-    (part,) = kept["answer"]["parts"]
-    assert (part["complete"], part["size_bytes"], part["sha256"]) == (False, 4, "")
 
 
 def test_listing_goes_on_and_filters(tmp_path: Path) -> None:

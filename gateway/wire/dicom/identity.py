@@ -23,9 +23,7 @@ HEAD_BYTES = 32 * 1024
 MAX_PATIENTS = 64
 
 _PREAMBLE, _MAGIC = 128, b"DICM"
-_SHORT = frozenset(
-    b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split()
-)
+_SHORT = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
 _LONG = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 _UNDEFINED = 0xFFFFFFFF
 # Implicit, deflated and big endian: everything else is explicit little endian (PS3.5 10, A).

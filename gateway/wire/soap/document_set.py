@@ -11,6 +11,7 @@ import binascii
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from lxml import etree
 
@@ -230,6 +231,17 @@ def _content(document: Element | None) -> tuple[str, bytes]:
         raise ValueError(f"no base64: {error}") from error
 
 
+# The thousands of documents of one answer come from one or two places.
+@lru_cache(maxsize=64)
+def _community(text: str) -> CommunityId:
+    return CommunityId.parse(text)
+
+
+@lru_cache(maxsize=64)
+def _repository(text: str) -> Oid:
+    return Oid.parse(text)
+
+
 def _read_part(element: Element, default_home: CommunityId | None) -> RetrievedPart:
     """One DocumentResponse, children in any order; `ValueError` says why it cannot be used."""
     texts = {
@@ -244,11 +256,11 @@ def _read_part(element: Element, default_home: CommunityId | None) -> RetrievedP
     home = text("HomeCommunityId")
     if not home and default_home is None:
         raise ValueError("HomeCommunityId is missing")
-    community = CommunityId.parse(home) if home or default_home is None else default_home
+    community = _community(home) if home or default_home is None else default_home
     cid, data = _content(element.find(_DOCUMENT))
     return RetrievedPart(
         ref=DocumentRef(
-            community, Oid.parse(text("RepositoryUniqueId")), DocumentId(text("DocumentUniqueId"))
+            community, _repository(text("RepositoryUniqueId")), DocumentId(text("DocumentUniqueId"))
         ),
         mime_type=text("mimeType") or _UNTYPED,
         cid=cid,
