@@ -3,9 +3,9 @@
     python -m bench.transfer [--instances N] [--rounds N]
 
 The baseline is the barest server and client of the same libraries with the same TLS settings,
-in the same two processes: 512 KiB chunks from memory, read and thrown away. The three ways
-alternate, and each round gives a ratio of its own: a busy machine slows all alike. Memory is
-measured on fresh processes that have served a few images before.
+in the same two processes: 512 KiB chunks from memory, read and thrown away. The ways alternate,
+and each round gives a ratio of its own: a busy machine slows all alike. Memory is measured on
+fresh processes that have served a few images before.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from bench.transfer_files import bytes_of, prepare
 
 PLACE = FOLDER / "transfer"
 PROFILE = "ihe"
+WAYS = ("plain", "discard", "intake")
 INSTANCES = 2048  # 1 GiB
 ROUNDS = 5
 WARM_UP = 16
@@ -30,22 +31,37 @@ MIB = 1024 * 1024
 
 
 def measure_throughput(instances: int, rounds: int) -> list[dict[str, Any]]:
-    """Both ratios, each the median over the rounds."""
-    rates: dict[str, list[float]] = {"plain": [], "discard": [], "intake": []}
-    spent: dict[str, list[float]] = {way: [] for way in rates}
+    """Both ratios, each the median over the rounds.
+
+    Each way is compared with the baselines taken just before it and just after it: the speed of a
+    machine that others use changes within seconds.
+    """
+    seconds: dict[str, list[float]] = {way: [] for way in WAYS}
+    spent: dict[str, list[float]] = {way: [] for way in WAYS}
+    ratios: dict[str, list[float]] = {way: [] for way in WAYS}
     with (
         country_a(PLACE, profile=PROFILE) as server,
         Client(PLACE, server.ports["service"], server.ports["plain"]) as client,
     ):
-        for way in rates:
+
+        def run(way: str) -> float:
+            before = cpu_seconds(server.process) + cpu_seconds(client.process)
+            took = float(client.run(way, instances)["seconds"])
+            after = cpu_seconds(server.process) + cpu_seconds(client.process)
+            seconds[way].append(took)
+            spent[way].append((after - before) / (instances * bytes_of()) * 1024 * MIB)
+            return took
+
+        for way in WAYS:
             client.run(way, WARM_UP)
+        bare = run("plain")
         for _ in range(rounds):
-            for way, told in rates.items():
-                before = cpu_seconds(server.process) + cpu_seconds(client.process)
-                done = client.run(way, instances)
-                after = cpu_seconds(server.process) + cpu_seconds(client.process)
-                told.append(done["bytes"] / MIB / done["seconds"])
-                spent[way].append((after - before) / done["bytes"] * 1024 * MIB)
+            for way in ("discard", "intake"):
+                took, bare_before, bare = run(way), bare, run("plain")
+                ratios[way].append((bare_before + bare) / 2 / took)
+    rates = {
+        way: [instances * bytes_of() / MIB / one for one in took] for way, took in seconds.items()
+    }
     total = f"{instances} CT slices ({instances * bytes_of() / MIB:.0f} MiB)"
     report: list[dict[str, Any]] = []
     for way, name, taken, bound in (
@@ -57,9 +73,7 @@ def measure_throughput(instances: int, rounds: int) -> list[dict[str, Any]]:
             INTAKE_BOUND,
         ),
     ):
-        pairs = zip(rates[way], rates["plain"], strict=True)
-        ratios = [round(ours / bare, 3) for ours, bare in pairs]
-        ratio = median(ratios)
+        ratio = round(median(ratios[way]), 3)
         report += [
             {
                 "name": f"transfer-{name}",
@@ -70,7 +84,7 @@ def measure_throughput(instances: int, rounds: int) -> list[dict[str, Any]]:
                 "baseline": round(median(rates["plain"]), 1),
                 "bound": bound,
                 "ratio": ratio,
-                "ratios": ratios,
+                "ratios": [round(one, 3) for one in ratios[way]],
                 "holds": ratio >= bound,
             },
             {

@@ -82,7 +82,8 @@ def test_an_attachment_without_room_is_described_and_told(tmp_path: Path) -> Non
         assert (shown["kept"], shown["size_bytes"]) == (False, 30_000)
         assert shown["why"] == "the store of transcripts is full"
         assert record.sha256 == hashlib.sha256(b"z" * 30_000).hexdigest()
-        assert tap.used_bytes == sum(file.stat().st_size for file in folder.rglob("*"))
+        lying = [file.stat().st_size for file in folder.rglob("*") if file.is_file()]
+        assert tap.used_bytes == sum(lying)
 
 
 def test_a_part_cut_off_is_told_as_incomplete(tmp_path: Path) -> None:
