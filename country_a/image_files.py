@@ -13,7 +13,6 @@ import os
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -35,7 +34,7 @@ async def beside(work: Callable[[], T]) -> T:
         raise
 
 
-async def opened(paths: Sequence[Path]) -> AsyncGenerator[int, None]:
+async def opened(paths: Sequence[str]) -> AsyncGenerator[int, None]:
     """A descriptor for each file, in order, closed when the next is asked for.
 
     Raises OSError where a file cannot be opened, after those before it were given.
@@ -56,7 +55,7 @@ async def opened(paths: Sequence[Path]) -> AsyncGenerator[int, None]:
                     os.close(found)
 
 
-def _open(paths: Sequence[Path]) -> list[int | OSError]:
+def _open(paths: Sequence[str]) -> list[int | OSError]:
     lot: list[int | OSError] = []
     for path in paths:
         try:

@@ -89,7 +89,7 @@ class FolderDelivery:
 
     async def chunks(self) -> AsyncIterator[ImageChunk]:
         """The instances' DICOM files, one after the other."""
-        stored = [item.stored.path for item in self._items if item.as_stored]
+        stored = [item.stored.file for item in self._items if item.as_stored]
         async with aclosing(opened(stored)) as files:
             for item in self._items:
                 if not item.as_stored:

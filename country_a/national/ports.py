@@ -184,7 +184,7 @@ class StoredInstance:
     ref: InstanceRef
     sop_class: Uid
     transfer_syntax: Uid
-    path: Path
+    file: str
     size_bytes: int
     sha256: str = ""
     patient: PatientId | None = None
@@ -197,6 +197,11 @@ class StoredInstance:
     burned_in: str = ""
     note_title: Code | None = None
     note_description: str = ""
+
+    @property
+    def path(self) -> Path:
+        """Where its file lies."""
+        return Path(self.file)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ async def test_files_come_in_order_and_none_stays_open(tmp_path: Path) -> None:
     """More than are opened at a time."""
     paths = _files(tmp_path, 2 * FILES_AHEAD + 3)
     before = _open_descriptors()
-    async with aclosing(opened(paths)) as files:
+    async with aclosing(opened([str(path) for path in paths])) as files:
         read = [await _read(await anext(files), number + 1) for number in range(len(paths))]
     assert read == [path.read_bytes() for path in paths]
     assert _open_descriptors() == before
@@ -45,7 +45,7 @@ async def test_files_come_in_order_and_none_stays_open(tmp_path: Path) -> None:
 async def test_leaving_early_closes_what_was_opened_ahead(tmp_path: Path) -> None:
     """A caller that goes away holds no files."""
     before = _open_descriptors()
-    async with aclosing(opened(_files(tmp_path, FILES_AHEAD))) as files:
+    async with aclosing(opened(list(map(str, _files(tmp_path, FILES_AHEAD))))) as files:
         await anext(files)
     assert _open_descriptors() == before
 
@@ -55,7 +55,7 @@ async def test_a_file_that_is_gone_is_told_after_those_before_it(tmp_path: Path)
     paths = _files(tmp_path, 3)
     paths[1].unlink()
     before = _open_descriptors()
-    async with aclosing(opened(paths)) as files:
+    async with aclosing(opened([str(path) for path in paths])) as files:
         assert await _read(await anext(files), 1) == b"\0"
         with pytest.raises(FileNotFoundError):
             await anext(files)
@@ -71,14 +71,14 @@ async def test_a_file_is_the_same_in_pieces_wherever_they_are_read(
     monkeypatch.setattr(image_files, "_is_in_memory", lambda *_: in_memory)
     path = tmp_path / "one.dcm"
     path.write_bytes(os.urandom(12_345))
-    async with aclosing(opened([path])) as files:
+    async with aclosing(opened([str(path)])) as files:
         assert await _read(await anext(files), 12_345) == path.read_bytes()
 
 
 async def test_a_file_shorter_than_it_was_gives_what_there_is(tmp_path: Path) -> None:
     """Who asked sees the difference."""
     (path,) = _files(tmp_path, 1)
-    async with aclosing(opened([path])) as files:
+    async with aclosing(opened([str(path)])) as files:
         assert await _read(await anext(files), 100) == b"\0"
 
 

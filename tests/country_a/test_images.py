@@ -42,7 +42,7 @@ def stored(number: int = 1, **changes: Any) -> StoredInstance:
         "ref": InstanceRef(study=Uid("1.2"), series=Uid("1.2.3"), instance=Uid(f"1.2.3.{number}")),
         "sop_class": Uid("1.2.840.10008.5.1.4.1.1.2"),
         "transfer_syntax": EXPLICIT_LITTLE_ENDIAN,
-        "path": Path("nowhere"),
+        "file": "nowhere",
         "size_bytes": 10,
         "sha256": "ab" * 32,
         "has_pixels": True,
@@ -136,7 +136,7 @@ def image(path: Path, *, compressed: bool) -> StoredInstance:
     ds.save_as(path, enforce_file_format=True)
     return stored(
         transfer_syntax=RLE if compressed else EXPLICIT_LITTLE_ENDIAN,
-        path=path,
+        file=str(path),
         size_bytes=path.stat().st_size,
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
-from pathlib import Path
 
 from country_a.manifests import build_manifest, modality_code, study_modalities, study_regions
 from country_a.national.ports import StoredInstance, StoredSeries, StoredStudy
@@ -51,7 +50,7 @@ def instance(series: int, number: int, **changes: object) -> StoredInstance:
         ref=place,
         sop_class=Uid("1.2.840.10008.5.1.4.1.1.2"),
         transfer_syntax=Uid("1.2.840.10008.1.2.1"),
-        path=Path("x"),
+        file="x",
         size_bytes=1,
         number=number,
     )

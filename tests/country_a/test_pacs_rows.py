@@ -63,7 +63,7 @@ INSTANCE = StoredInstance(
     ref=InstanceRef(study=STUDY.uid, series=SERIES.uid, instance=Uid("2.999.5.1.1")),
     sop_class=Uid("1.2"),
     transfer_syntax=Uid("1.3"),
-    path=Path("/x/y.dcm"),
+    file="/x/y.dcm",
     size_bytes=5,
     sha256="ab",
     patient=PATIENT,
