@@ -212,6 +212,7 @@ async def _measure() -> list[dict[str, Any]]:
                 "value": round(value, 2),
                 "baseline": round(baseline, 2),
                 "bound": BOUND,
+                "ratio": round(value / baseline, 2),
                 "holds": value <= BOUND * baseline,
             }
         )
