@@ -121,7 +121,11 @@ class ImageJobs:
         if row is None:
             return None
         running = self._running.get(job)
-        body = json.loads(row.body) if running is None else running[0].progress.view()
+        if running is None:
+            body = json.loads(row.body)
+        else:
+            # It has ended when its end is on record, not before: who is told so looks it up.
+            body = {**running[0].progress.view(), "state": JobState.RUNNING.value}
         return {"job": job, "study": row.study, **body}
 
     async def cancel(self, job: str) -> None:

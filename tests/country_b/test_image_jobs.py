@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
+import pytest
 from sqlalchemy import update
 
 from country_b.database import database_url, make_engine
 from country_b.image_jobs import JOBS, ImageJobs
+from country_b.session import SessionStore
 from gateway.domain import Uid
 from tests.country_b.portal import STUDY, Visit, portal
 from tests.fakes import make_house
@@ -29,6 +32,34 @@ async def test_a_running_job_shows_its_counters(tmp_path: Path) -> None:
 
         assert (running["state"], running["received"], len(running["missing"])) == ("running", 0, 6)
         assert (ended["state"], ended["received"], ended["missing"]) == ("complete", 6, [])
+
+
+async def test_a_job_has_ended_when_the_journal_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is told that it is complete finds that in the journal of the visit."""
+    go_on, asked = asyncio.Event(), asyncio.Event()
+    record = SessionStore.record
+
+    async def slow(self: SessionStore, *args: Any, **words: Any) -> None:
+        asked.set()
+        await go_on.wait()
+        await record(self, *args, **words)
+
+    async with portal(make_house(), tmp_path) as client:
+        visit = await Visit(client).retrieved()
+        monkeypatch.setattr(SessionStore, "record", slow)
+        job = (await visit.post("images", {"study": STUDY}, status=202))["job"]
+        await asked.wait()
+
+        before = await visit.get(f"/images/{job}")
+        go_on.set()
+        after = await visit.ended(job)
+
+        assert (before["state"], before["received"]) == ("running", 6)
+        assert after["state"] == "complete"
+        steps = (await visit.get())["steps"]
+        assert [line["outcome"] for line in steps if line["action"] == "images"][-1] == "complete"
 
 
 async def test_one_job_a_study_at_a_time(tmp_path: Path) -> None:
