@@ -141,9 +141,9 @@ class BlobFile:
     def drop(self) -> None:
         """Forget what came in. Does nothing after `settle`."""
         self._close()
-        Path(self._temporary).unlink(missing_ok=True)
         self._store.release(self._reserved)
         self._reserved = 0
+        Path(self._temporary).unlink(missing_ok=True)
 
     def _close(self) -> None:
         if self._descriptor >= 0:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -49,6 +50,8 @@ from gateway.domain.manifests import KEY_OBJECT_SOP_CLASS
 MAX_INSTANCES_PER_REQUEST = 1000
 # The index is written in lots: a thousand small images would otherwise be a thousand commits.
 INDEX_LOT = 512
+# Over a slow link an image is to be seen soon after it has come.
+INDEX_SECONDS = 1.0
 MAX_NOTE_BYTES = 8 * 1024 * 1024
 NO_REASON = "it has not come, and no reason was given"
 MAX_ISSUES = 1000  # a peer that sends rubbish for every instance fills no memory
@@ -184,7 +187,7 @@ class ImageIntake:
             progress.state = JobState.CANCELLED
             raise
         finally:
-            await self._flush()
+            await self._in_order()
             progress.seconds = time.perf_counter() - self._started
         progress.state = self._verdict()
 
@@ -316,8 +319,8 @@ class ImageIntake:
         progress = self.progress
 
         def shelved(image: Shelved) -> None:
-            delivery.hashed(image.ref.instance, image.blob.sha256)
             self._shelved(image)
+            delivery.hashed(image.ref.instance, image.blob.sha256)
 
         async with ImageShelf(self._kept.blobs, self._reading, self._patient, shelved) as shelf:
             async for chunk in delivery.chunks():
@@ -337,7 +340,7 @@ class ImageIntake:
                     current = None
                     if shelf.is_open:
                         shelf.end()
-                if len(self._lot) >= INDEX_LOT:
+                if self._is_due():
                     await self._flush_beside()
             await shelf.settle()
 
@@ -376,17 +379,42 @@ class ImageIntake:
             for instance in series.instances
         )
 
+    async def _in_order(self) -> None:
+        """The last images enter the index, even when the job is ended meanwhile."""
+        flushing = asyncio.get_running_loop().create_task(self._flush())
+        try:
+            await asyncio.shield(flushing)
+        except asyncio.CancelledError:
+            await asyncio.wait([flushing])
+            self.progress.state = JobState.CANCELLED
+            raise
+
+    def _is_due(self) -> bool:
+        """Whether what is on the shelf should enter the index."""
+        if not self._lot:
+            return False
+        waited = (self._now() - self._lot[0].at).total_seconds()
+        return len(self._lot) >= INDEX_LOT or waited >= INDEX_SECONDS
+
     async def _flush_beside(self) -> None:
         """Enter what is on the shelf in the index, while the next images come in."""
         await self._flushed()
         lot, self._lot = self._lot, []
-        entering = self._kept.add_instances(self._session.id, lot)
-        self._flushing = asyncio.get_running_loop().create_task(entering)
+        self._flushing = asyncio.get_running_loop().create_task(self._enter(lot))
+
+    async def _enter(self, lot: list[KeptInstance]) -> None:
+        try:
+            await self._kept.add_instances(self._session.id, lot)
+        except BaseException:
+            self._lot[:0] = lot  # to be tried again with those that come
+            raise
 
     async def _flush(self) -> None:
+        with suppress(Exception):  # what failed beside is tried again here, and told
+            await self._flushed()
+        if self._lot:
+            await self._flush_beside()
         await self._flushed()
-        lot, self._lot = self._lot, []
-        await self._kept.add_instances(self._session.id, lot)
 
     async def _flushed(self) -> None:
         if (flushing := self._flushing) is not None:

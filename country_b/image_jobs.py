@@ -98,15 +98,17 @@ class ImageJobs:
                 progress.stopped_by = Issue(
                     refusal=Refusal.INTERNAL, text="the job ended by a fault of this gateway"
                 )
-            async with self._engine.begin() as connection:
-                await connection.execute(
-                    update(JOBS)
-                    .where(JOBS.c.id == job)
-                    .values(state=progress.state.value, body=json.dumps(progress.view()))
-                )
-            await ended(progress)
-            self._studies.pop(key, None)
-            self._running.pop(job, None)
+            try:
+                async with self._engine.begin() as connection:
+                    await connection.execute(
+                        update(JOBS)
+                        .where(JOBS.c.id == job)
+                        .values(state=progress.state.value, body=json.dumps(progress.view()))
+                    )
+                await ended(progress)
+            finally:
+                self._studies.pop(key, None)
+                self._running.pop(job, None)
 
     async def view(self, session: str, job: str) -> dict[str, Any] | None:
         """The counters of a job of a visit, None if there is no such job."""
@@ -132,7 +134,7 @@ class ImageJobs:
         """End a job; what is whole stays. Nothing happens to one that has ended."""
         running = self._running.get(job)
         if running is not None:
-            running[1].cancel()
+            _cancel(running[1])
             await asyncio.wait([running[1]])
 
     async def cancel_all(self, session: str) -> None:
@@ -145,6 +147,12 @@ class ImageJobs:
         """End every job and wait for it."""
         tasks = [task for _, task in self._running.values()]
         for task in tasks:
-            task.cancel()
+            _cancel(task)
         if tasks:
             await asyncio.wait(tasks)
+
+
+def _cancel(task: asyncio.Task[None]) -> None:
+    """Once: a second time would interrupt it putting things in order."""
+    if not task.cancelling():
+        task.cancel()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -53,8 +54,11 @@ class _Part:
 class ImageShelf:
     """Takes in images one after the other; `shelved` is called in the loop for each in its place.
 
+    An error it raises stops the transfer, but not the telling of images already there.
+
     Holds two lots at most, and what was given in one go. A context manager: when it is left,
-    however it is left, images that came whole are in their place, and of others nothing is there.
+    images that came whole are in their place, and of others nothing is there, whatever ended the
+    transfer; only a failure of the shelf itself takes the lot that was waiting with it.
     """
 
     def __init__(
@@ -91,7 +95,8 @@ class ImageShelf:
         if self._timer is not None:
             self._timer.cancel()
         for file in self._unfinished:
-            file.drop()
+            with suppress(OSError):  # what cannot be removed now is swept when the store opens
+                file.drop()
 
     @property
     def is_open(self) -> bool:
@@ -176,11 +181,14 @@ class ImageShelf:
     def _worked(self, working: asyncio.Future[None]) -> None:
         self._working = None
         done, self._done = self._done, []
+        self._failure = working.exception()
         for image, shelved in done:
             image.file.settle(shelved.blob)
             self._unfinished.discard(image.file)
-            self._shelved(shelved)
-        self._failure = working.exception()
+            try:
+                self._shelved(shelved)
+            except Exception as error:  # noqa: BLE001  told by `settle`, after those that follow
+                self._failure = self._failure or error
         if self._timer is None:
             self._hand_over()
 

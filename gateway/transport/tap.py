@@ -392,12 +392,13 @@ class Transcript:
             self._lines += orjson.dumps(to_plain(told), option=orjson.OPT_APPEND_NEWLINE)
 
     def _write(self) -> None:
-        lines, self._lines = self._lines, bytearray()
         self._written = monotonic()
         with on_disk():
-            if self._journal.write(lines) != len(lines):
+            count = self._journal.write(self._lines) or 0
+            self._tap.took(count)
+            del self._lines[:count]  # the rest goes first, should there be room again
+            if self._lines:
                 raise OSError(errno.ENOSPC, "the journal takes no more bytes")
-        self._tap.took(len(lines))
 
 
 def _redacted(headers: Headers) -> list[list[str]]:

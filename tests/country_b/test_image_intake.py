@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from country_b import image_intake, image_shelf
 from country_b.blobs import BlobStore
 from country_b.database import create_tables, database_url, make_engine
 from country_b.image_intake import ImageIntake, ImageSelection, JobState
 from country_b.initiator import Community, Initiator
-from country_b.kept import KeptStore
+from country_b.kept import KeptInstance, KeptStore
 from country_b.session import Session, State
 from gateway.domain import (
     Authentication,
@@ -344,3 +346,78 @@ async def test_cancelled_job_keeps_what_is_whole(bench: Bench) -> None:
     assert task.cancelled()
     assert intake.progress.state is JobState.CANCELLED
     assert len(intake.progress.missing) == 6
+
+
+async def test_images_are_listed_though_the_index_failed_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lot that could not be entered is entered with the next one."""
+    lots: list[int] = []
+    add = bench.store.add_instances
+
+    async def fails_once(session: str, lot: Sequence[KeptInstance]) -> None:
+        lots.append(len(lot))
+        if len(lots) == 1:
+            raise OSError("database is locked")
+        await add(session, lot)
+
+    monkeypatch.setattr(bench.store, "add_instances", fails_once)
+    monkeypatch.setattr(image_intake, "INDEX_LOT", 2)
+    monkeypatch.setattr(image_shelf, "LOT_BYTES", 1)
+
+    with suppress(OSError):
+        await bench.intake().run()
+
+    listed = {str(item.ref.instance) for item in await bench.store.instances("visit")}
+    shelved = bench.store.blobs.used_bytes // 1000
+    assert lots[0] >= 2
+    assert len(listed) == shelved >= 2
+
+
+async def test_a_job_ended_while_it_is_put_in_order_lists_its_images(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Images that lie in the store are of a visit, whoever loses patience."""
+    entering, go_on = asyncio.Event(), asyncio.Event()
+    add = bench.store.add_instances
+
+    async def slow(session: str, lot: Sequence[KeptInstance]) -> None:
+        entering.set()
+        await go_on.wait()
+        await add(session, lot)
+
+    monkeypatch.setattr(bench.store, "add_instances", slow)
+    intake = bench.intake()
+    task = asyncio.get_running_loop().create_task(intake.run())
+    await entering.wait()
+
+    task.cancel()
+    asyncio.get_running_loop().call_soon(go_on.set)
+    await asyncio.wait([task])
+
+    assert task.cancelled()
+    assert intake.progress.state is JobState.CANCELLED
+    assert len(await bench.store.instances("visit")) == 6
+
+
+async def test_over_a_slow_link_images_are_listed_as_they_come(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever looks after an hour of a long transfer sees what has come."""
+    lots: list[int] = []
+    add = bench.store.add_instances
+
+    async def counting(session: str, lot: Sequence[KeptInstance]) -> None:
+        lots.append(len(lot))
+        await add(session, lot)
+
+    monkeypatch.setattr(bench.store, "add_instances", counting)
+    monkeypatch.setattr(image_shelf, "LOT_BYTES", 1)
+    intake = bench.intake()
+    minutes = iter(NOON + timedelta(minutes=number) for number in range(1000))
+    intake._now = lambda: next(minutes)
+
+    await intake.run()
+
+    assert len(lots) > 2
+    assert sum(lots) == 6

@@ -95,6 +95,36 @@ async def test_a_cancelled_job_says_so_and_can_be_continued(tmp_path: Path) -> N
         assert again["state"] == "complete"
 
 
+async def test_cancelling_twice_is_cancelling_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An impatient second press does not cut short what puts the job in order."""
+    exchange = make_house()
+    exchange.gate = asyncio.Event()
+    go_on, asked = asyncio.Event(), asyncio.Event()
+    record = SessionStore.record
+
+    async def slow(self: SessionStore, *args: Any, **words: Any) -> None:
+        asked.set()
+        await go_on.wait()
+        await record(self, *args, **words)
+
+    async with portal(exchange, tmp_path) as client:
+        visit = await Visit(client).retrieved()
+        job = (await visit.post("images", {"study": STUDY}, status=202))["job"]
+        monkeypatch.setattr(SessionStore, "record", slow)
+
+        first = asyncio.ensure_future(visit.post(f"images/{job}/cancel"))
+        await asked.wait()
+        second = asyncio.ensure_future(visit.post(f"images/{job}/cancel"))
+        await asyncio.wait([second], timeout=0.05)
+        go_on.set()
+
+        assert (await first)["state"] == (await second)["state"] == "cancelled"
+        steps = (await visit.get())["steps"]
+        assert [line["outcome"] for line in steps if line["action"] == "images"][-1] == "cancelled"
+
+
 async def test_closing_ends_running_jobs(tmp_path: Path) -> None:
     """A visit that closes leaves no transfer behind."""
     exchange = make_house()

@@ -17,7 +17,7 @@ from country_b import image_shelf
 from country_b.blobs import BlobStore
 from country_b.image_shelf import ImageShelf, Shelved
 from country_b.reading import ReceivedInstance
-from gateway.domain import ExchangeError, InstanceRef, ManifestPatient, Refusal, Uid
+from gateway.domain import ExchangeError, InstanceRef, ManifestPatient, Refusal, Uid, refuse
 from tests.fakes import FakeReading, instance_bytes, make_identity
 
 
@@ -198,3 +198,22 @@ async def test_an_image_of_another_patient_is_set_aside(blobs: BlobStore) -> Non
         await put(shelf, 1)
         await shelf.settle()
     assert shelved[0].blob.problem == "the image is of another patient"
+
+
+async def test_a_listener_that_fails_stops_the_rest_and_loses_nothing(blobs: BlobStore) -> None:
+    """A full store of transcripts is no reason to forget images that lie in their place."""
+    shelved: list[Shelved] = []
+
+    def listen(image: Shelved) -> None:
+        shelved.append(image)
+        if len(shelved) == 1:
+            raise refuse(Refusal.STORE_FULL, "the store of transcripts is full")
+
+    with pytest.raises(ExchangeError) as caught:
+        async with ImageShelf(blobs, FakeReading(), make_identity(), listen) as shelf:
+            for number in (1, 2, 3):
+                await put(shelf, number)
+            await shelf.settle()
+
+    assert caught.value.refusal is Refusal.STORE_FULL
+    assert [item.ref for item in shelved] == [ref(1), ref(2), ref(3)]

@@ -284,6 +284,33 @@ def test_a_failing_disk_is_a_refusal(
     tap.open(direction="in").close()
 
 
+def test_a_journal_that_takes_half_a_line_goes_on_with_the_other_half(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When there is room again every line can be read, and all of them are counted."""
+    tap = tap_in(tmp_path)
+    transcript = tap.open(direction="in")
+    journal = transcript._journal
+
+    class Full:
+        def write(self, data: bytes) -> int:
+            return journal.write(data[:5]) or 0
+
+    monkeypatch.setattr(transcript, "_journal", Full())
+    with pytest.raises(NotNow) as caught:
+        transcript.request(REQUEST)
+    monkeypatch.setattr(transcript, "_journal", journal)
+    transcript.close(outcome="failed")
+
+    assert caught.value.refusal is Refusal.STORE_FULL
+    kept = tap.transcript(transcript.id)
+    assert kept is not None
+    assert kept["outcome"] == "failed"
+    assert kept["request"]["start_line"] == REQUEST.start_line
+    written = sum(file.stat().st_size for file in tmp_path.rglob("*") if file.is_file())
+    assert tap.used_bytes == written
+
+
 def test_an_exchange_that_could_not_begin_gives_its_room_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,7 @@ from gateway.wire.dicom.dataset import InstanceHeader, read_identity
 HEAD_BYTES = 32 * 1024
 # Images of several patients may come in turns; more than this and pydicom reads them again.
 MAX_PATIENTS = 64
+MAX_UID_BYTES = 64  # padded to an even length (PS3.5 9.1)
 
 _PREAMBLE, _MAGIC = 128, b"DICM"
 _SHORT = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
@@ -46,6 +47,17 @@ class _Named:
     transfer_syntax: Uid
     patient: bytes
 
+    def agrees_with(self, header: InstanceHeader) -> bool:
+        """Whether pydicom found the same: else it read other bytes as the patient, too."""
+        ours = (self.study, self.series, self.instance, self.sop_class, self.transfer_syntax)
+        return ours == (
+            header.study,
+            header.series,
+            header.instance,
+            header.sop_class,
+            header.transfer_syntax,
+        )
+
 
 class IdentityReader:
     """Reads what names an instance; remembers patients by the bytes that name them."""
@@ -60,7 +72,7 @@ class IdentityReader:
         if named is not None and (header := self._of_known_patient(named)) is not None:
             return header
         header = read_identity(file)
-        if named is not None:
+        if named is not None and named.agrees_with(header):
             if len(self._patients) >= MAX_PATIENTS:
                 self._patients.clear()
             self._patients[named.patient] = header.patient
@@ -103,6 +115,8 @@ def _named(head: bytes) -> _Named | None:
 
 @lru_cache(maxsize=1024)
 def _uid(value: bytes) -> Uid:
+    if len(value) > MAX_UID_BYTES:
+        raise ValueError("a UID of another length")
     return Uid.parse(value.decode("ascii"))
 
 
@@ -124,7 +138,7 @@ def _walk(head: bytes) -> tuple[dict[int, bytes], bytes]:
             raise ValueError("an element without a representation")
         if tag <= last or length == _UNDEFINED or begin + length > len(head):
             raise ValueError("elements out of order, or one without an end")
-        if group > 2 and last >> 16 <= 2 and values[_SYNTAX].decode().strip("\0 ") in _OTHERWISE:
+        if group > 2 and last >> 16 <= 2 and _uid(values[_SYNTAX]) in _OTHERWISE:
             raise ValueError("another encoding")
         if tag in _WANTED:
             values[tag] = head[begin : begin + length]

@@ -81,6 +81,35 @@ def test_damaged_bytes_name_nothing_that_pydicom_does_not_name() -> None:
             assert quick == plain, at
 
 
+@pytest.mark.parametrize("name", ["CT_small.dcm", "MR_small.dcm"])
+def test_a_name_of_an_encoding_with_a_line_break_teaches_nothing(name: str) -> None:
+    """pydicom reads it as big endian, or not at all: neither says who the others are of."""
+    data, syntax = _data(name), b"1.2.840.10008.1.2.1\0"
+    assert data.count(syntax) == 1
+    reader = IdentityReader()
+    for crafted in (b"1.2.840.10008.1.2.2\n", b"1.2.840.10008.1.2.1\n", b" 1.2.840.10008.1.2.2"):
+        changed = data.replace(syntax, crafted)
+        assert _quick(reader, changed) == _plain(changed)
+        assert _quick(reader, data) == _plain(data)
+
+
+def test_what_pydicom_reads_differently_teaches_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then the bytes taken for the patient may be others, too."""
+    reader, data = IdentityReader(), _data("CT_small.dcm")
+    other = read_identity(BytesIO(_data("MR_small.dcm")))
+    with monkeypatch.context() as patched:
+        patched.setattr(identity, "read_identity", lambda _: other)
+        reader.read(BytesIO(data))
+    assert reader.read(BytesIO(data)) == _plain(data)
+
+
+def test_an_overlong_uid_is_left_to_pydicom() -> None:
+    """Nothing longer than a UID is remembered as one, were it only padded."""
+    for value in (b"1." + b"1" * 1000, b"1.2" + b"\0" * 1000):
+        with pytest.raises(ValueError, match="length"):
+            identity._uid(value)
+
+
 def test_patients_are_forgotten_before_they_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory does not grow with those who pass."""
     monkeypatch.setattr(identity, "MAX_PATIENTS", 2)
