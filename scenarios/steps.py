@@ -80,6 +80,11 @@ def documents_of(rows: list[Json], document_class: str) -> list[str]:
     ]
 
 
+def counted(number: int, one: str, many: str) -> str:
+    """`1 image`, `2 images`."""
+    return f"{number} {one if number == 1 else many}"
+
+
 def judge_images(telling: Telling, job: Mapping[str, Any], expected: int | None = None) -> None:
     """Count what came; anything short of everything leaves the step incomplete."""
     telling.moved(int(job["bytes"]))
@@ -90,4 +95,4 @@ def judge_images(telling: Telling, job: Mapping[str, Any], expected: int | None 
     elif expected is not None and have != expected:
         telling.leave_incomplete(f"{have} images came, the seed made {expected}")
     else:
-        telling.note(f"{have} images")
+        telling.note(counted(have, "image", "images"))

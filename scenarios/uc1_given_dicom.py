@@ -24,10 +24,10 @@ async def tell(story: Story) -> None:
             rows = (await visit.post("list", {}))["rows"]
             listed = set(steps.documents_of(rows, "manifest"))
             equal("manifests", listed, {study["manifest"] for study in patient["studies"]})
-            step.note(_counted(len(listed), "study", "studies"))
+            step.note(steps.counted(len(listed), "study", "studies"))
         for index, study in enumerate(patient["studies"], 1):
             kind = study["modality"].replace("\\", "/") or "no modality"
-            instances = _counted(study["instances"], "instance", "instances")
+            instances = steps.counted(study["instances"], "instance", "instances")
             words = f"Study {index} of {len(patient['studies'])}: {kind}, {instances}"
             async with story.step(8, words) as step:
                 await _fetch(story, visit, study, step)
@@ -36,10 +36,6 @@ async def tell(story: Story) -> None:
         async with story.step(10, steps.USED):
             await visit.post("use", {})
             await visit.post("close", {"keep": False})
-
-
-def _counted(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
 
 
 async def _fetch(story: Story, visit: Visit, study: Patient, step: Telling) -> None:
@@ -70,4 +66,4 @@ async def _hand_out(visit: Visit, step: Telling) -> None:
         equal("SHA-256 of an image", got.sha256, item["sha256"])
         equal("size of an image", got.size_bytes, item["size_bytes"])
         step.moved(got.size_bytes)
-    step.note(_counted(len(kept["instances"]), "image", "images"))
+    step.note(steps.counted(len(kept["instances"]), "image", "images"))

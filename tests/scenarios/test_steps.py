@@ -43,6 +43,15 @@ def test_only_everything_is_complete(
     assert telling.notes
 
 
+def test_one_image_is_an_image() -> None:
+    """Nobody is told of 1 images."""
+    telling = Telling(8, "images")
+
+    judge_images(telling, JOB | {"asked": 1, "received": 1, "already_kept": 0})
+
+    assert telling.notes == ["1 image"]
+
+
 def test_documents_of_a_class_are_all_of_its_rows() -> None:
     """Rows of several documents give all of them."""
     rows = [
