@@ -12,6 +12,7 @@ import asyncio
 import errno
 import hashlib
 import os
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -222,6 +223,7 @@ class BlobStore:
         self._quota = quota_bytes
         self._used = 0
         self._names = 0
+        self._placing = threading.Lock()
 
     async def open(self) -> None:
         """Make the folders, drop what was half written, and count what is there."""
@@ -279,12 +281,13 @@ class BlobStore:
         Runs in a thread.
         """
         target = self._name_of(sha256, good=good)
-        held_before = os.path.exists(target)
-        try:
-            os.replace(temporary, target)
-        except FileNotFoundError:
-            Path(target).parent.mkdir(exist_ok=True)
-            os.replace(temporary, target)
+        with self._placing:  # of two that bring the same, one finds it there
+            held_before = os.path.exists(target)
+            try:
+                os.replace(temporary, target)
+            except FileNotFoundError:
+                Path(target).parent.mkdir(exist_ok=True)
+                os.replace(temporary, target)
         return target, held_before
 
     def path_of(self, sha256: str, *, good: bool = True) -> Path:
@@ -302,9 +305,10 @@ class BlobStore:
             for sha256 in digests:
                 for good in (True, False):
                     path = self.path_of(sha256, good=good)
-                    if path.exists():
-                        freed += path.stat().st_size
-                        path.unlink()
+                    with self._placing:
+                        if path.exists():
+                            freed += path.stat().st_size
+                            path.unlink()
             return freed
 
         self.release(await asyncio.to_thread(unlink))

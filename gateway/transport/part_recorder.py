@@ -65,6 +65,12 @@ class PartRecorder:
             else:
                 self._drop_file()
 
+    def passed(self) -> None:
+        """The attachment passed whole, though its digest is not known yet: `done` follows."""
+        if self._file is not None:
+            with on_disk():
+                self._file.close()
+
     def done(self, *, stored: str = "", sha256: str = "") -> PartRecord:
         """The attachment passed whole; what is known of it then."""
         self._sha256 = sha256 or self._sha256

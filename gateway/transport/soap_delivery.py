@@ -129,6 +129,7 @@ class SoapDelivery:
                 recorder.update(part.data)
                 if part.last:
                     pending.discard(part.cid)
+                    recorder.passed()
                     self._passed[named] = recorder
                     recorder = None
                 yield ImageChunk(named, part.data, part.last)

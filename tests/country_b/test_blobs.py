@@ -185,3 +185,30 @@ async def test_a_disk_that_takes_a_part_at_a_time_gets_everything(
 
     assert blob.path.read_bytes() == b"abcdefgh"
     assert blob.sha256 == hashlib.sha256(b"abcdefgh").hexdigest()
+
+
+async def test_content_that_comes_twice_at_once_counts_once(
+    store: BlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two visits may fetch the same images at the same time."""
+    replace, found = os.replace, []
+    names = [str(tmp_path / "one"), str(tmp_path / "two")]
+    for name in names:
+        Path(name).write_bytes(b"same")
+
+    def place(name: str) -> None:
+        found.append(store.place(name, "ab" * 32, good=True)[1])
+
+    second = threading.Thread(target=place, args=(names[1],))
+
+    def overtaken(old: str, new: str) -> None:
+        if second.ident is None:
+            second.start()
+            second.join(timeout=0.05)
+        replace(old, new)
+
+    monkeypatch.setattr(os, "replace", overtaken)
+    place(names[0])
+    second.join()
+
+    assert sorted(found) == [False, True]

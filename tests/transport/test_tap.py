@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -143,6 +144,31 @@ def test_everything_is_kept_when_asked(tmp_path: Path) -> None:
     raw = tap.raw(transcript.id, "request")
     assert raw is not None
     assert raw.body.read_bytes() == body
+
+
+def test_a_part_waiting_for_its_digest_holds_no_file_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands of small images may wait to be digested elsewhere."""
+    tap = tap_in(tmp_path, keep=Keep.ALL)
+    opened: list[BinaryIO] = []
+    stream = Transcript.stream
+
+    def watched(self: Transcript, name: str) -> BinaryIO:
+        opened.append(stream(self, name))
+        return opened[-1]
+
+    monkeypatch.setattr(Transcript, "stream", watched)
+    with tap.open(direction="out") as transcript:
+        part = transcript.part("answer", PART, digest=False)
+        part.update(b"image")
+        part.passed()
+        closed = [file.closed for file in opened]
+        record = part.done(sha256="ab")
+
+    assert closed == [True]
+    assert record.sha256 == "ab"
+    assert (tap.directory / record.stored).read_bytes() == b"image"
 
 
 def test_a_long_root_part_is_cut_and_says_so(tmp_path: Path) -> None:
