@@ -112,6 +112,7 @@ class ImageJobs:
 
     async def view(self, session: str, job: str) -> dict[str, Any] | None:
         """The counters of a job of a visit, None if there is no such job."""
+        running = self._running.get(job)  # before its row is read: it may end meanwhile
         async with self._engine.connect() as connection:
             row = (
                 await connection.execute(
@@ -122,7 +123,6 @@ class ImageJobs:
             ).one_or_none()
         if row is None:
             return None
-        running = self._running.get(job)
         if running is None:
             body = json.loads(row.body)
         else:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from country_b.database import database_url, make_engine
 from country_b.image_jobs import JOBS, ImageJobs
@@ -60,6 +61,36 @@ async def test_a_job_has_ended_when_the_journal_says_so(
         assert after["state"] == "complete"
         steps = (await visit.get())["steps"]
         assert [line["outcome"] for line in steps if line["action"] == "images"][-1] == "complete"
+
+
+async def test_a_job_that_ends_while_it_is_looked_up_does_not_start_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counters never go back to those of the beginning."""
+    exchange = make_house()
+    exchange.gate = asyncio.Event()
+    looked, go_on = asyncio.Event(), asyncio.Event()
+    execute = AsyncConnection.execute
+
+    async def slow(self: AsyncConnection, statement: Any, *args: Any, **words: Any) -> Any:
+        result = await execute(self, statement, *args, **words)
+        if not looked.is_set() and str(statement).startswith("SELECT image_jobs.body"):
+            looked.set()
+            await go_on.wait()
+        return result
+
+    async with portal(exchange, tmp_path) as client:
+        visit = await Visit(client).retrieved()
+        job = (await visit.post("images", {"study": STUDY}, status=202))["job"]
+        monkeypatch.setattr(AsyncConnection, "execute", slow)
+        looking = asyncio.ensure_future(visit.get(f"/images/{job}"))
+        await looked.wait()
+
+        exchange.gate.set()
+        await visit.ended(job)
+        go_on.set()
+
+        assert (await looking)["received"] == 6
 
 
 async def test_one_job_a_study_at_a_time(tmp_path: Path) -> None:
