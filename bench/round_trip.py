@@ -32,7 +32,7 @@ from bench.places import (
     settings_b,
     settle_patient,
 )
-from bench.timings import SUBJECTS
+from bench.timings import SUBJECTS, WARM_UP
 from country_a.app import CLOCKWORK, national_systems
 from gateway.domain import PatientId
 from gateway.transport.compose import exchanges_of, keeper_of, session_of
@@ -41,7 +41,7 @@ from tests.builders import COUNTRY_A, PATIENT, make_query
 PLACE = FOLDER / "round-trip"
 PROFILE = "ehdsi"
 ENTRIES, OTHERS = 25, 975
-WARM_UP, REQUESTS, PROFILED = 20, 200, 100
+REQUESTS, PROFILED = 200, 100
 
 
 async def _fill(folder: Path) -> None:
@@ -78,14 +78,10 @@ async def _ask(server: Running, requests: int) -> tuple[float, float]:
 
 def _shares() -> dict[str, float]:
     """Parts of the CPU time, from a run of its own with clocks around the functions named."""
-    told = []
-    for requests in (0, PROFILED):  # the first tells what starting and warming up cost
-        path = PLACE / "timings.json"
-        with country_a(PLACE, profile=PROFILE, timings=path) as server:
-            asyncio.run(_ask(server, requests))
-        told.append(json.loads(path.read_text(encoding="utf-8")))
-    without, with_requests = told
-    spent = {key: value - without.get(key, 0.0) for key, value in with_requests.items()}
+    path = PLACE / "timings.json"
+    with country_a(PLACE, profile=PROFILE, timings=path) as server:
+        asyncio.run(_ask(server, PROFILED))
+    spent = json.loads(path.read_text(encoding="utf-8"))
     whole = spent["main"] + spent["threads"]
     spent["sql"] = spent.get("sql", 0.0) + spent["threads"]
     shares = {subject: spent.get(subject, 0.0) / whole for subject in SUBJECTS}

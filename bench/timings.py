@@ -3,7 +3,8 @@
 Not a profiler: a dozen functions are wrapped while a `Timings` is entered, each counted under the
 subject of the outermost of them that runs, by the CPU clock of the thread. Coroutines are counted
 step by step. Threads other than the main one are those of the database driver. What is left over
-of the process's CPU time is the rest: HTTP, dispatch, the decisions themselves.
+of the process's CPU time is the rest: HTTP, dispatch, the decisions themselves. Counted is from
+the end of the exchange that ends the warming up to the end of the last one.
 """
 
 from __future__ import annotations
@@ -48,17 +49,24 @@ COROUTINES: tuple[tuple[str, Any, str], ...] = (
     ("sql", SqlPatientIndex, "get"),
     ("sql", SqlConsentRegister, "rule"),
 )
+WARM_UP = 20
 SUBJECTS = ("tls", "signature", "xml", "sql", "keeping")
 
 
 class Timings:
-    """Counts while entered; on leaving, the seconds by subject are written as JSON."""
+    """Counts while entered; on leaving, the seconds by subject are written as JSON.
+
+    Beside the `SUBJECTS` these are `main` and `threads`: all of the main thread, and of the others.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._seconds: Counter[str] = Counter()
         self._busy = False
         self._kept: list[tuple[Any, str, Any]] = []
+        self._ended = 0
+        self._warm: Counter[str] = Counter()
+        self._last: Counter[str] = Counter()
 
     @contextmanager
     def _clock(self, subject: str) -> Iterator[None]:
@@ -99,9 +107,26 @@ class Timings:
 
         return timed
 
+    def _exchange(self, _: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def ends(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return function(*args, **kwargs)
+            finally:
+                main = time.thread_time()
+                self._last = Counter(
+                    {**self._seconds, "main": main, "threads": time.process_time() - main}
+                )
+                self._ended += 1
+                if self._ended == WARM_UP:
+                    self._warm = self._last
+
+        return ends
+
     def __enter__(self) -> Self:
         wrapped = [(self._function, one) for one in FUNCTIONS]
         wrapped += [(self._coroutine, one) for one in COROUTINES]
+        wrapped.append((self._exchange, ("", record.Record, "finish")))  # around its clock
         for wrap, (subject, holder, name) in wrapped:
             self._kept.append((holder, name, getattr(holder, name)))
             setattr(holder, name, wrap(subject, getattr(holder, name)))
@@ -113,12 +138,7 @@ class Timings:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for holder, name, original in self._kept:
+        for holder, name, original in reversed(self._kept):
             setattr(holder, name, original)
-        main = time.thread_time()
-        told = {
-            **self._seconds,
-            "main": main,
-            "threads": time.process_time() - main,
-        }
-        self._path.write_text(json.dumps(told), encoding="utf-8")
+        self._last.subtract(self._warm)
+        self._path.write_text(json.dumps(self._last), encoding="utf-8")
