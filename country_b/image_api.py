@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from aiohttp import web
 
 from country_b import requests
@@ -49,8 +51,10 @@ class ImageApi(PortalRoutes):
             now=self.portal.now,
         )
         correlation_id = request[CORRELATION]
+        begun = asyncio.Event()
 
         async def ended(progress: Progress) -> None:
+            await begun.wait()  # the journal tells the beginning before the end
             text = f"{progress.state.value}: {progress.received} received, "
             text += f"{len(progress.missing)} missing"
             await self.portal.sessions.record(
@@ -59,7 +63,13 @@ class ImageApi(PortalRoutes):
 
         job = self.portal.new_id()
         await self.portal.jobs.start(job, session.id, wanted.study, intake, ended)
-        await self.advance(request, session, Action.IMAGES, text="started")
+        try:
+            await self.advance(request, session, Action.IMAGES, text="started")
+        except BaseException:
+            begun.set()
+            await self.portal.jobs.cancel(job)  # nobody was told of it
+            raise
+        begun.set()
         return web.json_response(
             {"job": job, "correlation_id": correlation_id},
             status=202,

@@ -12,8 +12,9 @@ from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from country_b.database import database_url, make_engine
+from country_b.image_intake import ImageIntake
 from country_b.image_jobs import JOBS, ImageJobs
-from country_b.session import SessionStore
+from country_b.session import Action, OutOfOrder, SessionStore, State
 from gateway.domain import Uid
 from tests.country_b.portal import STUDY, Visit, portal
 from tests.fakes import make_house
@@ -61,6 +62,55 @@ async def test_a_job_has_ended_when_the_journal_says_so(
         assert after["state"] == "complete"
         steps = (await visit.get())["steps"]
         assert [line["outcome"] for line in steps if line["action"] == "images"][-1] == "complete"
+
+
+async def test_the_journal_tells_the_beginning_of_a_job_before_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However few images there are, and however slow the journal is."""
+    came = asyncio.Event()
+    run, advance = ImageIntake.run, SessionStore.advance
+
+    async def quick(self: ImageIntake) -> None:
+        await run(self)
+        came.set()
+
+    async def slow(self: SessionStore, session_id: str, action: Action, *args: Any, **words: Any):  # type: ignore[no-untyped-def]
+        if action is Action.IMAGES:
+            await came.wait()
+            await asyncio.sleep(0)  # the job goes on with what it does at its end
+        return await advance(self, session_id, action, *args, **words)
+
+    monkeypatch.setattr(ImageIntake, "run", quick)
+    monkeypatch.setattr(SessionStore, "advance", slow)
+    async with portal(make_house(), tmp_path) as client:
+        visit = await Visit(client).retrieved()
+        await visit.images()
+
+        steps = (await visit.get())["steps"]
+
+        told = [line["outcome"] for line in steps if line["action"] == "images"]
+        assert told == ["done", "complete"]
+
+
+async def test_a_job_that_could_not_be_journalled_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody knows its id: it would fetch for nobody."""
+    exchange = make_house()
+    exchange.gate = asyncio.Event()
+    async with portal(exchange, tmp_path) as client:
+        visit = await Visit(client).retrieved()
+
+        async def closed(*_: Any, **__: Any) -> None:
+            raise OutOfOrder(State.CLOSED, Action.IMAGES)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(SessionStore, "advance", closed)
+            await visit.post("images", {"study": STUDY}, status=409)
+        exchange.gate.set()
+
+        assert (await visit.images())["received"] == 6
 
 
 async def test_a_job_that_ends_while_it_is_looked_up_does_not_start_again(
