@@ -10,15 +10,12 @@ a bad assertion by a fault (ITI TF-2 V.3, 3.40).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import TypeAlias
 
 from aiohttp import web
-from aiohttp.web_request import BaseRequest
 
 from gateway.config import LimitSection
 from gateway.domain import (
@@ -36,8 +33,8 @@ from gateway.domain import (
 from gateway.peers import Peer, PeerBook
 from gateway.transport.assertion_log import AssertionLog
 from gateway.transport.bodies import IncomingBody, OutgoingBody, OutgoingPart
-from gateway.transport.packed import unpacked
 from gateway.transport.record import Keeper, Record, RecordedContent, recorded_images
+from gateway.transport.sending import outward, request_chunks, send_stream, send_whole
 from gateway.transport.soap_answers import Answerer, Asked, SoapAnswer, Subject
 from gateway.transport.tls import peer_of
 from gateway.wire.message import Message
@@ -63,8 +60,6 @@ from gateway.wire.trust import TrustStore
 # Reading more than this takes long enough for other callers to notice: it is done beside them.
 LARGE_ROOT_BYTES = 256 * 1024
 FAULT_CONTENT_TYPE = "application/soap+xml; charset=UTF-8"
-
-_Send: TypeAlias = "Callable[[bytes], Awaitable[None]]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,7 +224,7 @@ class SoapServer:
             async with asyncio.timeout(self._limits.request_seconds):
                 incoming = IncomingBody(
                     request.headers.get("Content-Type", ""),
-                    _chunks(request, self._limits.request_bytes),
+                    request_chunks(request, self._limits.request_bytes),
                     limit=self._limits.request_bytes,
                 )
                 call.mtom = incoming.is_mtom
@@ -300,7 +295,7 @@ class SoapServer:
             if fault is not None:
                 return await self._fault(call, fault)
         body = self._answerer.refusal(
-            call.operation.transaction, _outward(error), style, call.envelope.body
+            call.operation.transaction, outward(error), style, call.envelope.body
         )
         return await self._send(call, SoapAnswer(body=body))
 
@@ -310,9 +305,8 @@ class SoapServer:
             message_id=f"urn:uuid:{self._identity.new_id()}",
             relates_to=call.message_id or message_id,
         )
-        return await self._complete(
-            call, fault.http_status, {"Content-Type": FAULT_CONTENT_TYPE}, root, root
-        )
+        headers = {"Content-Type": FAULT_CONTENT_TYPE}
+        return send_whole(call.record, fault.http_status, headers, root)
 
     async def _send(self, call: _Call, answer: SoapAnswer) -> web.StreamResponse:
         operation = call.operation
@@ -326,7 +320,7 @@ class SoapServer:
         )
         if not operation.mtom:
             headers = {"Content-Type": simple_content_type(operation.answer_action)}
-            return await self._complete(call, 200, headers, root, root)
+            return send_whole(call.record, 200, headers, root)
         boundary = f"mime-{self._identity.new_id()}"
         root_id = f"root-{self._identity.new_id()}@ncpeh"
         headers = {
@@ -341,78 +335,30 @@ class SoapServer:
                 chunks = outgoing.images(
                     delivery.announced, recorded_images(delivery, call.record), answer.cids
                 )
-                return await self._stream(call, headers, root, length, chunks, outgoing.tail)
+                return await send_stream(
+                    call.request,
+                    call.record,
+                    chunks,
+                    headers=headers,
+                    root=root,
+                    length=length,
+                    tail=outgoing.tail,
+                    silence_seconds=self._limits.silence_seconds,
+                )
         if not answer.documents:
-            return await self._complete(call, 200, headers, root, outgoing.alone())
+            return send_whole(call.record, 200, headers, outgoing.alone(), root=root)
         length = outgoing.documents_length(answer.documents)
         chunks = outgoing.documents(recorded_documents(answer.documents, call.record))
-        return await self._stream(call, headers, root, length, chunks, outgoing.tail)
-
-    async def _complete(
-        self, call: _Call, status: int, headers: Mapping[str, str], root: bytes, body: bytes
-    ) -> web.Response:
-        """Send an answer that is a value; it is audited before it leaves."""
-        response = web.Response(status=status, body=body, headers=headers)
-        call.record.sent_answer(_message(response, headers, root))
-        call.record.finish(None)
-        return response
-
-    async def _stream(
-        self,
-        call: _Call,
-        headers: Mapping[str, str],
-        root: bytes,
-        length: int | None,
-        chunks: AsyncIterator[bytes],
-        tail: bytes,
-    ) -> web.StreamResponse:
-        """Send an answer as its bytes come; a source that breaks cuts the connection."""
-        response = web.StreamResponse(status=200, headers=headers)
-        if length is not None:
-            response.content_length = length
-        call.record.sent_answer(_message(response, headers, root))
-        try:
-            await response.prepare(call.request)
-            async with self._patience(response) as send:
-                async for chunk in chunks:
-                    await send(chunk)
-                # What cannot be audited is not sent whole: its end is held back until it is.
-                call.record.finish(None)
-                await send(tail)
-            await response.write_eof()
-        except ConnectionError as error:
-            gone = NotNow(Refusal.PEER_UNREACHABLE, "the caller went away before the end")
-            call.record.refused(gone)
-            raise gone from error
-        except ExchangeError as error:
-            # Half an answer cannot become an error any more: cut it, so that nobody takes it whole.
-            call.record.refused(error)
-            _cut(call.request)
-        except BaseException:
-            # Else the error page of the last resort would follow as if it were the rest.
-            _cut(call.request)
-            raise
-        return response
-
-    @asynccontextmanager
-    async def _patience(self, response: web.StreamResponse) -> AsyncIterator[_Send]:
-        """How to send bytes to a caller, who is given up when it takes none: they are dear."""
-        seconds = self._limits.silence_seconds
-        now = asyncio.get_running_loop().time
-        try:
-            async with asyncio.timeout(None) as silence:
-
-                async def send(data: bytes) -> None:
-                    silence.reschedule(now() + seconds)
-                    await response.write(data)
-                    silence.reschedule(None)
-
-                yield send
-        except TimeoutError:
-            if not silence.expired():
-                raise
-            text = f"the caller took nothing of its answer for {seconds:g} s"
-            raise NotNow(Refusal.PEER_TIMEOUT, text) from None
+        return await send_stream(
+            call.request,
+            call.record,
+            chunks,
+            headers=headers,
+            root=root,
+            length=length,
+            tail=outgoing.tail,
+            silence_seconds=self._limits.silence_seconds,
+        )
 
 
 def apology(correlation_id: str) -> web.Response:
@@ -425,11 +371,6 @@ def apology(correlation_id: str) -> web.Response:
     )
 
 
-def _cut(request: web.Request) -> None:
-    if request.transport is not None:
-        request.transport.abort()
-
-
 def recorded_documents(parts: Sequence[OutgoingPart], record: Record) -> tuple[OutgoingPart, ...]:
     """The same documents, told to a record as they pass."""
     return tuple(
@@ -438,32 +379,5 @@ def recorded_documents(parts: Sequence[OutgoingPart], record: Record) -> tuple[O
     )
 
 
-async def _chunks(request: BaseRequest, limit: int) -> AsyncIterator[bytes]:
-    """The body as it arrives; what lies around and between its parts counts as well."""
-    passed = 0
-    try:
-        encoding = request.headers.get("Content-Encoding", "")
-        async for data in unpacked(request.content.iter_any(), encoding):
-            passed += len(data)
-            if passed > limit:
-                raise DecodeError("request", f"over {limit} bytes", f"at most {limit} bytes")
-            yield data
-    except web.RequestPayloadError as error:
-        found = "a body that is not as its headers say"
-        raise DecodeError("request", found, "a body in chunks", "RFC 9112, 7.1") from error
-
-
-def _message(response: web.StreamResponse, headers: Mapping[str, str], root: bytes) -> Message:
-    line = f"HTTP/1.1 {response.status} {response.reason}"
-    return Message(start_line=line, headers=tuple(headers.items()), body=root)
-
-
 def _told(error: ExchangeError) -> str:
     return "internal error" if isinstance(error, InternalFault) else error.text
-
-
-def _outward(error: ExchangeError) -> ExchangeError:
-    """The same refusal with nothing of the inside in its text."""
-    if isinstance(error, InternalFault):
-        return InternalFault(Refusal.INTERNAL, "internal error")
-    return error
