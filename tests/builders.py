@@ -52,6 +52,12 @@ from gateway.domain.codes import (
     TYPE_STUDY,
 )
 from gateway.domain.manifests import KEY_OBJECT_SOP_CLASS
+from gateway.wire.soap.contract import Endpoint, operations
+
+# Those of the SOAP endpoints; others go over FHIR and DICOMweb.
+SOAP_TRANSACTIONS = tuple(
+    operation.transaction for endpoint in Endpoint for operation in operations(endpoint).values()
+)
 
 COUNTRY_A = CommunityId("2.999.1.1")
 COUNTRY_B = CommunityId("2.999.2.1")

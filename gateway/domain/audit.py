@@ -20,6 +20,11 @@ class Transaction(StrEnum):
     RETRIEVE = "ITI-39"
     IMAGES = "RAD-75"
     IMAGES_FROM_SOURCE = "RAD-69"
+    SEARCH_PATIENTS = "ITI-78"
+    MATCH_PATIENTS = "ITI-119"
+    SEARCH_DOCUMENTS = "ITI-67"
+    FETCH_DOCUMENT = "ITI-68"
+    FETCH_IMAGES = "RAD-107"
 
 
 class Side(StrEnum):

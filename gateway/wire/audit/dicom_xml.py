@@ -1,8 +1,8 @@
 """`AuditEvent` to the DICOM audit message (DICOM PS3.15 A.5, sent by ITI-20).
 
 The table `_KINDS` says per transaction and side what IHE wants written (ITI TF-2 3.38.5, 3.39.5,
-3.55.5; RAD TF-2 4.75.5, 4.69.5). This module writes messages and reads none; keeping them is
-the audit store's, sending them a sender's business.
+3.55.5; RAD TF-2 4.75.5, 4.69.5, 4.107.5; the MHD and PDQm guides). This module writes messages and
+reads none; keeping them is the audit store's, sending them a sender's business.
 
 An audit message must come out whatever a peer sent: characters that XML cannot carry become
 U+FFFD rather than an error. The message is a single line, so that stores may keep it as one.
@@ -99,6 +99,27 @@ _KINDS: dict[Transaction, _Kind] = {
         True,
         _Told(_ACCESSED, "C"),
         _Told(_TRANSFERRED, "R"),
+    ),
+    Transaction.SEARCH_PATIENTS: _Kind(
+        "Mobile Patient Demographics Query",
+        False,
+        _Told(_QUERY, "E", patients=False),
+        _Told(_QUERY, "E"),
+    ),
+    Transaction.MATCH_PATIENTS: _Kind(
+        "Patient Demographics Match",
+        False,
+        _Told(_QUERY, "E", patients=False),
+        _Told(_QUERY, "E"),
+    ),
+    Transaction.SEARCH_DOCUMENTS: _Kind(
+        "Find Document References", False, _Told(_QUERY, "E"), _Told(_QUERY, "E")
+    ),
+    Transaction.FETCH_DOCUMENT: _Kind(
+        "Retrieve Document", True, _Told(_IMPORT, "C"), _Told(_EXPORT, "R")
+    ),
+    Transaction.FETCH_IMAGES: _Kind(
+        "WADO-RS Retrieve", True, _Told(_ACCESSED, "C"), _Told(_TRANSFERRED, "R")
     ),
 }
 

@@ -44,7 +44,13 @@ DOCUMENTS = (
         document=DocumentId("2.999.5.2"), repository=Oid("2.999.1.9"), community=COUNTRY_A
     ),
 )
-RETRIEVALS = (Transaction.RETRIEVE, Transaction.IMAGES, Transaction.IMAGES_FROM_SOURCE)
+DOCUMENT_RETRIEVALS = (Transaction.RETRIEVE, Transaction.FETCH_DOCUMENT)
+IMAGE_RETRIEVALS = (
+    Transaction.IMAGES,
+    Transaction.IMAGES_FROM_SOURCE,
+    Transaction.FETCH_IMAGES,
+)
+RETRIEVALS = (*DOCUMENT_RETRIEVALS, *IMAGE_RETRIEVALS)
 PEOPLE = {
     "treatment": {},
     "emergency": {"emergency": True, "context": make_context(purpose=PurposeOfUse.EMERGENCY)},
@@ -61,8 +67,8 @@ def event_of(transaction: Transaction, side: Side, outcome: AuditOutcome, who: s
         community=COUNTRY_A if side is Side.RESPONDER else COUNTRY_B,
         refusal=Refusal.NO_CONSENT if failed else None,
         outcome_text="the patient did not agree" if failed else "",
-        documents=DOCUMENTS if transaction is Transaction.RETRIEVE else (),
-        images=IMAGES if transaction in RETRIEVALS[1:] else (),
+        documents=DOCUMENTS if transaction in DOCUMENT_RETRIEVALS else (),
+        images=IMAGES if transaction in IMAGE_RETRIEVALS else (),
         **{"peer": COUNTRY_B if side is Side.RESPONDER else COUNTRY_A, **PEOPLE[who]},
     )
 
@@ -137,6 +143,16 @@ EXPECTED = {
     ("RAD-75", "responder"): ("110104", "R"),
     ("RAD-69", "initiator"): ("110103", "C"),
     ("RAD-69", "responder"): ("110104", "R"),
+    ("ITI-78", "initiator"): ("110112", "E"),
+    ("ITI-78", "responder"): ("110112", "E"),
+    ("ITI-119", "initiator"): ("110112", "E"),
+    ("ITI-119", "responder"): ("110112", "E"),
+    ("ITI-67", "initiator"): ("110112", "E"),
+    ("ITI-67", "responder"): ("110112", "E"),
+    ("ITI-68", "initiator"): ("110107", "C"),
+    ("ITI-68", "responder"): ("110106", "R"),
+    ("RAD-107", "initiator"): ("110103", "C"),
+    ("RAD-107", "responder"): ("110104", "R"),
 }
 
 
