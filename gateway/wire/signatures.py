@@ -383,7 +383,7 @@ def _certificate(signature: Element) -> x509.Certificate:
     try:
         certificate = x509.load_der_x509_certificate(_base64(found[0], MAX_CERTIFICATE_TEXT))
         certificate.public_key()
-    except (ValueError, UnsupportedAlgorithm) as problem:
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as problem:
         raise SignatureProblem(
             SignatureFlaw.CERTIFICATE, "the certificate cannot be read"
         ) from problem

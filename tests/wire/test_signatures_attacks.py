@@ -287,6 +287,32 @@ def test_a_certificate_beside_the_one_that_signed_is_refused(
     assert refused(root, domain) is SignatureFlaw.STRUCTURE
 
 
+def test_a_certificate_of_no_version_there_is_is_refused(
+    signed: bytes, domain: TrustDomain
+) -> None:
+    """X.509 ends at version 3; what a library says of a fourth is not for the peer to see."""
+    root = parse_xml(signed)
+    certificate = base64.b64decode(part(root, "X509Certificate").text or "")
+    fourth = certificate.replace(bytes.fromhex("a003020102"), bytes.fromhex("a003020103"), 1)
+    assert fourth != certificate
+    part(root, "X509Certificate").text = base64.b64encode(fourth).decode()
+
+    assert refused(root, domain) is SignatureFlaw.CERTIFICATE
+
+
+def test_no_byte_of_a_certificate_makes_it_anything_but_refused(
+    signed: bytes, domain: TrustDomain
+) -> None:
+    """Whatever it is changed into."""
+    root = parse_xml(signed)
+    certificate = base64.b64decode(part(root, "X509Certificate").text or "")
+    for at in range(0, len(certificate), 3):
+        changed = bytearray(certificate)
+        changed[at] ^= 0x15
+        part(root, "X509Certificate").text = base64.b64encode(changed).decode()
+        assert refused(root, domain) in (SignatureFlaw.CERTIFICATE, SignatureFlaw.MISMATCH), at
+
+
 def test_somebody_elses_certificate_does_not_verify(domain: TrustDomain) -> None:
     """A trusted certificate pasted over a forger's signature does not match its key."""
     root = parse_xml(sign(PLAIN, domain.broken["unknown-ca"].signer, reference_id=ID))
