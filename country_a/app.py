@@ -1,7 +1,8 @@
 """Country A wired up: read it top to bottom.
 
 National systems, the responder over them, and the responder on the network: the responding
-gateway and the imaging source as SOAP endpoints, and the control port beside them.
+gateway and the imaging source as SOAP endpoints, the gateway as FHIR too, and the control port
+beside them.
 """
 
 from __future__ import annotations
@@ -22,15 +23,16 @@ from gateway.transport.app import Listener, names_of, new_application, serving
 from gateway.transport.assertion_log import AssertionLog
 from gateway.transport.compose import (
     Clockwork,
+    apology,
     client_of,
     keeper_of,
     serve_exchange,
+    serve_fhir,
     session_of,
     tls_server,
 )
 from gateway.transport.control import Control, control_app
 from gateway.transport.record import Keeper
-from gateway.transport.soap_server import apology
 from gateway.wire.soap.contract import Endpoint
 
 CLOCKWORK = Clockwork(now=lambda: datetime.now(UTC), new_id=lambda: str(uuid.uuid4()))
@@ -90,6 +92,15 @@ async def running(
                 clockwork=clockwork,
                 rights=Rights(),
             )
+        serve_fhir(
+            app,
+            gateway,
+            settings=settings,
+            keeper=keeper,
+            assertions=assertions,
+            clockwork=clockwork,
+            rights=Rights(),
+        )
         control = control_app(
             Control(
                 tap=keeper.tap,

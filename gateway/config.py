@@ -71,6 +71,9 @@ class ListenSection(_Section):
 
     host: str = Field("127.0.0.1", description="address of the service port")
     port: Port = Field(0, description="service port: SOAP for Country A, the portal API for B")
+    public_url: UrlText = Field(
+        "", description="address peers call the service port by; tokens may be meant for it"
+    )
     control_host: str = Field("127.0.0.1", description="address of the control port")
     control_port: Port = Field(0, description="control port: health, transcripts, audit")
 
@@ -104,6 +107,10 @@ class PeerSection(_Section):
     country: str = Field("", description="its two-letter country code")
     profile: str = Field("ihe", description="profile of the peer: ihe, ehdsi, or a TOML file")
     url: UrlText = Field("", description="its responding gateway endpoint; empty: it only asks us")
+    fhir_url: UrlText = Field("", description="its FHIR base; empty: not asked over FHIR")
+    identify_by: Literal["soap", "fhir"] = Field(
+        "soap", description="how its patients are identified"
+    )
     tls_subjects: tuple[str, ...] = Field(
         (), description="subjects (RFC 4514) of the TLS client certificates it calls with"
     )

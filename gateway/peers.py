@@ -45,6 +45,8 @@ class Peer:
     country: str = ""
     profile: PeerProfile
     url: str = ""
+    fhir_url: str = ""
+    identify_by: str = "soap"
     tls_subjects: tuple[str, ...] = ()
     single_use: bool = False
     treatment_relation: TreatmentRelation
@@ -80,12 +82,19 @@ def peer_of_section(section: PeerSection) -> Peer:
     """The peer a settings section describes."""
     profile = load_profile(section.profile)
     relation = section.treatment_relation
+    if section.identify_by == "fhir" and not section.fhir_url:
+        raise SettingsError(
+            f"peers: {section.name!r} is to be asked over FHIR and has no fhir_url; "
+            "name its FHIR base, or set identify_by to soap"
+        )
     return Peer(
         name=section.name,
         community=CommunityId(section.community),
         country=section.country,
         profile=profile,
         url=section.url,
+        fhir_url=section.fhir_url.rstrip("/"),
+        identify_by=section.identify_by,
         tls_subjects=section.tls_subjects,
         single_use=section.assertions == "single-use",
         treatment_relation=TreatmentRelation(relation) if relation else profile.treatment_relation,

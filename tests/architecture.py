@@ -111,6 +111,10 @@ RULES: Mapping[str, Rule] = {
     "gateway.wire.soap.contract": Rule(
         (*NOUNS, *SHARED_WIRE, "gateway.wire.soap"), frozenset({"lxml", "zeep"})
     ),
+    "gateway.wire.fhir": Rule(
+        (*NOUNS, *SHARED_WIRE, "gateway.wire.fhir"),
+        frozenset({"lxml", "orjson", "joserfc", "cryptography", "fhir"}),
+    ),
     "gateway.wire.cda": Rule((*NOUNS, *SHARED_WIRE, "gateway.wire.cda"), XML),
     "gateway.wire.audit": Rule((*NOUNS, *SHARED_WIRE, "gateway.wire.audit"), XML),
     "gateway.wire.dicom": Rule(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from country_a.national.sql import open_systems
 from country_a.oids import NationalOids
@@ -20,6 +21,10 @@ from gateway.domain import Oid, PatientId
 from gateway.pki import TrustDomain, mint_trust
 from gateway.transport.compose import Clockwork
 from tests.builders import COUNTRY_A
+
+# The suite looks at each property a little, every time; looking long is what `make fuzz` does.
+settings.register_profile("suite", max_examples=40)
+settings.load_profile("suite")
 
 NOW = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 from uuid import uuid4
 
 import aiohttp
@@ -28,15 +29,17 @@ from gateway.transport.app import Listener, new_application, serving
 from gateway.transport.assertion_log import AssertionLog
 from gateway.transport.compose import (
     Clockwork,
+    apology,
     client_of,
+    exchange_of,
     keeper_of,
     serve_exchange,
+    serve_fhir,
     session_of,
     tls_server,
 )
 from gateway.transport.record import Keeper
 from gateway.transport.soap_client import SoapClient
-from gateway.transport.soap_server import apology
 from gateway.transport.tls import client_context
 from gateway.wire.soap.contract import Endpoint
 from tests.builders import COUNTRY_A, COUNTRY_B
@@ -47,6 +50,7 @@ class Pair:
     """A served Exchange and a client of it, with what each side keeps."""
 
     client: SoapClient
+    exchange: Exchange
     session: aiohttp.ClientSession
     url: str
     serving: Keeper
@@ -122,6 +126,7 @@ async def pair_of(
     transcripts: TranscriptSection | None = None,
     clockwork: Clockwork | None = None,
     callers: tuple[PeerSection, ...] = (),
+    identify_by: Literal["soap", "fhir"] = "soap",
 ) -> AsyncIterator[Pair]:
     """Serve an Exchange as Country A, and ask it as Country B over mutual TLS."""
     clockwork = clockwork or real_clockwork()
@@ -138,13 +143,23 @@ async def pair_of(
     )
     keeper_a = keeper_of(serving_settings, clockwork)
     app = new_application(new_id=clockwork.new_id, max_body_bytes=1024 * 1024, apology=apology)
+    assertions = AssertionLog(folder / "a" / "assertions.log")
     serve_exchange(
         app,
         exchange,
         endpoint=endpoint,
         settings=serving_settings,
         keeper=keeper_a,
-        assertions=AssertionLog(folder / "a" / "assertions.log"),
+        assertions=assertions,
+        clockwork=clockwork,
+        rights=Rights(),
+    )
+    serve_fhir(
+        app,
+        exchange,
+        settings=serving_settings,
+        keeper=keeper_a,
+        assertions=assertions,
         clockwork=clockwork,
         rights=Rights(),
     )
@@ -152,8 +167,16 @@ async def pair_of(
         name="service", app=app, host="127.0.0.1", port=0, tls=tls_server(serving_settings.tls)
     )
     async with serving(listener) as ports:
-        url = f"https://localhost:{ports['service']}{endpoint.value}"
-        peer = PeerSection(name="Country A", community=COUNTRY_A, profile=profile, url=url)
+        base = f"https://localhost:{ports['service']}"
+        url = f"{base}{endpoint.value}"
+        peer = PeerSection(
+            name="Country A",
+            community=COUNTRY_A,
+            profile=profile,
+            url=url,
+            fhir_url=f"{base}/fhir",
+            identify_by=identify_by,
+        )
         asking_settings = settings_for(
             COUNTRY_B, "XB", certs, folder / "b", peers=(peer,), limits=limits
         )
@@ -165,6 +188,7 @@ async def pair_of(
             )
             yield Pair(
                 client=client,
+                exchange=exchange_of(book.peers[0], asking_settings, session, keeper_b, clockwork),
                 session=session,
                 url=url,
                 serving=keeper_a,

@@ -92,3 +92,12 @@ def test_two_peers_that_cannot_be_told_apart_are_refused(key: str) -> None:
 
     with pytest.raises(SettingsError, match=key):
         PeerBook.of_sections(sections, "ihe")
+
+
+def test_a_peer_to_be_asked_over_fhir_needs_an_address_there() -> None:
+    """The key that is missing is named before anybody is asked."""
+    section = PeerSection(name="A", community="2.999.1.1", identify_by="fhir")
+    with pytest.raises(SettingsError, match="fhir_url"):
+        peer_of_section(section)
+    there = section.model_copy(update={"fhir_url": "https://a.example/fhir/"})
+    assert peer_of_section(there).fhir_url == "https://a.example/fhir"

@@ -52,6 +52,14 @@ class Code:
             self.scheme == other.scheme or same_scheme(self.scheme) == same_scheme(other.scheme)
         )
 
+    def asks_for(self, held: Code) -> bool:
+        """Whether a search for this finds a code: as `means`, and without a scheme in any scheme.
+
+        Only for filters (FHIR R4 search.html, token without system); what a peer must not widen by
+        leaving out a scheme, a role or a purpose of use, is compared by `means`.
+        """
+        return self.means(held) or (not self.scheme and self.value == held.value)
+
 
 class DocumentClass(StrEnum):
     """The guideline's document classes: what a row of the list is."""

@@ -39,7 +39,7 @@ def matches_reference(wanted: ReferenceId, held: ReferenceId) -> bool:
 
 
 def _any_code(wanted: Sequence[Code], held: Iterable[Code]) -> bool:
-    return any(want.means(code) for code in held for want in wanted)
+    return any(want.asks_for(code) for code in held for want in wanted)
 
 
 def author_strings(entry: DocumentEntry) -> tuple[str, ...]:

@@ -23,8 +23,8 @@ from aiohttp import web
 
 from gateway.domain import ExchangeError
 
-# aiohttp's 8 kB default refuses legitimate tokens and certificates in headers.
-MAX_HEADER_BYTES = 64 * 1024
+# aiohttp's 8 kB default refuses legitimate tokens: one with assertions inside takes 32 kB.
+MAX_HEADER_BYTES = 128 * 1024
 # Longest wait for requests under way when a service is told to stop.
 SHUTDOWN_SECONDS = 5.0
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -34,7 +34,7 @@ _log = structlog.get_logger("gateway")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def apology_in_json(correlation_id: str) -> web.Response:
+def apology_in_json(_: web.Request, correlation_id: str) -> web.Response:
     """The answer to a request that met a fault of ours, for those who speak JSON."""
     return web.json_response(
         {"refusal": "internal", "text": "internal error", "correlation_id": correlation_id},
@@ -46,11 +46,11 @@ def new_application(
     *,
     new_id: Callable[[], str],
     max_body_bytes: int,
-    apology: Callable[[str], web.Response] = apology_in_json,
+    apology: Callable[[web.Request, str], web.Response] = apology_in_json,
 ) -> web.Application:
     """An application whose unexpected errors are logged and told of by a correlation id alone.
 
-    `apology` makes the answer that tells the id, in the tongue of those who call.
+    `apology` makes the answer to a request that tells the id, in the tongue of those who call.
     """
 
     @web.middleware
@@ -67,11 +67,11 @@ def new_application(
                 refusal=error.refusal.value,
                 correlation_id=correlation_id,
             )
-            return apology(correlation_id)
+            return apology(request, correlation_id)
         except Exception:  # noqa: BLE001  the one place for what nobody expected
             correlation_id = new_id()
             _log.exception("request.failed", path=request.path, correlation_id=correlation_id)
-            return apology(correlation_id)
+            return apology(request, correlation_id)
 
     return web.Application(middlewares=[last_resort], client_max_size=max_body_bytes)
 

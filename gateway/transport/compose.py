@@ -15,20 +15,31 @@ from pathlib import Path
 
 import aiohttp
 from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 
 from gateway.config import SealSection, Settings, SettingsError, TlsSection, no_such_file
 from gateway.domain import CommunityId, Exchange
 from gateway.middleware.authorised import Authorised, Rights
+from gateway.middleware.chosen import ChosenPerVerb
 from gateway.middleware.dialect import Dialect, InDialect
 from gateway.peers import Peer, PeerBook
+from gateway.transport import fhir_server, soap_server
 from gateway.transport.assertion_log import AssertionLog
 from gateway.transport.audit_store import AuditStore
+from gateway.transport.fhir_answers import FhirAnswerer
+from gateway.transport.fhir_client import FhirClient, FhirClientIdentity
+from gateway.transport.fhir_routes import BASE
+from gateway.transport.fhir_server import FhirServer
+from gateway.transport.logical_ids import patient_ids
 from gateway.transport.record import Keeper
+from gateway.transport.server_identity import ServerIdentity
 from gateway.transport.soap_answers import Answerer
 from gateway.transport.soap_client import READ_BUFFER_BYTES, ClientIdentity, SoapClient
-from gateway.transport.soap_server import ServerIdentity, SoapServer
+from gateway.transport.soap_server import SoapServer
 from gateway.transport.tap import Tap
 from gateway.transport.tls import client_context, server_context
+from gateway.wire.fhir.tokens import TokenSigner
 from gateway.wire.saml import AssertionPolicy
 from gateway.wire.signatures import Signer
 from gateway.wire.soap.contract import Endpoint
@@ -158,10 +169,25 @@ def exchanges_of(
     """An Exchange for every community that can be asked."""
     book = PeerBook.of_sections(settings.peers, settings.gateway.default_profile)
     return {
-        peer.community: client_of(peer, settings, session, keeper, clockwork)
+        peer.community: exchange_of(peer, settings, session, keeper, clockwork)
         for peer in book.peers
         if peer.url and peer.community is not None
     }
+
+
+def exchange_of(
+    peer: Peer,
+    settings: Settings,
+    session: aiohttp.ClientSession,
+    keeper: Keeper,
+    clockwork: Clockwork,
+) -> Exchange:
+    """A peer as an Exchange, each kind of verb over the wire its settings choose."""
+    soap = client_of(peer, settings, session, keeper, clockwork)
+    if peer.identify_by == "soap":
+        return soap
+    fhir = fhir_client_of(peer, settings, session, keeper, clockwork)
+    return ChosenPerVerb(patients=fhir, documents=soap, images=soap)
 
 
 def client_of(
@@ -192,6 +218,47 @@ def client_of(
     )
 
 
+def fhir_client_of(
+    peer: Peer,
+    settings: Settings,
+    session: aiohttp.ClientSession,
+    keeper: Keeper,
+    clockwork: Clockwork,
+) -> FhirClient:
+    """A peer's FHIR base as a `PatientDirectory`."""
+    return FhirClient(
+        peer,
+        identity=FhirClientIdentity(
+            country=settings.gateway.country,
+            signer=token_signer_of(settings.seal),
+            client_fingerprint=fingerprint_of(settings.tls),
+            now=clockwork.now,
+            new_id=clockwork.new_id,
+        ),
+        session=session,
+        keeper=keeper,
+        limits=settings.limits,
+    )
+
+
+def token_signer_of(seal: SealSection) -> TokenSigner:
+    """What our access tokens are signed with: the same seal as our assertions."""
+    try:
+        return TokenSigner(signer_of(seal))
+    except ValueError as error:
+        raise SettingsError(f"seal.key {seal.key}: {error}") from None
+
+
+def fingerprint_of(tls: TlsSection) -> str:
+    """SHA-256 of the TLS client certificate we call with, in lower-case hex."""
+    path = _needed(tls.client_certificate, "tls.client_certificate")
+    try:
+        leaf = x509.load_pem_x509_certificates(path.read_bytes())[0]
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"tls.client_certificate {path}: {error}") from None
+    return leaf.fingerprint(hashes.SHA256()).hex()
+
+
 def policy_of(peer: Peer) -> AssertionPolicy:
     """What is demanded of a peer's assertions."""
     return AssertionPolicy(
@@ -213,22 +280,9 @@ def serve_exchange(
     rights: Rights,
 ) -> None:
     """Put an Exchange on the network at an endpoint: authorised, and in each peer's dialect."""
-    book = PeerBook.of_sections(settings.peers, settings.gateway.default_profile)
-    authorised = Authorised(exchange, rights)
-    spoken = {
-        peer.name: InDialect(
-            authorised,
-            Dialect(
-                class_codes=peer.profile.class_codes,
-                refuse_unknown=peer.profile.refuse_unknown_class,
-                warn_when_empty=peer.profile.warn_when_empty,
-            ),
-        )
-        for peer in (*book.peers, book.stranger)
-    }
-    policies = {peer.name: policy_of(peer) for peer in (*book.peers, book.stranger)}
+    speakers = Speakers.of(exchange, settings, rights)
     answerer = Answerer(
-        lambda peer: spoken[peer.name],
+        speakers.exchange,
         community=CommunityId(settings.gateway.community),
         limits=settings.limits,
         now=clockwork.now,
@@ -237,15 +291,86 @@ def serve_exchange(
     SoapServer(
         answerer,
         endpoint=endpoint,
-        identity=ServerIdentity(
+        identity=speakers.identity(settings, assertions, clockwork),
+        keeper=keeper,
+        limits=settings.limits,
+    ).add_to(app)
+
+
+def serve_fhir(
+    app: web.Application,
+    exchange: Exchange,
+    *,
+    settings: Settings,
+    keeper: Keeper,
+    assertions: AssertionLog,
+    clockwork: Clockwork,
+    rights: Rights,
+) -> None:
+    """Put an Exchange on the network as FHIR: authorised, and in each peer's dialect."""
+    speakers = Speakers.of(exchange, settings, rights)
+    answerer = FhirAnswerer(
+        speakers.exchange,
+        patient_ids=patient_ids(settings.gateway.state),
+        now=clockwork.now,
+        new_id=clockwork.new_id,
+    )
+    FhirServer(
+        answerer,
+        identity=speakers.identity(settings, assertions, clockwork),
+        keeper=keeper,
+        limits=settings.limits,
+        public_url=settings.listen.public_url,
+    ).add_to(app)
+
+
+def apology(request: web.Request, correlation_id: str) -> web.Response:
+    """The answer to a request that met a fault of ours, on a port of several tongues."""
+    if request.path == BASE or request.path.startswith(f"{BASE}/"):
+        return fhir_server.apology(request, correlation_id)
+    return soap_server.apology(request, correlation_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Speakers:
+    """An Exchange as each peer is used to it, and what is demanded of each."""
+
+    book: PeerBook
+    spoken: Mapping[str, Exchange]
+
+    @classmethod
+    def of(cls, exchange: Exchange, settings: Settings, rights: Rights) -> Speakers:
+        """The Exchange, authorised, in the dialect of every peer of the settings."""
+        book = PeerBook.of_sections(settings.peers, settings.gateway.default_profile)
+        authorised = Authorised(exchange, rights)
+        spoken = {
+            peer.name: InDialect(
+                authorised,
+                Dialect(
+                    class_codes=peer.profile.class_codes,
+                    refuse_unknown=peer.profile.refuse_unknown_class,
+                    warn_when_empty=peer.profile.warn_when_empty,
+                ),
+            )
+            for peer in (*book.peers, book.stranger)
+        }
+        return cls(book, spoken)
+
+    def exchange(self, peer: Peer) -> Exchange:
+        """What a peer asks."""
+        return self.spoken[peer.name]
+
+    def identity(
+        self, settings: Settings, assertions: AssertionLog, clockwork: Clockwork
+    ) -> ServerIdentity:
+        """Who answers them."""
+        policies = {peer.name: policy_of(peer) for peer in (*self.book.peers, self.book.stranger)}
+        return ServerIdentity(
             community=CommunityId(settings.gateway.community),
-            peers=book,
+            peers=self.book,
             trust=trust_of(settings.seal),
             policy=lambda peer: policies[peer.name],
             assertions=assertions,
             now=clockwork.now,
             new_id=clockwork.new_id,
-        ),
-        keeper=keeper,
-        limits=settings.limits,
-    ).add_to(app)
+        )

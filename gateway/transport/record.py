@@ -192,7 +192,11 @@ class Record:
 
         `DecodeError` where what it asks has no canonical form: it could not be audited.
         """
-        self._message_id, self._payload = message_id, canonical(body)
+        self.identify(message_id, canonical(body))
+
+    def identify(self, message_id: str, payload: bytes) -> None:
+        """The request's own id, and what it asks as it is audited."""
+        self._message_id, self._payload = message_id, payload
         self._transcript.identify(message_id=message_id, correlation_id=message_id)
 
     def got_answer(self, message: Message) -> None:

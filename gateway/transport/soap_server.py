@@ -10,9 +10,8 @@ a bad assertion by a fault (ITI TF-2 V.3, 3.40).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import partial
 
 from aiohttp import web
@@ -22,7 +21,6 @@ from gateway.domain import (
     BadRequest,
     CallContext,
     Caller,
-    CommunityId,
     ExchangeError,
     InternalFault,
     NotAllowed,
@@ -30,16 +28,15 @@ from gateway.domain import (
     Refusal,
     Side,
 )
-from gateway.peers import Peer, PeerBook
-from gateway.transport.assertion_log import AssertionLog
+from gateway.peers import Peer
 from gateway.transport.bodies import IncomingBody, OutgoingBody, OutgoingPart
 from gateway.transport.record import Keeper, Record, RecordedContent, recorded_images
 from gateway.transport.sending import outward, request_chunks, send_stream, send_whole
+from gateway.transport.server_identity import ServerIdentity
 from gateway.transport.soap_answers import Answerer, Asked, SoapAnswer, Subject
 from gateway.transport.tls import peer_of
 from gateway.wire.message import Message
 from gateway.wire.problems import DecodeError
-from gateway.wire.saml import AssertionPolicy
 from gateway.wire.soap.contract import Endpoint, Operation, operations, served_wsdl
 from gateway.wire.soap.envelope import (
     ANONYMOUS,
@@ -55,27 +52,10 @@ from gateway.wire.soap.envelope import (
 from gateway.wire.soap.mtom import inline_includes, mtom_content_type
 from gateway.wire.soap.refusals import ErrorStyle, security_fault
 from gateway.wire.soap.security import read_context
-from gateway.wire.trust import TrustStore
 
 # Reading more than this takes long enough for other callers to notice: it is done beside them.
 LARGE_ROOT_BYTES = 256 * 1024
 FAULT_CONTENT_TYPE = "application/soap+xml; charset=UTF-8"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerIdentity:
-    """Who answers, whom it trusts, and where clock and ids come from.
-
-    `policy` gives what is demanded of a peer's assertions.
-    """
-
-    community: CommunityId
-    peers: PeerBook
-    trust: TrustStore
-    policy: Callable[[Peer], AssertionPolicy]
-    assertions: AssertionLog
-    now: Callable[[], datetime]
-    new_id: Callable[[], str]
 
 
 @dataclass(slots=True)
@@ -361,7 +341,7 @@ class SoapServer:
         )
 
 
-def apology(correlation_id: str) -> web.Response:
+def apology(_: web.Request, correlation_id: str) -> web.Response:
     """The answer to a request that met a fault of ours: told in SOAP, and nothing of the inside."""
     fault = Fault(code=FaultCode.RECEIVER, reason=f"internal error, logged as {correlation_id}")
     return web.Response(

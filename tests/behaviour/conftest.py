@@ -1,4 +1,4 @@
-"""Every way into Country A: asked directly, or over SOAP in either dialect."""
+"""Every way into Country A: directly, over SOAP in either dialect, patients over FHIR."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Way:
         return outcome.items[0], found[index].patient
 
 
-@pytest.fixture(params=["direct", "soap-ihe", "soap-ehdsi"])
+@pytest.fixture(params=["direct", "soap-ihe", "soap-ehdsi", "fhir-ihe"])
 async def way(
     request: pytest.FixtureRequest, seeded: Seeded, trust_domain: TrustDomain, tmp_path: Path
 ) -> AsyncIterator[Way]:
@@ -91,8 +91,11 @@ async def way(
         if request.param == "direct":
             yield Way(Authorised(responder, Rights()), TreatmentRelation.TRC, seeded)
         else:
-            profile = request.param.removeprefix("soap-")
-            async with pair_of(responder, trust_domain, tmp_path, profile=profile) as pair:
-                yield Way(pair.client, RELATION[profile], seeded)
+            wire, profile = request.param.split("-")
+            async with pair_of(
+                responder, trust_domain, tmp_path, profile=profile, identify_by=wire
+            ) as pair:
+                exchange = pair.client if wire == "soap" else pair.exchange
+                yield Way(exchange, RELATION[profile], seeded)
     finally:
         await national.close()

@@ -25,6 +25,19 @@ def test_the_same_value_of_another_scheme_is_another_code() -> None:
     assert not Code("CT", SCT).means(Code("CT", DCM))
 
 
+def test_a_search_without_a_scheme_finds_the_value_in_any() -> None:
+    """A FHIR token may leave its system out; what is compared, not searched, never widens so."""
+    wanted, held = Code("CT", ""), Code("CT", DCM)
+
+    assert wanted.asks_for(held)
+    assert wanted.asks_for(Code("CT", "99X"))
+    assert not wanted.asks_for(Code("MR", DCM))
+    assert not held.asks_for(wanted)
+    assert Code("CT", "dcm").asks_for(held)
+    assert not Code("CT", SCT).asks_for(held)
+    assert not wanted.means(held)
+
+
 @pytest.mark.parametrize("value", ["1141981001", "737561001", "421060004"])
 def test_the_three_codes_of_the_spine_are_one_region(value: str) -> None:
     """MADO, HL7 Europe and DICOM each use another one."""

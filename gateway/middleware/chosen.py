@@ -1,0 +1,69 @@
+"""Adds one choice: each kind of verb is fulfilled by an `Exchange` of its own.
+
+A gateway may be asked for patients over one wire and for documents or images over another; whoever
+asks sees one `Exchange`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gateway.domain import (
+    Association,
+    CallContext,
+    DeliveryWish,
+    Document,
+    DocumentEntry,
+    DocumentLookup,
+    DocumentQuery,
+    DocumentRef,
+    DocumentSource,
+    ImageDelivery,
+    ImageRequest,
+    ImageSource,
+    Outcome,
+    PatientDirectory,
+    PatientIdentity,
+    PatientTraits,
+)
+
+
+class ChosenPerVerb:
+    """An `Exchange` put together from three."""
+
+    def __init__(
+        self, *, patients: PatientDirectory, documents: DocumentSource, images: ImageSource
+    ) -> None:
+        self._patients = patients
+        self._documents = documents
+        self._images = images
+
+    async def identify_patient(
+        self, traits: PatientTraits, context: CallContext
+    ) -> Outcome[PatientIdentity]:
+        """See `PatientDirectory.identify_patient`."""
+        return await self._patients.identify_patient(traits, context)
+
+    async def find_documents(
+        self, query: DocumentQuery, context: CallContext
+    ) -> Outcome[DocumentEntry]:
+        """See `DocumentSource.find_documents`."""
+        return await self._documents.find_documents(query, context)
+
+    async def look_up_documents(
+        self, lookup: DocumentLookup, context: CallContext
+    ) -> Outcome[DocumentEntry | Association]:
+        """See `DocumentSource.look_up_documents`."""
+        return await self._documents.look_up_documents(lookup, context)
+
+    async def retrieve_documents(
+        self, refs: Sequence[DocumentRef], context: CallContext
+    ) -> Outcome[Document]:
+        """See `DocumentSource.retrieve_documents`."""
+        return await self._documents.retrieve_documents(refs, context)
+
+    async def retrieve_images(
+        self, request: ImageRequest, wish: DeliveryWish, context: CallContext
+    ) -> ImageDelivery:
+        """See `ImageSource.retrieve_images`."""
+        return await self._images.retrieve_images(request, wish, context)

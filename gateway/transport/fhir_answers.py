@@ -1,0 +1,167 @@
+"""What a FHIR server answers, interaction by interaction: nouns in, resources out.
+
+Each method decodes one request, asks the Exchange, and encodes what it said. Nothing here knows
+HTTP beyond its headers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from gateway.domain import (
+    BadRequest,
+    CallContext,
+    Exchange,
+    Issue,
+    Outcome,
+    PatientId,
+    PatientIdentity,
+    PatientTraits,
+    Refusal,
+    Transaction,
+)
+from gateway.peers import Peer
+from gateway.transport.fhir_routes import Route
+from gateway.wire.fhir import pdqm
+from gateway.wire.fhir.negotiation import UnsupportedMediaType, request_format
+from gateway.wire.fhir.resources import Json, read_resource
+from gateway.wire.fhir.search import Parameter, parse_query, write_query
+from gateway.wire.problems import DecodeError
+from gateway.wire.xml import quoted
+
+FORM = "application/x-www-form-urlencoded"
+# What shapes an answer and limits none; taken by every search, whether or not it is followed.
+SHAPING = frozenset({"_format", "_pretty", "_count", "_summary", "_elements", "_total"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FhirAsked:
+    """A request whose caller has been made out.
+
+    `query` is the raw query string; `base` the address we were called at. `tell` is called as
+    soon as the request is understood, so that a refusal is recorded with what was refused.
+    """
+
+    route: Route
+    query: str
+    body: bytes
+    content_type: str
+    strict: bool
+    base: str
+    context: CallContext
+    peer: Peer
+    tell: Callable[[PatientTraits], None] = field(default=lambda _: None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FhirAnswer:
+    """A resource to answer with, and what the record tells of it."""
+
+    resource: Json
+    answered: object = None
+    issues: tuple[Issue, ...] = ()
+    patients: tuple[PatientId, ...] = ()
+
+
+class FhirAnswerer:
+    """Answers the interactions of one community from its Exchange.
+
+    `exchange` is the community's as a peer is used to it; `patient_ids` gives the logical id of a
+    patient, which tells nothing of the identifier.
+    """
+
+    def __init__(
+        self,
+        exchange: Callable[[Peer], Exchange],
+        *,
+        patient_ids: Callable[[PatientId], str],
+        now: Callable[[], datetime],
+        new_id: Callable[[], str],
+    ) -> None:
+        self._exchange = exchange
+        self._patient_ids = patient_ids
+        self._now = now
+        self._new_id = new_id
+        self._answers: dict[Transaction, Callable[[FhirAsked], Awaitable[FhirAnswer]]] = {
+            Transaction.SEARCH_PATIENTS: self._search_patients,
+            Transaction.MATCH_PATIENTS: self._match_patients,
+        }
+
+    async def answer(self, asked: FhirAsked) -> FhirAnswer:
+        """The answer to a request; raises `ExchangeError` to refuse the whole of it."""
+        try:
+            return await self._answers[asked.route.transaction](asked)
+        except DecodeError as error:
+            raise BadRequest(Refusal.MALFORMED_REQUEST, str(error), subject=error.where) from error
+
+    async def _search_patients(self, asked: FhirAsked) -> FhirAnswer:
+        parameters = _parameters(asked, pdqm.TRAIT_PARAMETERS)
+        traits = pdqm.decode_request(parameters)
+        outcome = await self._identify(traits, asked)
+        known = [each for each in parameters if each.name in pdqm.TRAIT_PARAMETERS]
+        return self._patients(outcome, asked, f"{asked.base}/Patient?{write_query(known)}")
+
+    async def _match_patients(self, asked: FhirAsked) -> FhirAnswer:
+        format = request_format(asked.content_type)
+        resource = await asyncio.to_thread(read_resource, asked.body, format)
+        traits, only_certain = pdqm.decode_match(resource)
+        outcome = await self._identify(traits, asked)
+        if only_certain and len(outcome.items) > 1:
+            # The asker wants one patient or none, and is told that there were several.
+            text = f"{len(outcome.items)} patients fit; only a certain match was asked for"
+            several = Issue(refusal=Refusal.AMBIGUOUS_PATIENT, text=text)
+            outcome = Outcome((), (*outcome.issues, several))
+        return self._patients(outcome, asked, f"{asked.base}/Patient/$match", scores=True)
+
+    async def _identify(self, traits: PatientTraits, asked: FhirAsked) -> Outcome[PatientIdentity]:
+        asked.tell(traits)
+        return await self._exchange(asked.peer).identify_patient(traits, asked.context)
+
+    def _patients(
+        self,
+        outcome: Outcome[PatientIdentity],
+        asked: FhirAsked,
+        self_url: str,
+        *,
+        scores: bool = False,
+    ) -> FhirAnswer:
+        bundle = pdqm.encode_response(
+            outcome,
+            ids=lambda identity: self._patient_ids(identity.id),
+            base=asked.base,
+            bundle_id=self._new_id(),
+            at=self._now(),
+            self_url=self_url,
+            scores=scores,
+        )
+        return FhirAnswer(
+            resource=bundle,
+            answered=outcome,
+            issues=outcome.issues,
+            patients=tuple(item.id for item in outcome.items),
+        )
+
+
+def _parameters(asked: FhirAsked, known: frozenset[str]) -> tuple[Parameter, ...]:
+    """The parameters of a search: of the URL and, posted, of the form in its body.
+
+    One nobody knows is ignored, unless the asker wants to be told (`Prefer: handling=strict`).
+    """
+    parameters = parse_query(asked.query)
+    if asked.route.method == "POST":
+        if asked.content_type.partition(";")[0].strip().lower() not in (FORM, ""):
+            text = f"found {quoted(asked.content_type)}, expected {FORM}"
+            raise UnsupportedMediaType(Refusal.UNSUPPORTED, text, subject="Content-Type")
+        try:
+            form = asked.body.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise DecodeError("body", "bytes that are not UTF-8", "a form in UTF-8") from error
+        parameters = (*parameters, *parse_query(form))
+    unknown = sorted({each.name for each in parameters} - known - SHAPING)
+    if unknown and asked.strict:
+        text = f"not known here: {', '.join(map(quoted, unknown[:20]))}"
+        raise BadRequest(Refusal.UNSUPPORTED, text, subject=unknown[0])
+    return parameters

@@ -1,0 +1,99 @@
+"""The FHIR routes there are, as a table: what answers a path, and which interaction that is.
+
+The table is closed. A resource type that is not in it is `not-supported` (404), a type whose
+interaction is not in it is not allowed (405, with what is). Trailing and doubled slashes are what
+peers build by joining a base and a path; they are read as one. FHIR R4 http.html.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gateway.domain import BadRequest, Refusal, Transaction
+from gateway.wire.xml import quoted
+
+BASE = "/fhir"
+
+
+class Interaction(StrEnum):
+    """What a request does, by FHIR's own code (restful-interaction), operations by their name."""
+
+    SEARCH = "search-type"
+    MATCH = "match"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One row: method, path below the base, what it does, and under which transaction.
+
+    `below` is the second part of the path, where it has one.
+    """
+
+    method: str
+    resource: str
+    below: str = ""
+    interaction: Interaction
+    transaction: Transaction
+    patient_specific: bool = True
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        method="GET",
+        resource="Patient",
+        interaction=Interaction.SEARCH,
+        transaction=Transaction.SEARCH_PATIENTS,
+        patient_specific=False,
+    ),
+    Route(
+        method="POST",
+        resource="Patient",
+        below="_search",
+        interaction=Interaction.SEARCH,
+        transaction=Transaction.SEARCH_PATIENTS,
+        patient_specific=False,
+    ),
+    Route(
+        method="POST",
+        resource="Patient",
+        below="$match",
+        interaction=Interaction.MATCH,
+        transaction=Transaction.MATCH_PATIENTS,
+        patient_specific=False,
+    ),
+)
+
+
+class NothingThere(BadRequest):
+    """A path no row has (404)."""
+
+    def __init__(self, path: str) -> None:
+        known = ", ".join(sorted({row.resource for row in ROUTES}))
+        text = f"nothing is at {quoted(path) or '/'} here; there are: {known}"
+        super().__init__(Refusal.UNSUPPORTED, text)
+
+
+class MethodNotAllowed(BadRequest):
+    """A method no row has for this path; `allowed` are those that some row has (405)."""
+
+    def __init__(self, method: str, path: str, allowed: tuple[str, ...]) -> None:
+        text = f"{method} is not offered for {path}; offered: {', '.join(allowed)}"
+        super().__init__(Refusal.UNSUPPORTED, text)
+        self.allowed = allowed
+
+
+def match(method: str, path: str) -> Route:
+    """The row for a request; `path` is below the base, percent-decoded.
+
+    Raises `NothingThere` for a path no row has, `MethodNotAllowed` where only the method is wrong.
+    """
+    parts = [part for part in path.split("/") if part]
+    rows = [row for row in ROUTES if parts == [row.resource, *filter(None, [row.below])]]
+    for row in rows:
+        if row.method == method or (method == "HEAD" and row.method == "GET"):
+            return row
+    if rows:
+        allowed = tuple(sorted({row.method for row in rows}))
+        raise MethodNotAllowed(method[:16], quoted(path), allowed)
+    raise NothingThere(path)
