@@ -110,6 +110,7 @@ def judge(resource: Mapping[str, Any]) -> None:
     if not is_resource_type(name):
         raise DecodeError("resourceType", quoted(name), "a resource of R4B", _RULE)
     check_depth(resource, name)
+    _check_types_within(resource, name)
     try:
         get_fhir_model_class(name).model_validate(resource)
     except KeyError as error:
@@ -120,6 +121,21 @@ def judge(resource: Mapping[str, Any]) -> None:
         where, message = _first_error(error)
         place = name + where
         raise DecodeError(place, quoted(message), "what R4B allows", _RULE) from error
+
+
+def _check_types_within(resource: Mapping[str, Any], where: str) -> None:
+    """The library takes the type of a resource within for a string without looking."""
+    waiting: list[tuple[str, object]] = [(where, resource)]
+    while waiting:
+        place, value = waiting.pop()
+        if isinstance(value, Mapping):
+            found = value.get("resourceType", "")
+            if not isinstance(found, str):
+                place = f"{place}.resourceType"
+                raise DecodeError(place, kind_of(found), "the name of a resource", _RULE)
+            waiting += [(f"{place}.{key}", below) for key, below in value.items()]
+        elif isinstance(value, list):
+            waiting += [(f"{place}[{i}]", below) for i, below in enumerate(value)]
 
 
 def _first_error(error: ValueError) -> tuple[str, str]:

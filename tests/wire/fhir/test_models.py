@@ -146,6 +146,15 @@ def test_a_type_of_r5_within_a_bundle_is_named() -> None:
         judge(bundle)
 
 
+@pytest.mark.parametrize("within", [None, 7, ["Patient"], {}])
+def test_a_resource_within_whose_type_is_no_name_is_told_where(within: object) -> None:
+    """The library takes it for a string and falls."""
+    with pytest.raises(DecodeError) as caught:
+        judge({"resourceType": "Patient", "contained": [{"resourceType": within}]})
+
+    assert caught.value.where == "Patient.contained[0].resourceType"
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.floats(-1, 1) | st.text(max_size=8),
     lambda below: (
