@@ -11,6 +11,7 @@ fresh processes that have served a few images before.
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 from statistics import median
 from typing import Any
@@ -45,6 +46,7 @@ def measure_throughput(instances: int, rounds: int) -> list[dict[str, Any]]:
     ):
 
         def run(way: str) -> float:
+            os.sync()  # what an earlier way left to be written is not written at this one's cost
             before = cpu_seconds(server.process) + cpu_seconds(client.process)
             took = float(client.run(way, instances)["seconds"])
             after = cpu_seconds(server.process) + cpu_seconds(client.process)

@@ -26,8 +26,8 @@ HEAD_BYTES = 32 * 1024
 DEFAULT_QUOTA_BYTES = 8 * 1024 * 1024 * 1024
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
 _PIECES_PER_CALL = 64  # POSIX promises 16, every system of today takes 1024
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +63,11 @@ def refusal_of(error: OSError) -> ExchangeError:
 
 
 class BlobFile:
-    """One thing coming in. `reserve` and `settle` belong to the event loop, the rest to a thread.
+    """One thing coming in. `take` and `settle` belong to the event loop, the rest to a thread.
 
-    End it with `complete` and `settle`, or with `drop`.
+    Digests are computed in the loop, of bytes that have just been decrypted: in a thread they
+    would have to be fetched from memory once more, and the thread would have to win back the
+    interpreter after each piece. End it with `complete` and `settle`, or with `drop`.
     """
 
     def __init__(self, store: BlobStore, temporary: str, *, sha1: bool) -> None:
@@ -78,10 +80,16 @@ class BlobFile:
         self._head = b""
         self._reserved = 0
 
-    def reserve(self, size: int) -> None:
-        """Take room for bytes that came in; `STORE_FULL` if there is none."""
-        self._store.reserve(size)
-        self._reserved += size
+    def take(self, data: bytes) -> None:
+        """The next bytes, to be given to `write`; `STORE_FULL` if there is no room for them."""
+        self._store.reserve(len(data))
+        self._reserved += len(data)
+        self._size += len(data)
+        if len(self._head) < HEAD_BYTES:
+            self._head += data[: HEAD_BYTES - len(self._head)]
+        self._sha256.update(data)
+        if self._sha1 is not None:
+            self._sha1.update(data)
 
     def write(self, pieces: Sequence[bytes]) -> None:
         """Append pieces. Raises `ExchangeError` when the disk does not take them."""
@@ -94,19 +102,11 @@ class BlobFile:
             raise refusal_of(error) from error
 
     def _append(self, pieces: Sequence[bytes]) -> None:
-        for piece in pieces:
-            if len(self._head) < HEAD_BYTES:
-                self._head += piece[: HEAD_BYTES - len(self._head)]
-            self._sha256.update(piece)
-            if self._sha1 is not None:
-                self._sha1.update(piece)
-        size = sum(map(len, pieces))
         written = os.writev(self._descriptor, pieces)
-        if written < size:  # a disk that is nearly full, or a signal
+        if written < sum(map(len, pieces)):  # a disk that is nearly full, or a signal
             view = memoryview(b"".join(pieces))[written:]
             while view:
                 view = view[os.write(self._descriptor, view) :]
-        self._size += size
 
     def complete(self, inspect: Inspect | None = None) -> Blob:
         """Close, inspect and put in place; what `inspect` says is wrong goes to the quarantine."""
@@ -166,7 +166,7 @@ class BlobWriter:
 
     async def write(self, data: bytes) -> None:
         """Take in a piece; waits only while the piece before is still being written."""
-        self._file.reserve(len(data))
+        self._file.take(data)
         self._gathered.append(data)
         self._gathered_bytes += len(data)
         if self._gathered_bytes < PIECE_BYTES:
@@ -282,7 +282,7 @@ class BlobStore:
         """
         target = self._name_of(sha256, good=good)
         with self._placing:  # of two that bring the same, one finds it there
-            held_before = os.path.exists(target)
+            held_before = os.access(target, os.F_OK)  # needs no exception to say no
             try:
                 os.replace(temporary, target)
             except FileNotFoundError:

@@ -20,6 +20,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from country_b.image_asking import ImageLots, Wanted
 from country_b.image_shelf import ImageShelf, Shelved
 from country_b.initiator import Initiator
 from country_b.kept import KeptInstance, KeptStore
@@ -44,10 +45,6 @@ from gateway.domain import (
 )
 from gateway.domain.manifests import KEY_OBJECT_SOP_CLASS
 
-# What both gateways hold of a request and its answer is some 10 KiB an instance: a study of any
-# size takes no more memory than this many. It is some 400 KiB of XML; peers limit theirs at a few
-# MiB.
-MAX_INSTANCES_PER_REQUEST = 1000
 # The index is written in lots: a thousand small images would otherwise be a thousand commits.
 INDEX_LOT = 512
 # Over a slow link an image is to be seen soon after it has come.
@@ -243,10 +240,9 @@ class ImageIntake:
             for pair in ordered
             if pair[0].instance in self.progress.missing and pair[0].instance not in in_notes
         ]
-        for start in range(0, len(rest), MAX_INSTANCES_PER_REQUEST):
-            await self._fetch(rest[start : start + MAX_INSTANCES_PER_REQUEST])
+        await self._fetch(rest)
 
-    def _expect(self, wanted: Sequence[tuple[InstanceRef, Oid]], held: set[Uid]) -> None:
+    def _expect(self, wanted: Sequence[Wanted], held: set[Uid]) -> None:
         """Everything not yet here is missing until it has come in whole."""
         self.progress.asked = len(wanted)
         self.progress.already_kept = sum(ref.instance in held for ref, _ in wanted)
@@ -257,8 +253,8 @@ class ImageIntake:
         }
 
     def _only_key_images(
-        self, ordered: Sequence[tuple[InstanceRef, Oid]], notes: Sequence[KeyImageNote]
-    ) -> tuple[tuple[InstanceRef, Oid], ...]:
+        self, ordered: Sequence[Wanted], notes: Sequence[KeyImageNote]
+    ) -> tuple[Wanted, ...]:
         """The images that accepting notes point at; the rest is not missing but not wanted."""
         rejected = {image.instance for note in notes if note.rejects for image in note.images}
         chosen = {
@@ -298,16 +294,23 @@ class ImageIntake:
         issue = replace(_issue_of(error), severity=Severity.WARNING)
         self.progress.issue(replace(issue, subject=subject or issue.subject))
 
-    async def _fetch(self, pairs: Sequence[tuple[InstanceRef, Oid]]) -> None:
+    async def _fetch(self, wanted: Sequence[Wanted]) -> None:
+        async with ImageLots(self._ask, wanted) as lots:
+            while (taken := await lots.next()) is not None:
+                lot, delivery = taken
+                async with delivery:
+                    await self._receive(delivery, {ref.instance: ref for ref, _ in lot}, lots)
+
+    async def _ask(self, lot: Sequence[Wanted]) -> ImageDelivery:
         community = self._patient.community
         context = self._initiator.context(self._session, community, self._correlation_id)
-        request = ImageRequest(community=community, instances=tuple(pairs))
+        request = ImageRequest(community=community, instances=tuple(lot))
         exchange = self._initiator.exchange(community)
-        delivery = await exchange.retrieve_images(request, self._wish, context)
-        async with delivery:
-            await self._receive(delivery, {ref.instance: ref for ref, _ in pairs})
+        return await exchange.retrieve_images(request, self._wish, context)
 
-    async def _receive(self, delivery: ImageDelivery, asked: dict[Uid, InstanceRef]) -> None:
+    async def _receive(
+        self, delivery: ImageDelivery, asked: dict[Uid, InstanceRef], lots: ImageLots
+    ) -> None:
         for issue in delivery.issues:
             if issue.subject in self.progress.missing:
                 self.progress.missing[issue.subject] = issue
@@ -328,6 +331,7 @@ class ImageIntake:
                     current = chunk.instance
                     shelf.abandon()
                     if current in expected:
+                        lots.begins()
                         expected.discard(current)
                         shelf.begin(asked[current], announced.get(current))
                     else:

@@ -115,7 +115,7 @@ class ImageShelf:
         Raises `ExchangeError` when the store is full, or when an earlier lot failed.
         """
         image = self._opened()
-        image.file.reserve(len(data))
+        image.file.take(data)
         self._part_of(image).pieces.append(data)
         self._lot_bytes += len(data)
         if self._lot_bytes < LOT_BYTES:

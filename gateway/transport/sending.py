@@ -112,17 +112,37 @@ def outward(error: ExchangeError) -> ExchangeError:
 
 @asynccontextmanager
 async def _patience(response: web.StreamResponse, seconds: float) -> AsyncIterator[_Send]:
-    """How to send bytes to a caller, who is given up when it takes none: they are dear."""
-    now = asyncio.get_running_loop().time
+    """How to send bytes to a caller, who is given up when it takes none: they are dear.
+
+    One timer looks how long the present write has taken, now and then: to set one for each write
+    would cost more than many of them.
+    """
+    loop = asyncio.get_running_loop()
+    timer: asyncio.TimerHandle
+    writing_since: float | None = None
     try:
         async with asyncio.timeout(None) as silence:
 
-            async def send(data: bytes) -> None:
-                silence.reschedule(now() + seconds)
-                await response.write(data)
-                silence.reschedule(None)
+            def look() -> None:
+                nonlocal timer
+                now = loop.time()
+                end = (now if writing_since is None else writing_since) + seconds
+                if end <= now:
+                    silence.reschedule(end)
+                else:
+                    timer = loop.call_at(end, look)
 
-            yield send
+            async def send(data: bytes) -> None:
+                nonlocal writing_since
+                writing_since = loop.time()
+                await response.write(data)
+                writing_since = None
+
+            timer = loop.call_later(seconds, look)
+            try:
+                yield send
+            finally:
+                timer.cancel()
     except TimeoutError:
         if not silence.expired():
             raise

@@ -52,7 +52,7 @@ RESERVED_BYTES = 2 * MAX_SMALL_BYTES + 256 * 1024
 MAX_NOUN_BYTES = 1024 * 1024
 # A study has thousands of attachments: to write the end of each on its own would cost as much as
 # to encrypt it.
-GATHER_BYTES = 16 * 1024
+GATHERED_EVENTS = 64
 GATHER_SECONDS = 0.25
 REDACTED = "(redacted)"
 SENSITIVE_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
@@ -193,11 +193,9 @@ class Tap:
         """Whether so many bytes fit beside what is kept and what is set aside."""
         return self._used + self._reserved + size <= self._quota
 
-    def moment(self) -> str:
-        """The time now, as transcripts write it."""
-        now = self._now()
-        utc = now if now.tzinfo is UTC else now.astimezone(UTC)
-        return utc.isoformat(timespec="microseconds")
+    def now(self) -> datetime:
+        """The time by this tap's clock."""
+        return self._now()
 
     def took(self, size: int) -> None:
         """Count bytes written."""
@@ -227,6 +225,9 @@ class Transcript:
         self._open_parts: dict[int, PartRecorder] = {}
         self._status: int | None = None
         self._closed = False
+        # Events told but not yet written as JSON, and JSON the disk has not taken yet. A part of
+        # an answer that streams is told between two pieces of it: what can wait is done later.
+        self._told: list[tuple[str, datetime, dict[str, Any]]] = []
         self._lines = bytearray()
         self._written = 0.0
         self._tell("open", direction=direction, id=name)
@@ -354,7 +355,7 @@ class Transcript:
             size_bytes=record.size_bytes, sha256=record.sha256, stored=record.stored,
             file=file, why=why, complete=complete,
         )  # fmt: skip
-        if monotonic() - self._written >= GATHER_SECONDS or len(self._lines) > GATHER_BYTES:
+        if monotonic() - self._written >= GATHER_SECONDS or len(self._told) >= GATHERED_EVENTS:
             self._write()
 
     def forget_part(self, recorder: PartRecorder) -> None:
@@ -385,20 +386,32 @@ class Transcript:
         self._write()
 
     def _gather(self, event: str, **facts: Any) -> None:
-        told = {"event": event, "at": self._tap.moment(), **facts}
-        try:
-            self._lines += orjson.dumps(told, option=orjson.OPT_APPEND_NEWLINE)
-        except orjson.JSONEncodeError:  # such as text with a lone surrogate
-            self._lines += orjson.dumps(to_plain(told), option=orjson.OPT_APPEND_NEWLINE)
+        self._told.append((event, self._tap.now(), facts))
 
     def _write(self) -> None:
         self._written = monotonic()
+        told, self._told = self._told, []
+        for event, at, facts in told:
+            self._lines += _line({"event": event, "at": _moment(at), **facts})
         with on_disk():
             count = self._journal.write(self._lines) or 0
             self._tap.took(count)
             del self._lines[:count]  # the rest goes first, should there be room again
             if self._lines:
                 raise OSError(errno.ENOSPC, "the journal takes no more bytes")
+
+
+def _line(told: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(told, option=orjson.OPT_APPEND_NEWLINE)
+    except orjson.JSONEncodeError:  # such as text with a lone surrogate
+        return orjson.dumps(to_plain(told), option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _moment(at: datetime) -> str:
+    """A time as transcripts write it."""
+    utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return utc.isoformat(timespec="microseconds")
 
 
 def _redacted(headers: Headers) -> list[list[str]]:

@@ -180,7 +180,10 @@ async def test_a_disk_that_takes_a_part_at_a_time_gets_everything(
 
     monkeypatch.setattr(blobs.os, "writev", some)
     file = store.file()
-    file.write([b"abcd", b"", b"efgh"])
+    pieces = [b"abcd", b"", b"efgh"]
+    for piece in pieces:
+        file.take(piece)
+    file.write(pieces)
     blob = file.complete()
 
     assert blob.path.read_bytes() == b"abcdefgh"
