@@ -58,6 +58,7 @@ ROUNDS = 200
 BOUND = 2.0
 FOLDER = Path(__file__).resolve().parents[1] / "out" / "bench"
 
+LAYOUT = 2  # to be raised when what a row holds changes: a database built before is no use then
 HOME = CommunityId("2.999.17.1")
 AUTHORITY = Oid("2.999.17.1.3")
 WATCHED = PatientId("XA-WATCHED", AUTHORITY)
@@ -118,7 +119,7 @@ def _all_entries(size: int) -> Iterator[DocumentEntry]:
 
 async def _registry(size: int) -> tuple[SqlRegistry, Any]:
     FOLDER.mkdir(parents=True, exist_ok=True)
-    path = FOLDER / f"registry-{size}.db"
+    path = FOLDER / f"registry-{LAYOUT}-{size}.db"
     engine = open_engine(f"sqlite+aiosqlite:///{path}")
     await create_tables(engine)
     registry = SqlRegistry(engine)

@@ -17,6 +17,7 @@ from country_a.national.entry_rows import (
     code_key,
     micros,
     patient_key,
+    value_key,
 )
 from country_a.national.schema import (
     entries,
@@ -45,7 +46,12 @@ def pattern_matches(column: Column[str], pattern: str) -> Condition:
 
 
 def _one_of_codes(column: Column[str], codes: Sequence[Code]) -> Condition:
-    return column.in_(sorted({code_key(code) for code in codes}))
+    """As `Code.asks_for`: a code without a scheme is found in any."""
+    exact = sorted({code_key(code) for code in codes if code.scheme})
+    anywhere = sorted({value_key(code.value) for code in codes if not code.scheme})
+    # A range and no LIKE, which SQLite takes without regard to case: ";" comes after ":".
+    ranges = (and_(column >= key, column < key[:-1] + ";") for key in anywhere)
+    return or_(column.in_(exact), *ranges)
 
 
 def _within(column: Column[int], times: TimeRange) -> Iterator[Condition]:

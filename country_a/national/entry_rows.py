@@ -53,9 +53,13 @@ def patient_key(patient: PatientId) -> str:
 
 
 def code_key(code: Code) -> str:
-    """A code as one text, equal exactly where `Code.means` holds."""
-    scheme = same_scheme(code.scheme)
-    return f"{len(scheme)}:{scheme}:{code.value}"
+    """A code as one text, equal exactly where `Code.means` holds; it begins as `value_key` says."""
+    return value_key(code.value) + same_scheme(code.scheme)
+
+
+def value_key(value: str) -> str:
+    """How the key of every code of this value begins, and of no other."""
+    return f"{len(value)}:{value}:"
 
 
 def entry_row(entry: DocumentEntry) -> Row:

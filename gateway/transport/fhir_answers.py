@@ -32,6 +32,7 @@ from gateway.wire.fhir.search import Parameter, parse_query, write_query
 from gateway.wire.problems import DecodeError
 from gateway.wire.xml import quoted
 
+CERTAIN = 100
 FORM = "application/x-www-form-urlencoded"
 # What shapes an answer and limits none; taken by every search, whether or not it is followed.
 SHAPING = frozenset({"_format", "_pretty", "_count", "_summary", "_elements", "_total"})
@@ -109,11 +110,13 @@ class FhirAnswerer:
         resource = await asyncio.to_thread(read_resource, asked.body, format)
         traits, only_certain = pdqm.decode_match(resource)
         outcome = await self._identify(traits, asked)
-        if only_certain and len(outcome.items) > 1:
-            # The asker wants one patient or none, and is told that there were several.
-            text = f"{len(outcome.items)} patients fit; only a certain match was asked for"
-            several = Issue(refusal=Refusal.AMBIGUOUS_PATIENT, text=text)
-            outcome = Outcome((), (*outcome.issues, several))
+        found = outcome.items
+        if only_certain and (len(found) > 1 or any(one.match_degree < CERTAIN for one in found)):
+            # The asker wants one patient or none, and is told why it is none.
+            fit = "1 patient fits" if len(found) == 1 else f"{len(found)} patients fit"
+            text = f"{fit}, and none for certain; only a certain match was asked for"
+            uncertain = Issue(refusal=Refusal.AMBIGUOUS_PATIENT, text=text)
+            outcome = Outcome((), (*outcome.issues, uncertain))
         return self._patients(outcome, asked, f"{asked.base}/Patient/$match", scores=True)
 
     async def _identify(self, traits: PatientTraits, asked: FhirAsked) -> Outcome[PatientIdentity]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -309,36 +310,27 @@ class SoapServer:
             )
         }
         outgoing = OutgoingBody(root, boundary=boundary, root_id=root_id)
-        if answer.delivery is not None:
-            async with answer.delivery as delivery:
-                length = outgoing.images_length(delivery.announced, answer.cids)
-                chunks = outgoing.images(
-                    delivery.announced, recorded_images(delivery, call.record), answer.cids
-                )
-                return await send_stream(
-                    call.request,
-                    call.record,
-                    chunks,
-                    headers=headers,
-                    root=root,
-                    length=length,
-                    tail=outgoing.tail,
-                    silence_seconds=self._limits.silence_seconds,
-                )
-        if not answer.documents:
+        if answer.delivery is None and not answer.documents:
             return send_whole(call.record, 200, headers, outgoing.alone(), root=root)
-        length = outgoing.documents_length(answer.documents)
-        chunks = outgoing.documents(recorded_documents(answer.documents, call.record))
-        return await send_stream(
-            call.request,
-            call.record,
-            chunks,
-            headers=headers,
-            root=root,
-            length=length,
-            tail=outgoing.tail,
-            silence_seconds=self._limits.silence_seconds,
-        )
+        async with AsyncExitStack() as held:
+            if answer.delivery is not None:
+                delivery = await held.enter_async_context(answer.delivery)
+                length = outgoing.images_length(delivery.announced, answer.cids)
+                images = recorded_images(delivery, call.record)
+                chunks = outgoing.images(delivery.announced, images, answer.cids)
+            else:
+                length = outgoing.documents_length(answer.documents)
+                chunks = outgoing.documents(recorded_documents(answer.documents, call.record))
+            return await send_stream(
+                call.request,
+                call.record,
+                chunks,
+                headers=headers,
+                root=root,
+                length=length,
+                tail=outgoing.tail,
+                silence_seconds=self._limits.silence_seconds,
+            )
 
 
 def apology(_: web.Request, correlation_id: str) -> web.Response:

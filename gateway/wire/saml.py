@@ -19,6 +19,8 @@ from enum import StrEnum
 
 from gateway.domain.codes import ISCO, Code, same_scheme
 from gateway.domain.context import PurposeOfUse, TreatmentRelation
+from gateway.domain.ids import InvalidIdentifier, Oid
+from gateway.domain.people import Organisation
 
 AUDIENCE = "urn:ehdsi:assertions.audience:x-border"
 ATTRNAME_URI = "urn:oasis:names:tc:SAML:2.0:attrname-format:uri"
@@ -278,3 +280,17 @@ def coded(value: str, scheme: str, display: str = "", scheme_name: str = "") -> 
     """A code as assertions carry it; ISCO goes by its name as well as by its OID."""
     scheme = same_scheme(scheme) or scheme_name.strip()
     return Code(value.strip(), ISCO if scheme.upper() in ("ISCO", "ISCO-08") else scheme, display)
+
+
+def organisation_of(name: str, text: str) -> Organisation:
+    """The organisation of a professional, from its name and its id in whatever form it came.
+
+    A URN names authority and id; a bare OID is an authority of its own; other text is an id.
+    """
+    if text.startswith(ORGANISATION_URN):
+        authority, _, extension = text.removeprefix(ORGANISATION_URN).partition(":")
+        return Organisation(name=name, id=extension, authority=authority)
+    try:
+        return Organisation(name=name, authority=Oid.parse(text))
+    except InvalidIdentifier:
+        return Organisation(name=name, id=text)

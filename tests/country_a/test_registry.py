@@ -142,7 +142,9 @@ def some_pattern_reference(rng: random.Random) -> ReferenceId:
 
 
 def some(rng: random.Random, values: tuple[Code, ...]) -> tuple[Code, ...]:
-    return tuple(rng.choices(values, k=rng.randrange(1, 3)))
+    """Codes to ask for; now and then without a scheme, as a FHIR search may leave it out."""
+    chosen = rng.choices(values, k=rng.randrange(1, 3))
+    return tuple(code if rng.random() < 0.7 else Code(code.value, "") for code in chosen)
 
 
 FILTERS: dict[str, Callable[[random.Random], object]] = {

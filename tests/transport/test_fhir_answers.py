@@ -204,6 +204,20 @@ async def test_one_who_fits_is_a_certain_match(clockwork: Clockwork) -> None:
     assert [issue.refusal for issue in several.issues] == [Refusal.BUSY, Refusal.AMBIGUOUS_PATIENT]
 
 
+async def test_one_who_fits_in_part_is_no_certain_match(clockwork: Clockwork) -> None:
+    """Nor is it kept back from those who take any match."""
+    doubtful = replace(ANNA, match_degree=80)
+
+    certain = await answer(matching(only_certain=True), clockwork, doubtful)
+    any_match = await answer(matching(), clockwork, doubtful)
+
+    assert certain.patients == ()
+    assert [issue.text for issue in certain.issues] == [
+        "1 patient fits, and none for certain; only a certain match was asked for"
+    ]
+    assert any_match.patients == (PATIENT,)
+
+
 async def test_every_row_of_the_table_is_answered(clockwork: Clockwork) -> None:
     """A row nobody answers would be a fault of ours at the first request."""
     answerer = answerer_of(ScriptedExchange(), clockwork)

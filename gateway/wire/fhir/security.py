@@ -42,7 +42,7 @@ from gateway.domain.context import (
     TreatmentRelation,
 )
 from gateway.domain.ids import CommunityId, InvalidIdentifier, Oid, PatientId
-from gateway.domain.people import HealthProfessional, HumanName, Organisation
+from gateway.domain.people import HealthProfessional, HumanName
 from gateway.domain.refusals import NotAllowed, Refusal
 from gateway.wire.fhir.scopes import covers
 from gateway.wire.fhir.token_check import TokenTrust, read_token
@@ -54,7 +54,7 @@ from gateway.wire.fhir.tokens import (
     TokenSigner,
     mint_token,
 )
-from gateway.wire.saml import CLASS, ORGANISATION_URN, Claim, Kind, rules_for
+from gateway.wire.saml import CLASS, Claim, Kind, organisation_of, rules_for
 
 SCHEME = "Bearer"
 REALM = "ncp"
@@ -343,20 +343,11 @@ def _professional(claims: TokenClaims) -> HealthProfessional:
         # One text names the person; nobody says where the family name begins.
         name=HumanName(family=claims.first(Claim.SUBJECT)),
         role=claims.codes[Claim.ROLE][0],
-        organisation=_organisation(claims),
+        organisation=organisation_of(
+            claims.first(Claim.ORGANISATION), claims.first(Claim.ORGANISATION_ID)
+        ),
         facility_type=claims.first(Claim.FACILITY),
         locality=claims.first(Claim.LOCALITY),
         permissions=claims.texts[Claim.PERMISSIONS],
         speciality=claims.first(Claim.SPECIALITY),
     )
-
-
-def _organisation(claims: TokenClaims) -> Organisation:
-    name, text = claims.first(Claim.ORGANISATION), claims.first(Claim.ORGANISATION_ID)
-    if text.startswith(ORGANISATION_URN):
-        authority, _, extension = text.removeprefix(ORGANISATION_URN).partition(":")
-        return Organisation(name=name, id=extension, authority=authority)
-    try:
-        return Organisation(name=name, authority=Oid.parse(text))
-    except InvalidIdentifier:
-        return Organisation(name=name, id=text)

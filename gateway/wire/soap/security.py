@@ -19,18 +19,18 @@ from datetime import datetime
 
 from gateway.domain.codes import Code
 from gateway.domain.context import Authentication, CallContext, Caller, TreatmentRelation
-from gateway.domain.ids import CommunityId, InvalidIdentifier, Oid
-from gateway.domain.people import HealthProfessional, HumanName, Organisation
+from gateway.domain.ids import CommunityId
+from gateway.domain.people import HealthProfessional, HumanName
 from gateway.domain.refusals import NotAllowed, Refusal
 from gateway.wire.saml import (
     AUDIENCE,
-    ORGANISATION_URN,
     PERMISSION,
     QUALIFIERS,
     AssertionPolicy,
     Claim,
     Kind,
     as_assertion_id,
+    organisation_of,
 )
 from gateway.wire.saml_check import Evidence, check, home_of, patient_of, purpose_of
 from gateway.wire.saml_claims import Claims, read_claims
@@ -246,7 +246,9 @@ def _professional(claims: Claims) -> HealthProfessional:
         # One text names the person; nobody says where the family name begins.
         name=HumanName(family=claims.first(Claim.SUBJECT)),
         role=role.code or Code(role.text, ""),
-        organisation=_organisation(claims),
+        organisation=organisation_of(
+            claims.first(Claim.ORGANISATION), claims.first(Claim.ORGANISATION_ID)
+        ),
         facility_type=claims.first(Claim.FACILITY),
         locality=claims.first(Claim.LOCALITY),
         permissions=tuple(
@@ -255,14 +257,3 @@ def _professional(claims: Claims) -> HealthProfessional:
         ),
         speciality=claims.first(Claim.SPECIALITY),
     )
-
-
-def _organisation(claims: Claims) -> Organisation:
-    name, text = claims.first(Claim.ORGANISATION), claims.first(Claim.ORGANISATION_ID)
-    if text.startswith(ORGANISATION_URN):
-        authority, _, extension = text.removeprefix(ORGANISATION_URN).partition(":")
-        return Organisation(name=name, id=extension, authority=authority)
-    try:
-        return Organisation(name=name, authority=Oid.parse(text))
-    except InvalidIdentifier:
-        return Organisation(name=name, id=text)
