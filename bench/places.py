@@ -111,10 +111,10 @@ def country_a(folder: Path, *, profile: str, timings: Path | None = None) -> Ite
 class Client:
     """A process of Country B that does one transfer a line; see `bench.transfer_client`."""
 
-    def __init__(self, folder: Path, port: int, plain_port: int) -> None:
+    def __init__(self, folder: Path, port: int, plain_port: int, store: Path) -> None:
         command = [sys.executable, "-m", "bench.transfer_client", str(folder)]
         self._process = subprocess.Popen(
-            [*command, str(port), str(plain_port)],
+            [*command, str(port), str(plain_port), str(store)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -1,6 +1,6 @@
 """Country B as it is measured: one transfer for every line of standard input, told as JSON.
 
-    python -m bench.transfer_client FOLDER PORT PLAIN_PORT
+    python -m bench.transfer_client FOLDER PORT PLAIN_PORT STORE
 
 Three ways to take in the same number of bytes over the same client session: `plain` from the bare
 server, `discard` from Country A's RAD-75 endpoint, both read and thrown away; and `intake`, the
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
+import shutil
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -32,7 +32,7 @@ from country_b.kept import KeptStore
 from country_b.reading import DicomReading
 from country_b.session import Session, State
 from gateway.config import Settings
-from gateway.domain import DeliveryWish, ImageRequest
+from gateway.domain import DeliveryWish, ImageRequest, ImagingManifest
 from gateway.domain.delivery import STORED_SYNTAXES
 from gateway.transport.bodies import OutgoingBody
 from gateway.transport.compose import exchanges_of, keeper_of, session_of, signer_of
@@ -50,16 +50,15 @@ class Taker:
     """Takes in instances in each of the three ways."""
 
     def __init__(
-        self, settings: Settings, session: aiohttp.ClientSession, folder: Path, plain_port: int
+        self, settings: Settings, session: aiohttp.ClientSession, store: Path, plain_port: int
     ) -> None:
         self._settings = settings
         self._session = session
-        self._folder = folder
+        self._store = store
         self._plain_url = f"https://localhost:{plain_port}/"
         self._keeper = keeper_of(settings, CLOCKWORK)
         self._exchanges = exchanges_of(settings, session, self._keeper, CLOCKWORK)
         self._signer = signer_of(settings.seal)
-        self._stores = 0
 
     async def take(self, way: str, instances: int) -> dict[str, Any]:
         """One transfer: bytes of instances, and seconds."""
@@ -78,8 +77,9 @@ class Taker:
         return time.perf_counter() - started
 
     async def _discard(self, instances: int) -> float:
+        manifest = manifest_of(instances)
         started = time.perf_counter()
-        content_type, body = self._request(instances)
+        content_type, body = self._request(manifest)
         headers = {"Content-Type": content_type, "Accept-Encoding": "identity"}
         url = self._settings.peers[0].url
         async with self._session.post(url, data=body, headers=headers, timeout=TIMEOUT) as response:
@@ -88,10 +88,8 @@ class Taker:
             raise RuntimeError(f"only {came} bytes came")
         return time.perf_counter() - started
 
-    def _request(self, instances: int) -> tuple[str, bytes]:
-        request = ImageRequest.of_manifest(
-            manifest_of(instances), COUNTRY_A, default_location=REPOSITORY
-        )
+    def _request(self, manifest: ImagingManifest) -> tuple[str, bytes]:
+        request = ImageRequest.of_manifest(manifest, COUNTRY_A, default_location=REPOSITORY)
         security = attach_context(
             call_context(PROFILE),
             self._signer,
@@ -114,13 +112,10 @@ class Taker:
         return content_type, OutgoingBody(root, boundary=boundary, root_id=root_id).alone()
 
     async def _intake(self, instances: int) -> float:
-        # A store of its own each time, removed when all is measured: ext4 makes files slowly in
-        # the minutes after thousands were deleted.
-        self._stores += 1
-        state = self._folder / "kept" / f"{os.getpid()}-{self._stores}"
-        async with _store(state) as kept:
+        shutil.rmtree(self._store, ignore_errors=True)
+        async with _store(self._store) as kept:
+            intake = self._intake_into(kept, manifest_of(instances))
             started = time.perf_counter()
-            intake = self._intake_into(kept, instances)
             await intake.run()
             seconds = time.perf_counter() - started
             progress = intake.progress
@@ -128,7 +123,7 @@ class Taker:
                 raise RuntimeError(f"the intake ended as {progress.view()}")
         return seconds
 
-    def _intake_into(self, kept: KeptStore, instances: int) -> ImageIntake:
+    def _intake_into(self, kept: KeptStore, manifest: ImagingManifest) -> ImageIntake:
         context = call_context(PROFILE)
         reading = DicomReading()
         return ImageIntake(
@@ -152,7 +147,7 @@ class Taker:
                 community=COUNTRY_A,
                 patient=IDENTITY,
             ),
-            manifest=manifest_of(instances),
+            manifest=manifest,
             default_location=REPOSITORY,
             selection=ImageSelection(),
             wish=DeliveryWish(syntaxes=STORED_SYNTAXES),
@@ -183,10 +178,10 @@ async def _read(response: aiohttp.ClientResponse) -> int:
     return came
 
 
-async def _work(folder: Path, port: int, plain_port: int) -> None:
+async def _work(folder: Path, port: int, plain_port: int, store: Path) -> None:
     settings = settings_b(folder, port, profile=PROFILE)
     async with session_of(settings) as session:
-        taker = Taker(settings, session, folder, plain_port)
+        taker = Taker(settings, session, store, plain_port)
         while line := await asyncio.to_thread(sys.stdin.readline):
             order = json.loads(line)
             print(json.dumps(await taker.take(order["way"], order["instances"])), flush=True)
@@ -197,4 +192,4 @@ if __name__ == "__main__":
 
     structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=sys.stderr))
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
-    asyncio.run(_work(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))
+    asyncio.run(_work(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])))

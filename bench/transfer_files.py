@@ -8,9 +8,12 @@ from __future__ import annotations
 import asyncio
 import random
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pydicom
 from pydicom.dataset import FileDataset, FileMetaDataset
@@ -134,7 +137,19 @@ async def _index(folder: Path) -> None:
 def prepare(folder: Path) -> None:
     """Country A's folder with the images in it; what was kept of earlier runs is dropped."""
     folder.mkdir(parents=True, exist_ok=True)
-    for kept in ("a/transcripts", "a/audit", "b", "kept"):
+    for kept in ("a/transcripts", "a/audit", "b"):
         shutil.rmtree(folder / kept, ignore_errors=True)
     (folder / "a" / "assertions.log").unlink(missing_ok=True)
     asyncio.run(_index(folder))
+
+
+@contextmanager
+def store_for(size: int, folder: Path) -> Iterator[Path]:
+    """Where Country B stores so many bytes: in memory if there is room, else in the folder.
+
+    Gone when left.
+    """
+    memory = Path("/dev/shm")
+    fits = memory.is_dir() and shutil.disk_usage(memory).free > 2 * size
+    with TemporaryDirectory(prefix="ncpeh-bench-", dir=memory if fits else folder) as place:
+        yield Path(place) / "store"

@@ -50,7 +50,8 @@ INDEX_LOT = 512
 # Over a slow link an image is to be seen soon after it has come.
 INDEX_SECONDS = 1.0
 MAX_NOTE_BYTES = 8 * 1024 * 1024
-NO_REASON = "it has not come, and no reason was given"
+# Of every instance that has not come yet; which one that is, its key in `missing` says.
+NOT_YET = Issue(refusal=Refusal.UNKNOWN_INSTANCE, text="it has not come, and no reason was given")
 MAX_ISSUES = 1000  # a peer that sends rubbish for every instance fills no memory
 
 
@@ -115,7 +116,8 @@ class Progress:
                 None if self.first_image_seconds is None else round(self.first_image_seconds, 3)
             ),
             "missing": [
-                {"instance": name, **issue_view(issue)} for name, issue in self.missing.items()
+                {"instance": name, **issue_view(issue), "subject": issue.subject or name}
+                for name, issue in self.missing.items()
             ],
             "issues": [issue_view(issue) for issue in self.issues],
             "stopped_by": None if self.stopped_by is None else issue_view(self.stopped_by),
@@ -192,7 +194,7 @@ class ImageIntake:
         """The reason everything that has none of its own is missing."""
         self.progress.stopped_by = reason
         for name, issue in self.progress.missing.items():
-            if issue.text == NO_REASON:
+            if issue is NOT_YET:
                 self.progress.missing[name] = replace(reason, subject=name)
 
     def _verdict(self) -> JobState:
@@ -247,9 +249,7 @@ class ImageIntake:
         self.progress.asked = len(wanted)
         self.progress.already_kept = sum(ref.instance in held for ref, _ in wanted)
         self.progress.missing = {
-            str(ref.instance): _not_yet(ref.instance)
-            for ref, _ in wanted
-            if ref.instance not in held
+            str(ref.instance): NOT_YET for ref, _ in wanted if ref.instance not in held
         }
 
     def _only_key_images(
@@ -426,14 +426,6 @@ class ImageIntake:
                 await asyncio.shield(flushing)  # what is on the shelf must be in the index
             finally:
                 self._flushing = None if flushing.done() else flushing
-
-
-def _not_yet(uid: Uid) -> Issue:
-    return Issue(
-        refusal=Refusal.UNKNOWN_INSTANCE,
-        text=NO_REASON,
-        subject=str(uid),
-    )
 
 
 def _unasked(uid: Uid) -> Issue:
