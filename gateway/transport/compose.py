@@ -311,6 +311,7 @@ def serve_fhir(
     speakers = Speakers.of(exchange, settings, rights)
     answerer = FhirAnswerer(
         speakers.exchange,
+        community=CommunityId(settings.gateway.community),
         patient_ids=patient_ids(settings.gateway.state),
         now=clockwork.now,
         new_id=clockwork.new_id,

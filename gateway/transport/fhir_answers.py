@@ -7,13 +7,15 @@ HTTP beyond its headers.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway.domain import (
+    AuditedDocument,
     BadRequest,
     CallContext,
+    CommunityId,
     Exchange,
     Issue,
     Outcome,
@@ -21,10 +23,15 @@ from gateway.domain import (
     PatientIdentity,
     PatientTraits,
     Refusal,
-    Transaction,
 )
 from gateway.peers import Peer
-from gateway.transport.fhir_routes import Route
+from gateway.transport.fhir_documents import (
+    NEXT_PAGE,
+    DocumentAnswers,
+    DocumentCall,
+    FoundContent,
+)
+from gateway.transport.fhir_routes import Interaction, Route
 from gateway.wire.fhir import pdqm
 from gateway.wire.fhir.negotiation import UnsupportedMediaType, request_format
 from gateway.wire.fhir.resources import Json, read_resource
@@ -47,6 +54,7 @@ class FhirAsked:
     """
 
     route: Route
+    id: str = ""
     query: str
     body: bytes
     content_type: str
@@ -54,14 +62,27 @@ class FhirAsked:
     base: str
     context: CallContext
     peer: Peer
-    tell: Callable[[PatientTraits], None] = field(default=lambda _: None)
+    tell: Callable[[FhirNoun], None] = field(default=lambda _: None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FhirNoun:
+    """What a request asks, and whom and what it is about, as the record tells it."""
+
+    noun: object
+    patients: tuple[PatientId, ...] = ()
+    documents: tuple[AuditedDocument, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FhirAnswer:
-    """A resource to answer with, and what the record tells of it."""
+    """A resource to answer with, or a document, and what the record tells of it.
 
-    resource: Json
+    Of `resource` and `content` one is set.
+    """
+
+    resource: Json | None = None
+    content: FoundContent | None = None
     answered: object = None
     issues: tuple[Issue, ...] = ()
     patients: tuple[PatientId, ...] = ()
@@ -78,6 +99,7 @@ class FhirAnswerer:
         self,
         exchange: Callable[[Peer], Exchange],
         *,
+        community: CommunityId,
         patient_ids: Callable[[PatientId], str],
         now: Callable[[], datetime],
         new_id: Callable[[], str],
@@ -86,20 +108,32 @@ class FhirAnswerer:
         self._patient_ids = patient_ids
         self._now = now
         self._new_id = new_id
-        self._answers: dict[Transaction, Callable[[FhirAsked], Awaitable[FhirAnswer]]] = {
-            Transaction.SEARCH_PATIENTS: self._search_patients,
-            Transaction.MATCH_PATIENTS: self._match_patients,
+        self._documents = DocumentAnswers(
+            community=community, patient_of=self._patient_of, now=now, new_id=new_id
+        )
+        self._answers: dict[
+            tuple[str, Interaction], Callable[[FhirAsked], Awaitable[FhirAnswer]]
+        ] = {
+            ("Patient", Interaction.SEARCH): self._search_patients,
+            ("Patient", Interaction.MATCH): self._match_patients,
+            ("DocumentReference", Interaction.SEARCH): self._search_documents,
+            ("DocumentReference", Interaction.READ): self._read_reference,
+            ("Binary", Interaction.READ): self._fetch_document,
+            ("Bundle", Interaction.READ): self._fetch_document,
         }
 
     async def answer(self, asked: FhirAsked) -> FhirAnswer:
         """The answer to a request; raises `ExchangeError` to refuse the whole of it."""
         try:
-            return await self._answers[asked.route.transaction](asked)
+            return await self._answers[asked.route.resource, asked.route.interaction](asked)
         except DecodeError as error:
             raise BadRequest(Refusal.MALFORMED_REQUEST, str(error), subject=error.where) from error
 
     async def _search_patients(self, asked: FhirAsked) -> FhirAnswer:
-        parameters = _parameters(asked, pdqm.TRAIT_PARAMETERS)
+        parameters = _parameters(asked)
+        unknown = {each.name for each in parameters} - pdqm.TRAIT_PARAMETERS - SHAPING
+        if unknown and asked.strict:
+            raise _unknown(sorted(unknown))
         traits = pdqm.decode_request(parameters)
         outcome = await self._identify(traits, asked)
         known = [each for each in parameters if each.name in pdqm.TRAIT_PARAMETERS]
@@ -120,8 +154,51 @@ class FhirAnswerer:
         return self._patients(outcome, asked, f"{asked.base}/Patient/$match", scores=True)
 
     async def _identify(self, traits: PatientTraits, asked: FhirAsked) -> Outcome[PatientIdentity]:
-        asked.tell(traits)
+        asked.tell(FhirNoun(noun=traits))
         return await self._exchange(asked.peer).identify_patient(traits, asked.context)
+
+    async def _search_documents(self, asked: FhirAsked) -> FhirAnswer:
+        call = self._document_call(asked)
+        parameters = _parameters(asked)
+        pages = [each.values[0] for each in parameters if each.name == NEXT_PAGE and each.values]
+        if pages:
+            bundle, page = self._documents.next_page(pages[0], call)
+        else:
+            search = self._documents.understood(parameters, call)
+            if search.ignored and asked.strict:
+                raise _unknown(search.ignored)
+            asked.tell(FhirNoun(noun=search.query, patients=(search.query.patient,)))
+            bundle, page = await self._documents.search(search, call)
+        return FhirAnswer(
+            resource=bundle,
+            answered=Outcome(page.entries, page.issues),
+            issues=page.issues,
+            patients=tuple(dict.fromkeys(entry.patient for entry in page.entries)),
+        )
+
+    async def _read_reference(self, asked: FhirAsked) -> FhirAnswer:
+        resource, entry = await self._documents.read(asked.id, self._document_call(asked))
+        return FhirAnswer(resource=resource, answered=Outcome((entry,)), patients=(entry.patient,))
+
+    async def _fetch_document(self, asked: FhirAsked) -> FhirAnswer:
+        call = self._document_call(asked)
+        found = await self._documents.fetch(asked.route.resource, asked.id, call)
+        ref = found.entry.ref
+        about = AuditedDocument(
+            document=ref.document, repository=ref.repository, community=ref.community
+        )
+        asked.tell(FhirNoun(noun=ref, patients=(found.entry.patient,), documents=(about,)))
+        return FhirAnswer(content=found, answered=Outcome((ref,)), patients=(found.entry.patient,))
+
+    def _document_call(self, asked: FhirAsked) -> DocumentCall:
+        return DocumentCall(
+            exchange=self._exchange(asked.peer), context=asked.context, base=asked.base
+        )
+
+    def _patient_of(self, name: str, context: CallContext) -> PatientId | None:
+        """The patient of a logical id: the one the asker treats, or nobody we would name."""
+        patient = context.patient
+        return patient if patient is not None and self._patient_ids(patient) == name else None
 
     def _patients(
         self,
@@ -148,11 +225,8 @@ class FhirAnswerer:
         )
 
 
-def _parameters(asked: FhirAsked, known: frozenset[str]) -> tuple[Parameter, ...]:
-    """The parameters of a search: of the URL and, posted, of the form in its body.
-
-    One nobody knows is ignored, unless the asker wants to be told (`Prefer: handling=strict`).
-    """
+def _parameters(asked: FhirAsked) -> tuple[Parameter, ...]:
+    """The parameters of a search: of the URL and, posted, of the form in its body."""
     parameters = parse_query(asked.query)
     if asked.route.method == "POST":
         if asked.content_type.partition(";")[0].strip().lower() not in (FORM, ""):
@@ -163,8 +237,13 @@ def _parameters(asked: FhirAsked, known: frozenset[str]) -> tuple[Parameter, ...
         except UnicodeDecodeError as error:
             raise DecodeError("body", "bytes that are not UTF-8", "a form in UTF-8") from error
         parameters = (*parameters, *parse_query(form))
-    unknown = sorted({each.name for each in parameters} - known - SHAPING)
-    if unknown and asked.strict:
-        text = f"not known here: {', '.join(map(quoted, unknown[:20]))}"
-        raise BadRequest(Refusal.UNSUPPORTED, text, subject=unknown[0])
     return parameters
+
+
+def _unknown(names: Sequence[str]) -> BadRequest:
+    """The refusal of parameters nobody knows, for who wants to be told.
+
+    Others are ignored, unless `Prefer: handling=strict` asks for this (FHIR R4 search.html).
+    """
+    text = f"not known here: {', '.join(map(quoted, names[:20]))}"
+    return BadRequest(Refusal.UNSUPPORTED, text, subject=names[0])

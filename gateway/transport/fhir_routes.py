@@ -7,6 +7,7 @@ peers build by joining a base and a path; they are read as one. FHIR R4 http.htm
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -20,6 +21,7 @@ class Interaction(StrEnum):
     """What a request does, by FHIR's own code (restful-interaction), operations by their name."""
 
     SEARCH = "search-type"
+    READ = "read"
     MATCH = "match"
 
 
@@ -27,7 +29,7 @@ class Interaction(StrEnum):
 class Route:
     """One row: method, path below the base, what it does, and under which transaction.
 
-    `below` is the second part of the path, where it has one.
+    `below` is the second part of the path, where it has one; a READ has an id there.
     """
 
     method: str
@@ -62,7 +64,39 @@ ROUTES: tuple[Route, ...] = (
         transaction=Transaction.MATCH_PATIENTS,
         patient_specific=False,
     ),
+    Route(
+        method="GET",
+        resource="DocumentReference",
+        interaction=Interaction.SEARCH,
+        transaction=Transaction.SEARCH_DOCUMENTS,
+    ),
+    Route(
+        method="POST",
+        resource="DocumentReference",
+        below="_search",
+        interaction=Interaction.SEARCH,
+        transaction=Transaction.SEARCH_DOCUMENTS,
+    ),
+    Route(
+        method="GET",
+        resource="DocumentReference",
+        interaction=Interaction.READ,
+        transaction=Transaction.SEARCH_DOCUMENTS,
+    ),
+    Route(
+        method="GET",
+        resource="Binary",
+        interaction=Interaction.READ,
+        transaction=Transaction.FETCH_DOCUMENT,
+    ),
+    Route(
+        method="GET",
+        resource="Bundle",
+        interaction=Interaction.READ,
+        transaction=Transaction.FETCH_DOCUMENT,
+    ),
 )
+_ID = re.compile(r"[A-Za-z0-9.-]{1,64}")  # FHIR R4 datatypes.html#id
 
 
 class NothingThere(BadRequest):
@@ -83,17 +117,23 @@ class MethodNotAllowed(BadRequest):
         self.allowed = allowed
 
 
-def match(method: str, path: str) -> Route:
-    """The row for a request; `path` is below the base, percent-decoded.
+def match(method: str, path: str) -> tuple[Route, str]:
+    """The row for a request, and the id it names, "" for none; `path` is below the base, decoded.
 
     Raises `NothingThere` for a path no row has, `MethodNotAllowed` where only the method is wrong.
     """
     parts = [part for part in path.split("/") if part]
-    rows = [row for row in ROUTES if parts == [row.resource, *filter(None, [row.below])]]
+    rows = [row for row in ROUTES if _fits(row, parts)]
     for row in rows:
         if row.method == method or (method == "HEAD" and row.method == "GET"):
-            return row
+            return row, parts[1] if row.interaction is Interaction.READ else ""
     if rows:
         allowed = tuple(sorted({row.method for row in rows}))
         raise MethodNotAllowed(method[:16], quoted(path), allowed)
     raise NothingThere(path)
+
+
+def _fits(row: Route, parts: list[str]) -> bool:
+    if row.interaction is Interaction.READ:
+        return len(parts) == 2 and parts[0] == row.resource and bool(_ID.fullmatch(parts[1]))
+    return parts == [row.resource, *filter(None, [row.below])]

@@ -18,30 +18,37 @@ from gateway.domain import (
     CallContext,
     Caller,
     ExchangeError,
+    InternalFault,
     NotAllowed,
     NotNow,
-    PatientTraits,
     Refusal,
     Side,
+    Transaction,
+    read_content,
     refuse,
 )
 from gateway.peers import Peer
-from gateway.transport.fhir_answers import FhirAnswer, FhirAnswerer, FhirAsked
+from gateway.transport.fhir_answers import FhirAnswer, FhirAnswerer, FhirAsked, FhirNoun
+from gateway.transport.fhir_documents import FoundContent, Withdrawn
 from gateway.transport.fhir_routes import (
     BASE,
+    Interaction,
     MethodNotAllowed,
     NothingThere,
     Route,
     match,
 )
-from gateway.transport.record import Keeper, Record
-from gateway.transport.sending import outward, request_chunks, send_whole
+from gateway.transport.pages import PageExpired
+from gateway.transport.record import Keeper, Record, RecordedContent
+from gateway.transport.sending import outward, request_chunks, send_stream, send_whole
 from gateway.transport.server_identity import ServerIdentity
 from gateway.transport.tls import peer_of
+from gateway.wire.fhir.mhd_retrieve import MAX_BINARY, wrap_binary
 from gateway.wire.fhir.negotiation import (
     NotAcceptable,
     UnsupportedMediaType,
     answer_format,
+    document_form,
 )
 from gateway.wire.fhir.refusals import status_of, write_outcome
 from gateway.wire.fhir.resources import Format, write_resource
@@ -68,9 +75,9 @@ class _Call:
     request_id: str
     format: Format = Format.JSON
 
-    def understood(self, traits: PatientTraits) -> None:
+    def understood(self, asked: FhirNoun) -> None:
         """What the request asks is on record before anybody decides about it."""
-        self.record.asked(noun=traits)
+        self.record.asked(noun=asked.noun, patients=asked.patients, documents=asked.documents)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -134,20 +141,22 @@ class FhirServer:
                 return self._refuse(call, refused)
             except ExchangeError as error:
                 return self._refuse(call, error)
-            return self._send(call, answer)
+            return await self._send(call, answer)
 
     async def _answer(self, call: _Call) -> FhirAnswer:
         request = call.request
         body = await self._read(call)
         call.record.identify(call.request_id, _asked_as(request, body))
-        route = match(request.method, request.match_info["path"])
+        route, name = match(request.method, request.match_info["path"])
         call.record.transaction = route.transaction
-        call.format = answer_format(
-            request.headers.get("Accept", ""), request.query.get("_format", "")
-        )
+        if route.transaction is not Transaction.FETCH_DOCUMENT:
+            call.format = answer_format(
+                request.headers.get("Accept", ""), request.query.get("_format", "")
+            )
         context = self._context(call, route)
         asked = FhirAsked(
             route=route,
+            id=name,
             query=request.rel_url.raw_query_string,
             body=body,
             content_type=request.headers.get("Content-Type", ""),
@@ -224,18 +233,57 @@ class FhirServer:
             headers["WWW-Authenticate"] = challenge
         if isinstance(error, MethodNotAllowed):
             headers["Allow"] = ", ".join(error.allowed)
+        if isinstance(error, Withdrawn) and error.successor:
+            headers["Link"] = f'<{error.successor}>; rel="successor-version"'
         if error.retry:
             headers["Retry-After"] = RETRY_AFTER
-        outcome = write_outcome(told, correlation_id=call.request_id)
+        status, issue_code = _status(error)
+        outcome = write_outcome(told, correlation_id=call.request_id, issue_code=issue_code)
         headers["Content-Type"] = _typed(call.format)
-        return send_whole(
-            call.record, _status(error), headers, write_resource(outcome, call.format)
-        )
+        return send_whole(call.record, status, headers, write_resource(outcome, call.format))
 
-    def _send(self, call: _Call, answer: FhirAnswer) -> web.Response:
+    async def _send(self, call: _Call, answer: FhirAnswer) -> web.StreamResponse:
+        if answer.content is not None:
+            return await self._send_document(call, answer.content)
+        if answer.resource is None:
+            raise InternalFault(Refusal.INTERNAL, "an answer of nothing")
         headers = call.headers
         headers["Content-Type"] = _typed(call.format)
         return send_whole(call.record, 200, headers, write_resource(answer.resource, call.format))
+
+    async def _send_document(self, call: _Call, found: FoundContent) -> web.StreamResponse:
+        """The bytes of a document, or a Binary around them (ITI TF-2 3.68.4.2)."""
+        request, content, mime = call.request, found.document.content, found.document.mime_type
+        try:
+            form = document_form(request.headers.get("Accept", ""), mime)
+        except NotAcceptable as error:
+            return self._refuse(call, error)
+        headers = call.headers
+        if form is not None and content.size_bytes > MAX_BINARY:
+            text = f"{content.size_bytes} bytes are too many for a Binary; ask for {mime}"
+            return self._refuse(call, NotAcceptable(Refusal.UNSUPPORTED, text, subject="Accept"))
+        if form is not None:
+            whole = await read_content(content, MAX_BINARY)
+            headers["Content-Type"] = _typed(form)
+            return send_whole(
+                call.record, 200, headers, write_resource(wrap_binary(whole, mime), form)
+            )
+        headers["Content-Type"] = mime
+        if found.document.sha1:
+            headers["ETag"] = f'"{found.document.sha1}"'
+            if headers["ETag"] in request.headers.get("If-None-Match", ""):
+                return send_whole(call.record, 304, headers, b"")
+        if request.method == "HEAD":
+            headers["Content-Length"] = str(content.size_bytes)
+            return send_whole(call.record, 200, headers, b"")
+        return await send_stream(
+            request,
+            call.record,
+            RecordedContent(content, mime, call.record).chunks(),
+            headers=headers,
+            length=content.size_bytes,
+            silence_seconds=self._limits.silence_seconds,
+        )
 
     def _request_id(self, request: web.Request) -> str:
         """The caller's own id of its request, where it is fit to be repeated; else one of ours."""
@@ -245,22 +293,28 @@ class FhirServer:
 
 
 def scopes_of(route: Route) -> frozenset[str]:
-    """The scopes any of which covers a request: IUA's transaction, or SMART's right to search."""
-    return frozenset({str(route.transaction), f"system/{route.resource}.s"})
+    """The scopes any of which covers a request: IUA's transaction, or SMART's right to do it."""
+    right = "r" if route.interaction is Interaction.READ else "s"
+    return frozenset({str(route.transaction), f"system/{route.resource}.{right}"})
 
 
-def _status(error: ExchangeError) -> int:
+def _status(error: ExchangeError) -> tuple[int, str]:
+    """The HTTP status of a refusal, and the issue code where HTTP tells more than the reason."""
     match error:
         case MethodNotAllowed():
-            return 405
+            return 405, ""
         case NothingThere():
-            return 404
+            return 404, ""
         case NotAcceptable():
-            return 406
+            return 406, ""
         case UnsupportedMediaType():
-            return 415
+            return 415, ""
+        case Withdrawn():
+            return 410, "deleted"
+        case PageExpired():
+            return 410, "expired"
         case _:
-            return status_of(error.refusal)
+            return status_of(error.refusal), ""
 
 
 def _headers(request_id: str) -> dict[str, str]:

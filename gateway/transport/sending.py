@@ -73,7 +73,8 @@ async def send_stream(
 ) -> web.StreamResponse:
     """An answer as its bytes come; a source that breaks cuts the connection.
 
-    `tail` is what makes the answer whole: it is sent when the exchange has been audited.
+    `tail` is what makes the answer whole, by default its last piece: it is sent when the exchange
+    has been audited.
     """
     response = web.StreamResponse(status=status, headers=headers)
     if length is not None:
@@ -82,11 +83,17 @@ async def send_stream(
     try:
         await response.prepare(request)
         async with _patience(response, silence_seconds) as send:
+            held = b""
             async for chunk in chunks:
-                await send(chunk)
+                if tail:
+                    await send(chunk)
+                    continue
+                if held:
+                    await send(held)
+                held = chunk
             # What cannot be audited is not sent whole: its end is held back until it is.
             record.finish(None)
-            await send(tail)
+            await send(tail or held)
         await response.write_eof()
     except ConnectionError as error:
         gone = NotNow(Refusal.PEER_UNREACHABLE, "the caller went away before the end")

@@ -16,6 +16,7 @@ from gateway.domain import (
     HumanName,
     Issue,
     NotAllowed,
+    NotFound,
     Outcome,
     PatientIdentity,
     PatientTraits,
@@ -24,7 +25,7 @@ from gateway.domain import (
 )
 from gateway.peers import Peer, peer_of_section
 from gateway.transport.compose import Clockwork
-from gateway.transport.fhir_answers import FhirAnswer, FhirAnswerer, FhirAsked
+from gateway.transport.fhir_answers import FhirAnswer, FhirAnswerer, FhirAsked, FhirNoun
 from gateway.transport.fhir_routes import ROUTES, match
 from gateway.wire.fhir import pdqm
 from gateway.wire.fhir.resources import Format, validated, write_resource
@@ -44,7 +45,7 @@ TRAITS = PatientTraits(name=HumanName(family="Papadaki"), birth_date=date(1971, 
 def asked(method: str = "GET", path: str = "/Patient", **changes: Any) -> FhirAsked:
     """A search for a family name and a day, but for the changes."""
     request = FhirAsked(
-        route=match(method, path),
+        route=match(method, path)[0],
         query="family=Papadaki&birthdate=1971-05-04",
         body=b"",
         content_type="",
@@ -67,6 +68,7 @@ def answerer_of(exchange: ScriptedExchange, clockwork: Clockwork) -> FhirAnswere
     """An answerer that names patients by their numbers."""
     return FhirAnswerer(
         lambda _: exchange,
+        community=COUNTRY_A,
         patient_ids=lambda patient: f"p-{patient.value}",
         now=lambda: NOON,
         new_id=clockwork.new_id,
@@ -99,13 +101,13 @@ async def test_what_is_asked_is_told_before_anybody_decides(
     request_: FhirAsked, clockwork: Clockwork
 ) -> None:
     """So a refusal is on record with what was refused."""
-    told: list[PatientTraits] = []
+    told: list[FhirNoun] = []
     refusing = ScriptedExchange(identities=NotAllowed(Refusal.NO_CONSENT, "no"))
 
     with pytest.raises(NotAllowed):
         await answerer_of(refusing, clockwork).answer(replace(request_, tell=told.append))
 
-    assert told == [TRAITS]
+    assert told == [FhirNoun(noun=TRAITS)]
 
 
 async def test_an_exchange_is_asked_as_the_peer_is_used_to_it(clockwork: Clockwork) -> None:
@@ -116,7 +118,13 @@ async def test_an_exchange_is_asked_as_the_peer_is_used_to_it(clockwork: Clockwo
         peers.append(peer)
         return ScriptedExchange()
 
-    answerer = FhirAnswerer(exchange, patient_ids=str, now=lambda: NOON, new_id=clockwork.new_id)
+    answerer = FhirAnswerer(
+        exchange,
+        community=COUNTRY_A,
+        patient_ids=str,
+        now=lambda: NOON,
+        new_id=clockwork.new_id,
+    )
     await answerer.answer(asked())
 
     assert peers == [PEER]
@@ -222,7 +230,7 @@ async def test_every_row_of_the_table_is_answered(clockwork: Clockwork) -> None:
     """A row nobody answers would be a fault of ours at the first request."""
     answerer = answerer_of(ScriptedExchange(), clockwork)
     for row in ROUTES:
-        with suppress(BadRequest):
+        with suppress(BadRequest, NotFound):
             await answerer.answer(asked(route=row, query="", content_type=JSON))
 
 

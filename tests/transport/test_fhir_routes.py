@@ -16,14 +16,23 @@ from gateway.transport.fhir_routes import ROUTES, Interaction, MethodNotAllowed,
         ("GET", "//Patient/", Interaction.SEARCH),
         ("POST", "/Patient/_search", Interaction.SEARCH),
         ("POST", "/Patient/$match", Interaction.MATCH),
+        ("GET", "/DocumentReference", Interaction.SEARCH),
+        ("GET", "/DocumentReference/6f1d", Interaction.READ),
+        ("HEAD", "/Binary//6f1d/", Interaction.READ),
     ],
 )
 def test_a_path_finds_its_row(method: str, path: str, interaction: Interaction) -> None:
     """Slashes too many are forgiven, and HEAD is GET."""
-    assert match(method, path).interaction is interaction
+    row, name = match(method, path)
+
+    assert row.interaction is interaction
+    assert name == ("6f1d" if interaction is Interaction.READ else "")
 
 
-@pytest.mark.parametrize("path", ["", "/", "/Observation", "/Patient/1/x", "/Patient/$everything"])
+@pytest.mark.parametrize(
+    "path",
+    ["", "/", "/Observation", "/Patient/1/x", "/Patient/$everything", "/Binary", "/Binary/a_b"],
+)
 def test_a_path_of_no_row_is_told_what_there_is(path: str) -> None:
     """The table is closed."""
     with pytest.raises(NothingThere) as caught:
@@ -34,7 +43,11 @@ def test_a_path_of_no_row_is_told_what_there_is(path: str) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
-    [("PUT", "/Patient", ("GET",)), ("GET", "/Patient/_search", ("POST",))],
+    [
+        ("PUT", "/Patient", ("GET",)),
+        ("GET", "/Patient/_search", ("POST",)),
+        ("DELETE", "/Binary/6f1d", ("GET",)),
+    ],
 )
 def test_a_wrong_method_is_told_the_right_ones(
     method: str, path: str, allowed: tuple[str, ...]
@@ -49,8 +62,8 @@ def test_a_wrong_method_is_told_the_right_ones(
 def test_every_row_can_be_reached() -> None:
     """None is hidden by another."""
     for row in ROUTES:
-        below = f"/{row.below}" if row.below else ""
-        assert match(row.method, f"/{row.resource}{below}") is row
+        last = "6f1d" if row.interaction is Interaction.READ else row.below
+        assert match(row.method, f"/{row.resource}/{last}")[0] is row
 
 
 def test_patients_are_searched_before_a_patient_is_known() -> None:

@@ -87,6 +87,47 @@ def answer_format(accept: str, format_parameter: str = "") -> Format:
     return best
 
 
+def document_form(accept: str, native: str) -> Format | None:
+    """How a document goes out: None for its own bytes, a format for a Binary resource around them.
+
+    Its own bytes unless FHIR is asked for by name and liked better (FHIR R4 binary.html); of a
+    document that is FHIR itself there is nothing but the bytes. `NotAcceptable` when neither fits.
+    """
+    items = [_read(item) for item in _ITEM.findall(accept) if item.strip()]
+    if not items:
+        return None
+    whole, _, _ = native.partition("/")
+    ranges = (native, f"{whole}/*", "*/*")
+    own = next(
+        (
+            max(item.quality for item in items if item.type == wanted)
+            for wanted in ranges
+            if any(item.type == wanted for item in items)
+        ),
+        0.0,
+    )
+    wrapped = {
+        format: max(
+            (item.quality for item in items if _TYPES.get(item.type) is format and item.is_offered),
+            default=0.0,
+        )
+        for format in Format
+    }
+    best = max(Format, key=lambda format: wrapped[format])
+    if own and own >= wrapped[best]:
+        return None
+    if wrapped[best] and native not in _TYPES:
+        return best
+    if own or (native in _TYPES and wrapped[_TYPES[native]]):
+        return None
+    raise NotAcceptable(
+        Refusal.UNSUPPORTED,
+        f"Accept: {quoted(accept)}; offered is {native}"
+        + ("" if native in _TYPES else ", or a FHIR Binary around it"),
+        subject="Accept",
+    )
+
+
 def request_format(content_type: str) -> Format:
     """The format of a request's body by its Content-Type; `UnsupportedMediaType` for others.
 

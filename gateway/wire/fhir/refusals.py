@@ -107,15 +107,17 @@ def status_of(refusal: Refusal) -> int:
     return _TABLE[refusal].status
 
 
-def write_outcome(error: ExchangeError, *, correlation_id: str = "") -> Json:
+def write_outcome(error: ExchangeError, *, correlation_id: str = "", issue_code: str = "") -> Json:
     """The OperationOutcome that answers a refused request; its one issue is never empty.
 
+    `issue_code` takes the place of the table's where HTTP tells more than the reason does.
     `diagnostics` begins with the XDS or eHDSI name and ends with the id under which our logs know
     the request. The code a peer gave takes the place of the name, where there is one.
     """
     wording = _TABLE[error.refusal]
     severity = "fatal" if error.refusal is Refusal.INTERNAL else "error"
-    issue = _issue(severity, wording.code, error.refusal, error.text, error.code, error.subject)
+    code = issue_code or wording.code
+    issue = _issue(severity, code, error.refusal, error.text, error.code, error.subject)
     if correlation_id:
         parts = [issue.get("diagnostics", ""), f"correlation id {legal_text(correlation_id)}"]
         issue["diagnostics"] = "; ".join(filter(None, parts))
