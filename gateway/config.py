@@ -111,6 +111,12 @@ class PeerSection(_Section):
     identify_by: Literal["soap", "fhir"] = Field(
         "soap", description="how its patients are identified"
     )
+    documents_by: Literal["soap", "fhir"] = Field(
+        "soap", description="how its documents are searched for and retrieved"
+    )
+    fhir_dialect: Literal["mhd", "ncp"] = Field(
+        "mhd", description="how it is asked over FHIR: mhd (IHE) or ncp (NCPeH API)"
+    )
     tls_subjects: tuple[str, ...] = Field(
         (), description="subjects (RFC 4514) of the TLS client certificates it calls with"
     )

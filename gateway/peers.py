@@ -36,6 +36,10 @@ class PeerProfile:
     class_codes: Mapping[DocumentClass, tuple[Code, ...]]
 
 
+# The settings that choose a wire for a kind of verb.
+CHOICES = ("identify_by", "documents_by")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
     """Another gateway as we deal with it."""
@@ -47,6 +51,8 @@ class Peer:
     url: str = ""
     fhir_url: str = ""
     identify_by: str = "soap"
+    documents_by: str = "soap"
+    fhir_dialect: str = "mhd"
     tls_subjects: tuple[str, ...] = ()
     single_use: bool = False
     treatment_relation: TreatmentRelation
@@ -82,10 +88,11 @@ def peer_of_section(section: PeerSection) -> Peer:
     """The peer a settings section describes."""
     profile = load_profile(section.profile)
     relation = section.treatment_relation
-    if section.identify_by == "fhir" and not section.fhir_url:
+    over_fhir = [name for name in CHOICES if getattr(section, name) == "fhir"]
+    if over_fhir and not section.fhir_url:
         raise SettingsError(
             f"peers: {section.name!r} is to be asked over FHIR and has no fhir_url; "
-            "name its FHIR base, or set identify_by to soap"
+            f"name its FHIR base, or set {' and '.join(over_fhir)} to soap"
         )
     return Peer(
         name=section.name,
@@ -95,6 +102,8 @@ def peer_of_section(section: PeerSection) -> Peer:
         url=section.url,
         fhir_url=section.fhir_url.rstrip("/"),
         identify_by=section.identify_by,
+        documents_by=section.documents_by,
+        fhir_dialect=section.fhir_dialect,
         tls_subjects=section.tls_subjects,
         single_use=section.assertions == "single-use",
         treatment_relation=TreatmentRelation(relation) if relation else profile.treatment_relation,

@@ -127,6 +127,8 @@ async def pair_of(
     clockwork: Clockwork | None = None,
     callers: tuple[PeerSection, ...] = (),
     identify_by: Literal["soap", "fhir"] = "soap",
+    documents_by: Literal["soap", "fhir"] = "soap",
+    fhir_dialect: Literal["mhd", "ncp"] = "mhd",
 ) -> AsyncIterator[Pair]:
     """Serve an Exchange as Country A, and ask it as Country B over mutual TLS."""
     clockwork = clockwork or real_clockwork()
@@ -176,6 +178,8 @@ async def pair_of(
             url=url,
             fhir_url=f"{base}/fhir",
             identify_by=identify_by,
+            documents_by=documents_by,
+            fhir_dialect=fhir_dialect,
         )
         asking_settings = settings_for(
             COUNTRY_B, "XB", certs, folder / "b", peers=(peer,), limits=limits

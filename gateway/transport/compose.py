@@ -19,7 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from gateway.config import SealSection, Settings, SettingsError, TlsSection, no_such_file
-from gateway.domain import CommunityId, Exchange
+from gateway.domain import CommunityId, Exchange, Oid
 from gateway.middleware.authorised import Authorised, Rights
 from gateway.middleware.chosen import ChosenPerVerb
 from gateway.middleware.dialect import Dialect, InDialect
@@ -28,7 +28,9 @@ from gateway.transport import fhir_server, soap_server
 from gateway.transport.assertion_log import AssertionLog
 from gateway.transport.audit_store import AuditStore
 from gateway.transport.fhir_answers import FhirAnswerer
-from gateway.transport.fhir_client import FhirClient, FhirClientIdentity
+from gateway.transport.fhir_calls import FhirCalls, FhirClientIdentity
+from gateway.transport.fhir_client import FhirClient
+from gateway.transport.fhir_document_client import FhirDocumentClient
 from gateway.transport.fhir_routes import BASE
 from gateway.transport.fhir_server import FhirServer
 from gateway.transport.logical_ids import patient_ids
@@ -184,10 +186,19 @@ def exchange_of(
 ) -> Exchange:
     """A peer as an Exchange, each kind of verb over the wire its settings choose."""
     soap = client_of(peer, settings, session, keeper, clockwork)
-    if peer.identify_by == "soap":
+    if peer.identify_by == peer.documents_by == "soap":
         return soap
-    fhir = fhir_client_of(peer, settings, session, keeper, clockwork)
-    return ChosenPerVerb(patients=fhir, documents=soap, images=soap)
+    calls = fhir_calls_of(peer, settings, session, keeper, clockwork)
+    return ChosenPerVerb(
+        patients=FhirClient(calls) if peer.identify_by == "fhir" else soap,
+        documents=documents_of(calls) if peer.documents_by == "fhir" else soap,
+        images=soap,
+    )
+
+
+def documents_of(calls: FhirCalls) -> FhirDocumentClient:
+    """A peer's documents over FHIR, which has no name for a repository: its community stands in."""
+    return FhirDocumentClient(calls, repository=Oid(str(calls.peer.community)))
 
 
 def client_of(
@@ -218,15 +229,15 @@ def client_of(
     )
 
 
-def fhir_client_of(
+def fhir_calls_of(
     peer: Peer,
     settings: Settings,
     session: aiohttp.ClientSession,
     keeper: Keeper,
     clockwork: Clockwork,
-) -> FhirClient:
-    """A peer's FHIR base as a `PatientDirectory`."""
-    return FhirClient(
+) -> FhirCalls:
+    """Calls to a peer's FHIR base."""
+    return FhirCalls(
         peer,
         identity=FhirClientIdentity(
             country=settings.gateway.country,

@@ -27,6 +27,7 @@ from gateway.domain import (
 from gateway.peers import Peer
 from gateway.transport.fhir_documents import (
     NEXT_PAGE,
+    RELATES_TO,
     DocumentAnswers,
     DocumentCall,
     FoundContent,
@@ -164,11 +165,13 @@ class FhirAnswerer:
         if pages:
             bundle, page = self._documents.next_page(pages[0], call)
         else:
-            search = self._documents.understood(parameters, call)
+            related = [each for each in parameters if each.name == RELATES_TO and each.values]
+            others = [each for each in parameters if each.name != RELATES_TO]
+            search = self._documents.understood(others, call)
             if search.ignored and asked.strict:
                 raise _unknown(search.ignored)
             asked.tell(FhirNoun(noun=search.query, patients=(search.query.patient,)))
-            bundle, page = await self._documents.search(search, call)
+            bundle, page = await self._documents.search(search, call, related)
         return FhirAnswer(
             resource=bundle,
             answered=Outcome(page.entries, page.issues),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gateway.domain import (
@@ -41,6 +41,7 @@ from gateway.wire.xml import quoted
 
 PAGE_ROWS = 100
 NEXT_PAGE = "_getpages"
+RELATES_TO = "relatesto"
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _URN = "urn:uuid:"
 _EMPTY = frozenset({Refusal.UNKNOWN_PATIENT, Refusal.NO_DOCUMENTS})
@@ -73,6 +74,7 @@ class ListPage:
     self_url: str
     total: int
     rows: int
+    associations: tuple[Association, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +130,14 @@ class DocumentAnswers:
             patients=lambda name: self._patient_of(name, call.context),
         )
 
-    async def search(self, asked: DecodedSearch, call: DocumentCall) -> tuple[Json, ListPage]:
-        """The first page of what fits a search (ITI-67)."""
+    async def search(
+        self, asked: DecodedSearch, call: DocumentCall, related: Sequence[Parameter] = ()
+    ) -> tuple[Json, ListPage]:
+        """The first page of what fits a search (ITI-67).
+
+        `related` are its parameters `relatesto`: of every one, the row relates to an alternative.
+        """
+        relating = [await self._relating(group, call) for group in related]
         try:
             outcome = await call.exchange.find_documents(asked.query, call.context)
         except NotFound as error:
@@ -144,15 +152,19 @@ class DocumentAnswers:
             name = reference_id(entry.id)
             if not name:
                 issues.append(_nameless(entry))
-            elif asked.keeps(entry, name):
+            elif asked.keeps(entry, name) and all(
+                any(each.source == entry.id for each in group) for group in relating
+            ):
                 rows.append(entry)
         per_page = PAGE_ROWS if asked.count is None else asked.count
         page = ListPage(
             entries=tuple(rows) if per_page else (),
             issues=tuple(issues),
-            self_url=f"{call.base}/DocumentReference?{write_query(asked.self_parameters)}",
+            self_url=f"{call.base}/DocumentReference?"
+            + write_query((*asked.self_parameters, *related)),
             total=len(rows),
             rows=per_page,
+            associations=tuple(each for group in relating for each in group),
         )
         return self._written(page, call), page
 
@@ -202,6 +214,22 @@ class DocumentAnswers:
             raise refuse(first.refusal, first.text, code=first.code, subject=first.subject)
         return FoundContent(entry, outcome.items[0])
 
+    async def _relating(self, wanted: Parameter, call: DocumentCall) -> tuple[Association, ...]:
+        """How entries relate to one of these, which are named by id or address."""
+        names = [value.rstrip("/").rpartition("/")[2] for value in wanted.values]
+        targets = tuple(entry_id(name) for name in names if reference_id(EntryId(_URN + name)))
+        if not targets:
+            return ()
+        lookup = DocumentLookup(
+            community=self._community, entry_ids=targets, entries=False, associations=True
+        )
+        outcome = await call.exchange.look_up_documents(lookup, call.context)
+        return tuple(
+            item
+            for item in outcome.items
+            if isinstance(item, Association) and item.target in targets
+        )
+
     async def _entry(
         self, name: str, call: DocumentCall
     ) -> tuple[DocumentEntry, tuple[Association, ...]]:
@@ -220,7 +248,7 @@ class DocumentAnswers:
         shown, rest = page.entries[: page.rows], page.entries[page.rows :]
         next_url = ""
         if rest:
-            left = ListPage(rest, (), page.self_url, page.total, page.rows)
+            left = replace(page, entries=rest, issues=())
             token = self._pages.keep(left, len(rest), _owner(call.context))
             next_url = f"{call.base}/DocumentReference?{NEXT_PAGE}={token}"
         return mhd_find.encode_response(
@@ -228,6 +256,7 @@ class DocumentAnswers:
             ids={entry.id: reference_id(entry.id) for entry in shown},
             urls={entry.id: attachment_url(call.base, entry) for entry in shown},
             base=call.base,
+            relations={entry.id: _relations(entry, page.associations) for entry in shown},
             bundle_id=self._new_id(),
             at=self._now(),
             self_url=page.self_url,

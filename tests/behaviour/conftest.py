@@ -1,4 +1,4 @@
-"""Every way into Country A: directly, over SOAP in either dialect, patients over FHIR."""
+"""Every way into Country A: directly, over SOAP and over FHIR, each in either dialect."""
 
 from __future__ import annotations
 
@@ -37,11 +37,15 @@ from tests.requests import RELATION, SMARTCARD
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """An Exchange, and the relation it wants to be shown."""
+    """An Exchange, and the relation it wants to be shown.
+
+    `lists_old` is False for a dialect that cannot ask for versions no longer in force.
+    """
 
     exchange: Exchange
     relation: TreatmentRelation
     seeded: Seeded
+    lists_old: bool = True
 
     def context(self, patient: PatientId | None, **changes: Any) -> CallContext:
         """A physician of Country B about one patient."""
@@ -74,7 +78,7 @@ class Way:
         return outcome.items[0], found[index].patient
 
 
-@pytest.fixture(params=["direct", "soap-ihe", "soap-ehdsi", "fhir-ihe"])
+@pytest.fixture(params=["direct", "soap-ihe", "soap-ehdsi", "fhir-mhd", "fhir-ncp"])
 async def way(
     request: pytest.FixtureRequest, seeded: Seeded, trust_domain: TrustDomain, tmp_path: Path
 ) -> AsyncIterator[Way]:
@@ -91,11 +95,13 @@ async def way(
         if request.param == "direct":
             yield Way(Authorised(responder, Rights()), TreatmentRelation.TRC, seeded)
         else:
-            wire, profile = request.param.split("-")
-            async with pair_of(
-                responder, trust_domain, tmp_path, profile=profile, identify_by=wire
-            ) as pair:
-                exchange = pair.client if wire == "soap" else pair.exchange
-                yield Way(exchange, RELATION[profile], seeded)
+            wire, dialect = request.param.split("-")
+            over_fhir: dict[str, Any] = {"identify_by": "fhir", "documents_by": "fhir"}
+            options = {"profile": dialect} if wire == "soap" else over_fhir
+            if wire == "fhir":
+                options["fhir_dialect"] = dialect
+            async with pair_of(responder, trust_domain, tmp_path, **options) as pair:
+                relation = RELATION[options.get("profile", "ihe")]
+                yield Way(pair.exchange, relation, seeded, lists_old=dialect != "ncp")
     finally:
         await national.close()

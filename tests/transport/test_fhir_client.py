@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import gzip
 from base64 import b64encode
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +34,15 @@ from gateway.peers import peer_of_section
 from gateway.pki import TrustDomain
 from gateway.transport.app import Listener, serving
 from gateway.transport.compose import Clockwork, keeper_of
-from gateway.transport.fhir_client import ACCEPT, FhirClient, FhirClientIdentity
+from gateway.transport.fhir_calls import ACCEPT, FhirCalls, FhirClientIdentity
+from gateway.transport.fhir_client import FhirClient
 from gateway.transport.record import Keeper
 from gateway.wire.fhir import pdqm
 from gateway.wire.fhir.refusals import write_outcome
 from gateway.wire.fhir.resources import Format, Json, write_resource
 from gateway.wire.fhir.tokens import TokenSigner
 from tests.builders import COUNTRY_A, COUNTRY_B, NOON, PATIENT, make_context
+from tests.fhir_peers import Answer, FhirPeer, answered
 from tests.gateways import settings_for
 from tests.wire.fhir.minted import payload_of
 
@@ -50,21 +52,6 @@ ANNA = PatientIdentity(
 TRAITS = PatientTraits(ids=(PATIENT,), name=HumanName(family="Żak+1"))
 FINGERPRINT = "ab" * 32
 JSON = "application/fhir+json"
-
-Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-@dataclass
-class FhirPeer:
-    """A server that answers as told and notes what it was asked."""
-
-    answer: Answer
-    asked: list[tuple[str, Mapping[str, str], str]] = field(default_factory=list)
-
-    async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Note, then answer."""
-        self.asked.append((request.path, request.headers, await request.text()))
-        return await self.answer(request)
 
 
 @dataclass(frozen=True)
@@ -119,7 +106,7 @@ def asking(trust_domain: TrustDomain, tmp_path: Path, clockwork: Clockwork) -> A
             aiohttp.ClientSession(auto_decompress=False) as session,
         ):
             base = url or f"http://127.0.0.1:{ports['peer']}/fhir/"
-            client = FhirClient(
+            calls = FhirCalls(
                 peer_of_section(PeerSection(name="A", community=COUNTRY_A, fhir_url=base)),
                 identity=FhirClientIdentity(
                     country="XB",
@@ -132,23 +119,10 @@ def asking(trust_domain: TrustDomain, tmp_path: Path, clockwork: Clockwork) -> A
                 keeper=keeper,
                 limits=section,
             )
+            client = FhirClient(calls)
             yield Asking(client, peer, keeper, f"{base.rstrip('/')}/Patient/_search")
 
     return make
-
-
-def answered(
-    body: Json | bytes, *, status: int = 200, format: Format = Format.JSON, **headers: Any
-) -> Answer:
-    """A peer whose answer is always this."""
-    written = body if isinstance(body, bytes) else write_resource(body, format)
-    typed = {"Content-Type": f"{format.media_type}; charset=utf-8"}
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-
-    async def answer(_: web.Request) -> web.Response:
-        return web.Response(status=status, body=written, headers=typed | named)
-
-    return answer
 
 
 def bundle(*identities: PatientIdentity, issues: tuple[Issue, ...] = ()) -> Json:
