@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from country_a.national.sql import open_systems
 from country_a.oids import NationalOids
@@ -78,11 +78,19 @@ class Way:
         return outcome.items[0], found[index].patient
 
 
-@pytest.fixture(params=["direct", "soap-ihe", "soap-ehdsi", "fhir-mhd", "fhir-ncp"])
+@pytest_asyncio.fixture(
+    scope="module",
+    loop_scope="module",
+    params=["direct", "soap-ihe", "soap-ehdsi", "fhir-mhd", "fhir-ncp"],
+)
 async def way(
-    request: pytest.FixtureRequest, seeded: Seeded, trust_domain: TrustDomain, tmp_path: Path
+    request: pytest.FixtureRequest,
+    seeded: Seeded,
+    trust_domain: TrustDomain,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Way]:
-    """Country A's answers, asked directly and over the network."""
+    """Country A's answers, asked directly and over the network; tests only ask."""
+    tmp_path = tmp_path_factory.mktemp("way")
     oids = NationalOids.under(COUNTRY_A)
     national = await open_systems(seeded.folder)
     responder = Responder(

@@ -39,6 +39,8 @@ from gateway.domain.selection import document_class, select
 from tests.behaviour.conftest import Way
 from tests.builders import COUNTRY_A, make_query
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 async def _refused(awaitable: Any) -> Refusal:
     with pytest.raises(ExchangeError) as caught:

@@ -22,6 +22,13 @@ from gateway.wire.dicom.dataset import describe, read_header
 from tests.behaviour.conftest import Way
 from tests.builders import COUNTRY_A
 
+# Images are asked for over SOAP, whichever wire the other verbs take.
+WAYS = ("direct", "soap-ihe", "soap-ehdsi")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.parametrize("way", WAYS, indirect=True, scope="module"),
+]
+
 ANY_SYNTAX = DeliveryWish(
     syntaxes=tuple(
         Uid(f"1.2.840.10008.1.2{tail}") for tail in ("", ".1", ".4.50", ".4.70", ".4.90", ".5")
