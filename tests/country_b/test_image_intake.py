@@ -225,7 +225,9 @@ async def test_image_left_out_in_silence_is_missing(bench: Bench) -> None:
     await intake.run()
 
     assert intake.progress.state is JobState.INCOMPLETE
-    assert list(intake.progress.missing) == [f"{STUDY}.2.3"]
+    [missing] = intake.progress.view()["missing"]
+    assert missing["instance"] == missing["subject"] == f"{STUDY}.2.3"
+    assert "no reason was given" in missing["text"]
 
 
 async def test_transfer_that_breaks_off_keeps_what_is_whole(bench: Bench) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 
 import pytest
@@ -13,6 +14,7 @@ from gateway.wire.fhir.negotiation import (
     NotAcceptable,
     UnsupportedMediaType,
     answer_format,
+    document_form,
     request_format,
 )
 from gateway.wire.fhir.resources import Format
@@ -150,3 +152,40 @@ def test_a_hostile_header_takes_no_time() -> None:
     for text in ('"' * 65_000, '\\"' * 32_000, ";" * 65_000, 'a;b="' * 13_000, ",;=" * 20_000):
         with suppress(BadRequest):
             answer_format(text, "")
+
+
+@pytest.mark.parametrize(
+    ("accept", "native", "form"),
+    [
+        ("", "application/dicom", None),
+        ("*/*", "application/dicom", None),
+        ("application/dicom", "application/dicom", None),
+        ("application/*", "application/pdf", None),
+        ("application/pdf, application/fhir+json;q=0.5", "application/pdf", None),
+        ("application/pdf;q=0.2, application/fhir+json", "application/pdf", Format.JSON),
+        ("application/fhir+xml", "application/pdf", Format.XML),
+        ("application/fhir+json, */*;q=0.1", "application/fhir+json", None),
+        ("application/json", "application/fhir+json", None),
+        ("*/*;q=0.1, application/fhir+xml", "application/fhir+json", None),
+    ],
+)
+def test_a_document_goes_out_as_it_is_unless_fhir_is_liked_better(
+    accept: str, native: str, form: Format | None
+) -> None:
+    """FHIR R4 binary.html; of what is FHIR itself there is nothing but the bytes."""
+    assert document_form(accept, native) is form
+
+
+@pytest.mark.parametrize(
+    ("accept", "native"),
+    [
+        ("image/png", "application/pdf"),
+        ("application/pdf;q=0, image/png", "application/pdf"),
+        ("application/fhir+xml", "application/fhir+json"),
+        ("application/fhir+json; fhirVersion=5.0", "application/pdf"),
+    ],
+)
+def test_a_document_nobody_can_take_is_not_sent(accept: str, native: str) -> None:
+    """What is offered is named."""
+    with pytest.raises(NotAcceptable, match=re.escape(native)):
+        document_form(accept, native)
