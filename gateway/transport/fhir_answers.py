@@ -163,7 +163,7 @@ class FhirAnswerer:
         parameters = _parameters(asked)
         pages = [each.values[0] for each in parameters if each.name == NEXT_PAGE and each.values]
         if pages:
-            bundle, page = self._documents.next_page(pages[0], call)
+            bundle, told = self._documents.next_page(pages[0], call)
         else:
             related = [each for each in parameters if each.name == RELATES_TO and each.values]
             others = [each for each in parameters if each.name != RELATES_TO]
@@ -171,12 +171,12 @@ class FhirAnswerer:
             if search.ignored and asked.strict:
                 raise _unknown(search.ignored)
             asked.tell(FhirNoun(noun=search.query, patients=(search.query.patient,)))
-            bundle, page = await self._documents.search(search, call, related)
+            bundle, told = await self._documents.search(search, call, related)
         return FhirAnswer(
             resource=bundle,
-            answered=Outcome(page.entries, page.issues),
-            issues=page.issues,
-            patients=tuple(dict.fromkeys(entry.patient for entry in page.entries)),
+            answered=told,
+            issues=told.issues,
+            patients=tuple(dict.fromkeys(entry.patient for entry in told.items)),
         )
 
     async def _read_reference(self, asked: FhirAsked) -> FhirAnswer:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import urljoin
 
 import aiohttp
 
@@ -54,6 +55,7 @@ from gateway.wire.fhir.mhd_retrieve import (
     HEAD,
     accept_header,
     judge_content,
+    reference_id,
     unwrap_binary,
 )
 from gateway.wire.fhir.resources import Format, read_resource
@@ -209,7 +211,11 @@ class FhirDocumentClient:
     async def _read(self, entry: EntryId, context: CallContext) -> DecodedResponse:
         """The DocumentReference of an entry, as a list of one or none."""
         calls, transaction = self._calls, Transaction.SEARCH_DOCUMENTS
-        url = f"{calls.peer.fhir_url}/DocumentReference/{str(entry).removeprefix('urn:uuid:')}"
+        name = reference_id(entry)
+        if not name:
+            text = f"FHIR has no id for entry {entry}"
+            raise NotFound(Refusal.UNKNOWN_DOCUMENT, text, subject=str(entry))
+        url = f"{calls.peer.fhir_url}/DocumentReference/{name}"
         with calls.record(transaction, context) as record:
             record.asked(noun=entry)
             resource = await calls.ask(record, context, transaction, url)
@@ -239,7 +245,7 @@ class FhirDocumentClient:
 
     async def _relating_to(self, entry: DocumentEntry, context: CallContext) -> DecodedResponse:
         """The entries that relate to another one of their patient."""
-        target = f"DocumentReference/{str(entry.id).removeprefix('urn:uuid:')}"
+        target = f"DocumentReference/{reference_id(entry.id)}"
         return await self._of_patient(Parameter("relatesto", "", (target,)), entry.id, context)
 
     async def _of_patient(
@@ -273,23 +279,13 @@ class FhirDocumentClient:
             if not row.url and row.inline is None:
                 continue
             self._places.pop(ref, None)
-            base = page.full_urls.get(row.entry.id, "")
             self._places[ref] = _Place(
-                url=self._absolute(row.url, base) if row.url else "",
+                url=_below_base(page.full_urls.get(row.entry.id, ""), row.url),
                 mime_type=row.entry.mime_type,
                 inline=row.inline,
             )
         for ref in list(self._places)[: max(0, len(self._places) - MAX_PLACES)]:
             del self._places[ref]
-
-    def _absolute(self, url: str, base: str) -> str:
-        """As far as it can be told; whether it is the peer's own is asked when it is called."""
-        return url if "://" in url or not base.startswith("http") else self._joined(url, base)
-
-    def _joined(self, url: str, base: str) -> str:
-        # A relative reference is below the base of the server, not below the resource it is in.
-        root, found, _ = base.rpartition("/DocumentReference/")
-        return f"{root}/{url.lstrip('/')}" if found else url
 
     # --- documents --------------------------------------------------------------------------------
 
@@ -367,6 +363,15 @@ class FhirDocumentClient:
             lambda: unwrap_binary(read_resource(whole, format, where="Binary"))
         )
         return Document.of_bytes(ref, mime, data), judged.warning
+
+
+def _below_base(full_url: str, url: str) -> str:
+    """A reference as it is meant: relative to the base of the row's address (R4 references.html).
+
+    Whether it is the peer's own host is asked when it is called.
+    """
+    root, found, _ = full_url.rpartition("/DocumentReference/")
+    return urljoin(f"{root}/", url) if url and found and root.startswith("http") else url
 
 
 def _wants_old(query: DocumentQuery) -> bool:

@@ -7,7 +7,6 @@ ITI-68 (MHD 4.2), NCPeH API document search and retrieval.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -19,7 +18,6 @@ from gateway.domain import (
     Document,
     DocumentEntry,
     DocumentLookup,
-    EntryId,
     EntryStatus,
     Exchange,
     Issue,
@@ -34,7 +32,12 @@ from gateway.transport.pages import Pages
 from gateway.wire.fhir import mhd_find
 from gateway.wire.fhir.document_reference_write import Relation, write_document_reference
 from gateway.wire.fhir.mhd_parameters_read import DecodedSearch
-from gateway.wire.fhir.mhd_retrieve import is_fhir_document
+from gateway.wire.fhir.mhd_retrieve import (
+    attachment_url,
+    entry_id,
+    is_fhir_document,
+    reference_id,
+)
 from gateway.wire.fhir.resources import Json
 from gateway.wire.fhir.search import Parameter, write_query
 from gateway.wire.xml import quoted
@@ -42,8 +45,6 @@ from gateway.wire.xml import quoted
 PAGE_ROWS = 100
 NEXT_PAGE = "_getpages"
 RELATES_TO = "relatesto"
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_URN = "urn:uuid:"
 _EMPTY = frozenset({Refusal.UNKNOWN_PATIENT, Refusal.NO_DOCUMENTS})
 
 
@@ -85,26 +86,6 @@ class FoundContent:
     document: Document
 
 
-def reference_id(entry: EntryId) -> str:
-    """The FHIR id of an entry; "" for one whose own id is no UUID and so cannot be found again."""
-    bare = str(entry).removeprefix(_URN)
-    return bare if _UUID.fullmatch(bare) else ""
-
-
-def entry_id(reference: str) -> EntryId:
-    """The entry of a FHIR id; `UNKNOWN_DOCUMENT` for one that names none of ours."""
-    if not _UUID.fullmatch(reference):
-        text = f"nothing here has the id {quoted(reference)}"
-        raise NotFound(Refusal.UNKNOWN_DOCUMENT, text, subject="_id")
-    return EntryId(f"{_URN}{reference}")
-
-
-def attachment_url(base: str, entry: DocumentEntry) -> str:
-    """Where the bytes of a document are: FHIR as a Bundle, everything else as a Binary."""
-    kind = "Bundle" if is_fhir_document(entry.mime_type) else "Binary"
-    return f"{base}/{kind}/{reference_id(entry.id)}"
-
-
 class DocumentAnswers:
     """Answers about documents from the Exchange of whoever is asked."""
 
@@ -132,7 +113,7 @@ class DocumentAnswers:
 
     async def search(
         self, asked: DecodedSearch, call: DocumentCall, related: Sequence[Parameter] = ()
-    ) -> tuple[Json, ListPage]:
+    ) -> tuple[Json, Outcome[DocumentEntry]]:
         """The first page of what fits a search (ITI-67).
 
         `related` are its parameters `relatesto`: of every one, the row relates to an alternative.
@@ -166,12 +147,12 @@ class DocumentAnswers:
             rows=per_page,
             associations=tuple(each for group in relating for each in group),
         )
-        return self._written(page, call), page
+        return self._written(page, call)
 
-    def next_page(self, token: str, call: DocumentCall) -> tuple[Json, ListPage]:
+    def next_page(self, token: str, call: DocumentCall) -> tuple[Json, Outcome[DocumentEntry]]:
         """A page after the first, of what was found then; raises `PageExpired`."""
         page = self._pages.get(token, _owner(call.context))
-        return self._written(page, call), page
+        return self._written(page, call)
 
     async def read(self, name: str, call: DocumentCall) -> tuple[Json, DocumentEntry]:
         """One DocumentReference, of any status."""
@@ -217,7 +198,7 @@ class DocumentAnswers:
     async def _relating(self, wanted: Parameter, call: DocumentCall) -> tuple[Association, ...]:
         """How entries relate to one of these, which are named by id or address."""
         names = [value.rstrip("/").rpartition("/")[2] for value in wanted.values]
-        targets = tuple(entry_id(name) for name in names if reference_id(EntryId(_URN + name)))
+        targets = tuple(entry for name in names if (entry := entry_id(name)) is not None)
         if not targets:
             return ()
         lookup = DocumentLookup(
@@ -233,26 +214,31 @@ class DocumentAnswers:
     async def _entry(
         self, name: str, call: DocumentCall
     ) -> tuple[DocumentEntry, tuple[Association, ...]]:
-        lookup = DocumentLookup(
-            community=self._community, entry_ids=(entry_id(name),), associations=True
+        unknown = NotFound(
+            Refusal.UNKNOWN_DOCUMENT, f"nothing here has the id {quoted(name)}", subject="_id"
         )
+        wanted = entry_id(name)
+        if wanted is None:
+            raise unknown
+        lookup = DocumentLookup(community=self._community, entry_ids=(wanted,), associations=True)
         outcome = await call.exchange.look_up_documents(lookup, call.context)
         entries = [item for item in outcome.items if isinstance(item, DocumentEntry)]
         if not entries:
-            text = f"nothing here has the id {quoted(name)}"
-            raise NotFound(Refusal.UNKNOWN_DOCUMENT, text, subject="_id")
+            raise unknown
         related = tuple(item for item in outcome.items if isinstance(item, Association))
         return entries[0], related
 
-    def _written(self, page: ListPage, call: DocumentCall) -> Json:
+    def _written(self, page: ListPage, call: DocumentCall) -> tuple[Json, Outcome[DocumentEntry]]:
+        """The page as a resource, and what of it was told."""
         shown, rest = page.entries[: page.rows], page.entries[page.rows :]
         next_url = ""
         if rest:
             left = replace(page, entries=rest, issues=())
             token = self._pages.keep(left, len(rest), _owner(call.context))
             next_url = f"{call.base}/DocumentReference?{NEXT_PAGE}={token}"
-        return mhd_find.encode_response(
-            Outcome(shown, page.issues),
+        told = Outcome(shown, page.issues)
+        bundle = mhd_find.encode_response(
+            told,
             ids={entry.id: reference_id(entry.id) for entry in shown},
             urls={entry.id: attachment_url(call.base, entry) for entry in shown},
             base=call.base,
@@ -263,13 +249,21 @@ class DocumentAnswers:
             total=page.total,
             next_url=next_url,
         )
+        return bundle, told
 
 
 def _owner(context: CallContext) -> str:
-    """Whoever asks, for whom: nobody else turns the page."""
-    caller, patient = context.caller, context.patient
-    about = f"{patient.authority}|{patient.value}" if patient else ""
-    return f"{caller.fingerprint} {context.professional.id} {about}"
+    """All that was decided on when the first page was given: with anything else, ask again."""
+    return repr(
+        (
+            context.caller.fingerprint,
+            context.asking,
+            context.professional,
+            context.purpose,
+            context.patient,
+            context.relation,
+        )
+    )
 
 
 def _nameless(entry: DocumentEntry) -> Issue:

@@ -150,7 +150,7 @@ LIST = "/fhir/DocumentReference/_search"
 RAW: Reply = (200, {"Content-Type": "application/dicom"}, DATA)
 
 
-@pytest.mark.parametrize("url", ["Binary/1", "BASE/Binary/1", "BASE//Binary/1"])
+@pytest.mark.parametrize("url", ["Binary/1", "/fhir/Binary/1", "BASE/Binary/1", "BASE//Binary/1"])
 async def test_a_document_is_fetched_where_its_row_says(asking: Ask, url: str) -> None:
     """Relative to the base, absolute, or with a slash too many."""
     async with asking({LIST: listed(ENTRY, url=url), "/fhir/Binary/1": RAW}) as a:

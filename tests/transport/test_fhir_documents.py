@@ -22,6 +22,7 @@ from gateway.domain import (
     NotFound,
     Outcome,
     PatientId,
+    PurposeOfUse,
     Refusal,
 )
 from gateway.pki import TrustDomain
@@ -102,23 +103,36 @@ async def test_a_long_list_comes_in_pages(trust_domain: TrustDomain, tmp_path: P
         exchange.entries = Outcome(())
         second, again = [await ask(pair, path=next_of(pair, first)) for _ in range(2)]
         last = next_of(pair, second)
+        tap = pair.serving.tap
+        kept_pages = [tap.transcript(each["id"]) for each in kept(pair)[:2]]
+        nouns = [page["decoded"]["answer"]["items"] for page in kept_pages if page is not None]
 
     assert [row.id for row in rows(first)] == [ENTRY.id]
     assert [row.id for row in rows(second)] == [row.id for row in rows(again)] == [OTHER.id]
     assert first.resource["total"] == second.resource["total"] == 2
     assert last == ""
     assert len(exchange.asked) == 1
+    for told, shown in zip(nouns, (ENTRY, OTHER), strict=True):
+        assert [item["id"] for item in told] == [str(shown.id)], "no more than was on the page"
 
 
 async def test_nobody_else_turns_the_page(trust_domain: TrustDomain, tmp_path: Path) -> None:
-    """Neither for another patient nor with a name that was made up."""
+    """Nor does the same person, with less or for another end than was decided on."""
+    own = context_for("ihe")
+    others = [
+        replace(own, patient=PatientId("A-0009", PATIENT.authority)),
+        replace(own, purpose=PurposeOfUse.EMERGENCY),
+        replace(own, professional=replace(own.professional, permissions=("PRD-006",))),
+        replace(own, professional=replace(own.professional, id="somebody-else")),
+    ]
     async with pair_of(scripted(ENTRY, OTHER), trust_domain, tmp_path) as pair:
         first = await ask(pair, path=f"{SEARCH}&_count=1")
-        other = replace(context_for("ihe"), patient=PatientId("A-0009", PATIENT.authority))
-        foreign = await ask(pair, path=next_of(pair, first), token=bearer(pair, other))
-        unknown = await ask(pair, path="/DocumentReference?_getpages=made-up")
+        path = next_of(pair, first)
+        answers = [await ask(pair, path=path, token=bearer(pair, other)) for other in others]
+        answers.append(await ask(pair, path="/DocumentReference?_getpages=made-up"))
+        assert (await ask(pair, path=path)).status == 200
 
-    for got in (foreign, unknown):
+    for got in answers:
         assert got.status == 410
         assert got.resource["issue"][0]["code"] == "expired"
 

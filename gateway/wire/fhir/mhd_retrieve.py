@@ -10,10 +10,9 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-import uuid
 from dataclasses import dataclass
 
-from gateway.domain import DocumentRef
+from gateway.domain import DocumentEntry, EntryId
 from gateway.wire.fhir.resources import Json, expect_type, text_at
 from gateway.wire.problems import DecodeError
 
@@ -29,7 +28,8 @@ HTML = "text/html"
 GZIP = "application/gzip"
 UNTYPED = "application/octet-stream"
 
-_DOCUMENTS = uuid.UUID("5b1f4f6e-6d0c-5a57-9f0e-2f2b3c1d7a10")
+_URN = "urn:uuid:"
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # MIME types that name one thing, by the name we use.
 _SAME = {
     "application/json+fhir": FHIR_JSON,
@@ -44,12 +44,18 @@ _ROOT = re.compile(rb"<(?:[A-Za-z_][\w.-]{0,63}:)?([A-Za-z_][\w.-]{0,63})[\s/>]"
 _TYPE = re.compile(r"[\w!#$&^.+-]{1,127}/[\w!#$&^.+-]{1,127}")
 
 
-def resource_id(ref: DocumentRef) -> str:
-    """The FHIR id of a document's resources: always the same, and it tells nothing of the ids.
+def reference_id(entry: EntryId) -> str:
+    """The FHIR id of an entry and of the resource with its bytes: its UUID.
 
-    A unique id can be longer than the 64 characters of a FHIR id and hold characters it may not.
+    "" for one whose own id is no UUID, and so could not be found again by `entry_id`.
     """
-    return str(uuid.uuid5(_DOCUMENTS, f"{ref.community}|{ref.repository}|{ref.document}"))
+    bare = str(entry).removeprefix(_URN)
+    return bare if _UUID.fullmatch(bare) else ""
+
+
+def entry_id(reference: str) -> EntryId | None:
+    """The entry of a FHIR id; None for an id that `reference_id` never gives."""
+    return EntryId(f"{_URN}{reference}") if _UUID.fullmatch(reference) else None
 
 
 def bare_type(mime: str) -> str:
@@ -63,10 +69,10 @@ def is_fhir_document(mime: str) -> bool:
     return bare_type(mime) in (FHIR_JSON, FHIR_XML)
 
 
-def attachment_url(base: str, ref: DocumentRef, mime: str) -> str:
+def attachment_url(base: str, entry: DocumentEntry) -> str:
     """Where this gateway hands a document over: `Bundle/…` for FHIR, `Binary/…` for the rest."""
-    kind = "Bundle" if is_fhir_document(mime) else "Binary"
-    return f"{base.rstrip('/')}/{kind}/{resource_id(ref)}"
+    kind = "Bundle" if is_fhir_document(entry.mime_type) else "Binary"
+    return f"{base.rstrip('/')}/{kind}/{reference_id(entry.id)}"
 
 
 def accept_header(mime: str) -> str:

@@ -20,7 +20,7 @@ from gateway.domain import (
 )
 from gateway.wire.fhir.document_reference_write import Relation
 from gateway.wire.fhir.mhd_find import DecodedResponse, decode_response, encode_response
-from gateway.wire.fhir.mhd_retrieve import attachment_url, resource_id
+from gateway.wire.fhir.mhd_retrieve import attachment_url, reference_id
 from gateway.wire.fhir.resources import Format, read_resource, validated, write_resource
 from gateway.wire.problems import DecodeError
 from tests.builders import COUNTRY_A, NOON, PATIENT
@@ -35,8 +35,8 @@ def answer(outcome: Outcome[DocumentEntry], **options: Any) -> dict[str, Any]:
     """The page that answers with an outcome."""
     return encode_response(
         outcome,
-        ids={row.id: resource_id(row.ref) for row in outcome.items},
-        urls={row.id: attachment_url(BASE, row.ref, row.mime_type) for row in outcome.items},
+        ids={row.id: reference_id(row.id) for row in outcome.items},
+        urls={row.id: attachment_url(BASE, row) for row in outcome.items},
         base=BASE + "/",
         bundle_id="b1",
         at=NOON,
@@ -62,9 +62,9 @@ def test_rows_issues_and_links_cross_in_both_formats() -> None:
         assert found.outcome.items == tuple(as_fhir_holds(row) for row in ROWS)
         (issue,) = found.outcome.issues
         assert (issue.refusal, issue.severity) == (Refusal.UNSUPPORTED, Severity.WARNING)
-        assert found.urls == {row.id: f"{BASE}/Binary/{resource_id(row.ref)}" for row in ROWS}
+        assert found.urls == {row.id: f"{BASE}/Binary/{reference_id(row.id)}" for row in ROWS}
         assert found.full_urls == {
-            row.id: f"{BASE}/DocumentReference/{resource_id(row.ref)}" for row in ROWS
+            row.id: f"{BASE}/DocumentReference/{reference_id(row.id)}" for row in ROWS
         }
         assert (found.next_url, found.total) == (f"{BASE}?_getpages=2", 30)
 

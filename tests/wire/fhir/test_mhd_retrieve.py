@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain import CommunityId, DocumentId, DocumentRef, Oid
+from gateway.domain import EntryId
 from gateway.wire.fhir.mhd_retrieve import (
     DICOM,
     FHIR_JSON,
@@ -22,18 +23,19 @@ from gateway.wire.fhir.mhd_retrieve import (
     accept_header,
     attachment_url,
     bare_type,
+    entry_id,
     judge_content,
-    resource_id,
+    reference_id,
     unwrap_binary,
     wrap_binary,
 )
 from gateway.wire.fhir.resources import validated
 from gateway.wire.problems import DecodeError
-from tests.builders import COUNTRY_A, COUNTRY_B
+from tests.builders import make_entry
 from tests.shared import shared
 from tests.wire.fhir.spoiling import spoilt
 
-REF = DocumentRef(COUNTRY_A, Oid("2.999.1.3"), DocumentId("2.999.1.4.1"))
+ENTRY = make_entry()
 KOS = b"\0" * 128 + b"DICM" + b"\x02\x00\x00\x00UL\x04\x00"
 BUNDLE = b'{"resourceType":"Bundle","type":"document"}'
 BINARY = b'{"resourceType":"Binary","contentType":"application/dicom","data":"AAAA"}'
@@ -41,28 +43,19 @@ XML_BUNDLE = b'<?xml version="1.0"?><Bundle xmlns="http://hl7.org/fhir">'
 CDA = b'<?xml version="1.0"?>\n<ClinicalDocument xmlns="urn:hl7-org:v3">'
 
 
-def test_an_id_is_one_of_fhir_and_always_the_same() -> None:
-    """A unique id may be longer and hold characters that a FHIR id may not."""
-    longest = DocumentRef(COUNTRY_A, Oid("2.999.1.3"), DocumentId("2.999.1^" + "é_" * 100))
+def test_an_entry_is_found_again_by_the_id_it_is_known_under() -> None:
+    """Nothing has to be kept for it."""
+    name = reference_id(ENTRY.id)
 
-    for ref in (REF, longest):
-        assert re.fullmatch(r"[A-Za-z0-9.-]{1,64}", resource_id(ref))
-        assert resource_id(ref) == resource_id(ref)
+    assert re.fullmatch(r"[A-Za-z0-9.-]{1,64}", name)
+    assert entry_id(name) == ENTRY.id
 
 
-def test_ids_differ_where_community_repository_or_document_do() -> None:
-    """And boundaries between them do not run into each other."""
-    others = [
-        REF,
-        DocumentRef(COUNTRY_B, REF.repository, REF.document),
-        DocumentRef(REF.community, Oid("2.999.1.33"), REF.document),
-        DocumentRef(REF.community, REF.repository, DocumentId("2.999.1.4.11")),
-        DocumentRef(CommunityId("2.999"), Oid("2.999"), DocumentId("1|2.999")),
-        DocumentRef(CommunityId("2.999"), Oid("2.999"), DocumentId("2.999|1")),
-    ]
-
-    assert len({resource_id(ref) for ref in others}) == len(others)
-    assert str(REF.document) not in resource_id(REF)
+@pytest.mark.parametrize("own", ["doc-1", "urn:oid:2.999.1", "urn:uuid:6F1D6B1E", "urn:uuid:"])
+def test_an_entry_without_a_uuid_has_no_id(own: str) -> None:
+    """It could not be found again, and a FHIR id holds fewer characters than its own may."""
+    assert reference_id(EntryId(own)) == ""
+    assert entry_id(own.removeprefix("urn:uuid:")) is None
 
 
 @pytest.mark.parametrize(
@@ -76,9 +69,9 @@ def test_ids_differ_where_community_repository_or_document_do() -> None:
 )
 def test_fhir_documents_are_bundles_and_others_binaries(mime: str, kind: str) -> None:
     """The NCPeH API and the EU API agree on that."""
-    expected = f"https://a.example/fhir/{kind}/{resource_id(REF)}"
+    expected = f"https://a.example/fhir/{kind}/{reference_id(ENTRY.id)}"
 
-    assert attachment_url("https://a.example/fhir/", REF, mime) == expected
+    assert attachment_url("https://a.example/fhir/", replace(ENTRY, mime_type=mime)) == expected
 
 
 def test_the_accept_header_prefers_the_type_of_the_list() -> None:
