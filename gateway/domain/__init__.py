@@ -90,6 +90,13 @@ from gateway.domain.refusals import (
     refuse,
 )
 from gateway.domain.reports import ImagingReport, ReportSection, ReportStatus
+from gateway.domain.studies import (
+    StudyQuery,
+    is_asked_for,
+    study_codes,
+    study_references,
+    study_start,
+)
 from gateway.domain.times import InvalidTime, Precision, TimeRange, Timestamp
 
 __all__ = [
@@ -169,11 +176,16 @@ __all__ = [
     "ReturnType",
     "Severity",
     "Side",
+    "StudyQuery",
     "TimeRange",
     "Timestamp",
     "Transaction",
     "TreatmentRelation",
     "Uid",
+    "is_asked_for",
     "read_content",
     "refuse",
+    "study_codes",
+    "study_references",
+    "study_start",
 ]
