@@ -77,7 +77,13 @@ from gateway.domain.people import (
     PatientIdentity,
     PatientTraits,
 )
-from gateway.domain.ports import DocumentSource, Exchange, ImageSource, PatientDirectory
+from gateway.domain.ports import (
+    DocumentSource,
+    Exchange,
+    ImageSource,
+    PatientDirectory,
+    StudySource,
+)
 from gateway.domain.refusals import (
     BadRequest,
     ExchangeError,
@@ -177,6 +183,7 @@ __all__ = [
     "Severity",
     "Side",
     "StudyQuery",
+    "StudySource",
     "TimeRange",
     "Timestamp",
     "Transaction",

@@ -192,6 +192,7 @@ def exchange_of(
     return ChosenPerVerb(
         patients=FhirClient(calls) if peer.identify_by == "fhir" else soap,
         documents=documents_of(calls) if peer.documents_by == "fhir" else soap,
+        studies=soap,
         images=soap,
     )
 
