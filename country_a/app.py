@@ -1,8 +1,8 @@
 """Country A wired up: read it top to bottom.
 
 National systems, the responder over them, and the responder on the network: the responding
-gateway and the imaging source as SOAP endpoints, the gateway as FHIR too, and the control port
-beside them.
+gateway and the imaging source as SOAP endpoints, the gateway as FHIR and DICOMweb too, and the
+control port beside them.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from gateway.transport.compose import (
     apology,
     client_of,
     keeper_of,
+    serve_dicomweb,
     serve_exchange,
     serve_fhir,
     session_of,
@@ -95,6 +96,16 @@ async def running(
         serve_fhir(
             app,
             gateway,
+            settings=settings,
+            keeper=keeper,
+            assertions=assertions,
+            clockwork=clockwork,
+            rights=Rights(),
+        )
+        serve_dicomweb(
+            app,
+            gateway,
+            imaging_source=Oid(settings.national.imaging_source),
             settings=settings,
             keeper=keeper,
             assertions=assertions,

@@ -68,6 +68,7 @@ class Community:
     )
     relation: TreatmentRelation = TreatmentRelation.NONE
     syntaxes: tuple[Uid, ...] = (EXPLICIT_LITTLE_ENDIAN,)
+    images_per_request: int = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -114,6 +114,19 @@ class PeerSection(_Section):
     documents_by: Literal["soap", "fhir"] = Field(
         "soap", description="how its documents are searched for and retrieved"
     )
+    dicomweb_url: UrlText = Field(
+        "", description="its DICOMweb base, for wado-rs, or the base of its gateway, for xc-wado"
+    )
+    images_by: Literal["soap", "wado-rs", "xc-wado"] = Field(
+        "soap", description="how its images are fetched"
+    )
+    image_hosts: tuple[str, ...] = Field(
+        (),
+        description="hosts or origins its manifests may point at; others are not called",
+    )
+    image_locations: dict[str, UrlText] = Field(
+        {}, description="DICOMweb base of each Retrieve Location UID; others: dicomweb_url"
+    )
     fhir_dialect: Literal["mhd", "ncp"] = Field(
         "mhd", description="how it is asked over FHIR: mhd (IHE) or ncp (NCPeH API)"
     )

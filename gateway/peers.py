@@ -17,7 +17,7 @@ from pathlib import Path
 from gateway.config import PeerSection, SettingsError
 from gateway.domain.codes import Code, DocumentClass
 from gateway.domain.context import Caller, TreatmentRelation
-from gateway.domain.ids import CommunityId, Uid
+from gateway.domain.ids import CommunityId, InvalidIdentifier, Oid, Uid
 from gateway.wire.soap.refusals import ErrorStyle
 
 
@@ -52,6 +52,10 @@ class Peer:
     fhir_url: str = ""
     identify_by: str = "soap"
     documents_by: str = "soap"
+    dicomweb_url: str = ""
+    images_by: str = "soap"
+    image_hosts: tuple[str, ...] = ()
+    image_locations: Mapping[Oid, str] = field(default_factory=dict)
     fhir_dialect: str = "mhd"
     tls_subjects: tuple[str, ...] = ()
     single_use: bool = False
@@ -94,6 +98,11 @@ def peer_of_section(section: PeerSection) -> Peer:
             f"peers: {section.name!r} is to be asked over FHIR and has no fhir_url; "
             f"name its FHIR base, or set {' and '.join(over_fhir)} to soap"
         )
+    if section.images_by != "soap" and not section.dicomweb_url:
+        raise SettingsError(
+            f"peers: images of {section.name!r} are to be fetched by {section.images_by} and it "
+            "has no dicomweb_url; name its DICOMweb base, or set images_by to soap"
+        )
     return Peer(
         name=section.name,
         community=CommunityId(section.community),
@@ -103,6 +112,10 @@ def peer_of_section(section: PeerSection) -> Peer:
         fhir_url=section.fhir_url.rstrip("/"),
         identify_by=section.identify_by,
         documents_by=section.documents_by,
+        dicomweb_url=section.dicomweb_url.rstrip("/"),
+        images_by=section.images_by,
+        image_hosts=section.image_hosts,
+        image_locations=_locations(section),
         fhir_dialect=section.fhir_dialect,
         tls_subjects=section.tls_subjects,
         single_use=section.assertions == "single-use",
@@ -110,6 +123,13 @@ def peer_of_section(section: PeerSection) -> Peer:
         allow_sha1=section.allow_sha1,
         syntaxes=tuple(Uid(uid) for uid in section.syntaxes),
     )
+
+
+def _locations(section: PeerSection) -> dict[Oid, str]:
+    try:
+        return {Oid(oid): url.rstrip("/") for oid, url in section.image_locations.items()}
+    except InvalidIdentifier as error:
+        raise SettingsError(f"peers.image_locations of {section.name!r}: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import aiohttp
 
+from country_a.oids import NationalOids
 from gateway.config import (
     GatewaySection,
     LimitSection,
@@ -33,6 +34,7 @@ from gateway.transport.compose import (
     client_of,
     exchange_of,
     keeper_of,
+    serve_dicomweb,
     serve_exchange,
     serve_fhir,
     session_of,
@@ -129,6 +131,7 @@ async def pair_of(
     identify_by: Literal["soap", "fhir"] = "soap",
     documents_by: Literal["soap", "fhir"] = "soap",
     fhir_dialect: Literal["mhd", "ncp"] = "mhd",
+    images_by: Literal["soap", "wado-rs", "xc-wado"] = "soap",
 ) -> AsyncIterator[Pair]:
     """Serve an Exchange as Country A, and ask it as Country B over mutual TLS."""
     clockwork = clockwork or real_clockwork()
@@ -165,6 +168,16 @@ async def pair_of(
         clockwork=clockwork,
         rights=Rights(),
     )
+    serve_dicomweb(
+        app,
+        exchange,
+        imaging_source=NationalOids.under(COUNTRY_A).imaging_source,
+        settings=serving_settings,
+        keeper=keeper_a,
+        assertions=assertions,
+        clockwork=clockwork,
+        rights=Rights(),
+    )
     listener = Listener(
         name="service", app=app, host="127.0.0.1", port=0, tls=tls_server(serving_settings.tls)
     )
@@ -180,6 +193,8 @@ async def pair_of(
             identify_by=identify_by,
             documents_by=documents_by,
             fhir_dialect=fhir_dialect,
+            images_by=images_by,
+            dicomweb_url=f"{base}/dicom-web",
         )
         asking_settings = settings_for(
             COUNTRY_B, "XB", certs, folder / "b", peers=(peer,), limits=limits

@@ -55,6 +55,7 @@ from gateway.domain.images import (
     ImageChunk,
     ImageDelivery,
     ImageRequest,
+    ListedSeries,
 )
 from gateway.domain.manifests import (
     ImagingManifest,
@@ -156,6 +157,7 @@ __all__ = [
     "InvalidTime",
     "Issue",
     "KeyImageNote",
+    "ListedSeries",
     "ManifestForm",
     "ManifestInstance",
     "ManifestPatient",

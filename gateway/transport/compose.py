@@ -19,7 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from gateway.config import SealSection, Settings, SettingsError, TlsSection, no_such_file
-from gateway.domain import CommunityId, Exchange, Oid
+from gateway.domain import CommunityId, Exchange, NotFound, Oid, Refusal
 from gateway.middleware.authorised import Authorised, Rights
 from gateway.middleware.chosen import ChosenPerVerb
 from gateway.middleware.dialect import Dialect, InDialect
@@ -27,6 +27,9 @@ from gateway.peers import Peer, PeerBook
 from gateway.transport import fhir_server, soap_server
 from gateway.transport.assertion_log import AssertionLog
 from gateway.transport.audit_store import AuditStore
+from gateway.transport.dicomweb_answers import DicomwebAnswerer
+from gateway.transport.dicomweb_client import DicomwebClient
+from gateway.transport.dicomweb_server import DicomwebServer
 from gateway.transport.fhir_answers import FhirAnswerer
 from gateway.transport.fhir_calls import FhirCalls, FhirClientIdentity
 from gateway.transport.fhir_client import FhirClient
@@ -186,14 +189,14 @@ def exchange_of(
 ) -> Exchange:
     """A peer as an Exchange, each kind of verb over the wire its settings choose."""
     soap = client_of(peer, settings, session, keeper, clockwork)
-    if peer.identify_by == peer.documents_by == "soap":
+    if peer.identify_by == peer.documents_by == peer.images_by == "soap":
         return soap
     calls = fhir_calls_of(peer, settings, session, keeper, clockwork)
     return ChosenPerVerb(
         patients=FhirClient(calls) if peer.identify_by == "fhir" else soap,
         documents=documents_of(calls) if peer.documents_by == "fhir" else soap,
         studies=soap,
-        images=soap,
+        images=soap if peer.images_by == "soap" else DicomwebClient(calls),
     )
 
 
@@ -330,6 +333,40 @@ def serve_fhir(
     )
     FhirServer(
         answerer,
+        identity=speakers.identity(settings, assertions, clockwork),
+        keeper=keeper,
+        limits=settings.limits,
+        public_url=settings.listen.public_url,
+    ).add_to(app)
+
+
+def serve_dicomweb(
+    app: web.Application,
+    exchange: Exchange,
+    *,
+    imaging_source: Oid,
+    settings: Settings,
+    keeper: Keeper,
+    assertions: AssertionLog,
+    clockwork: Clockwork,
+    rights: Rights,
+) -> None:
+    """Put an Exchange on the network as DICOMweb: authorised, in our own community only.
+
+    `imaging_source` is the Retrieve Location of series for which no other is known.
+    """
+    speakers = Speakers.of(exchange, settings, rights)
+    own = CommunityId(settings.gateway.community)
+    answerer = DicomwebAnswerer(speakers.exchange, community=own, default_location=imaging_source)
+
+    def answering(community: CommunityId | None) -> DicomwebAnswerer:
+        if community not in (None, own):
+            text = f"community {community} is not here; this gateway is {own}"
+            raise NotFound(Refusal.UNKNOWN_COMMUNITY, text, subject=str(community))
+        return answerer
+
+    DicomwebServer(
+        answering,
         identity=speakers.identity(settings, assertions, clockwork),
         keeper=keeper,
         limits=settings.limits,

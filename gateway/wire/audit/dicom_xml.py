@@ -121,6 +121,9 @@ _KINDS: dict[Transaction, _Kind] = {
     Transaction.FETCH_IMAGES: _Kind(
         "WADO-RS Retrieve", True, _Told(_ACCESSED, "C"), _Told(_TRANSFERRED, "R")
     ),
+    Transaction.SEARCH_STUDIES: _Kind(
+        "QIDO-RS Query", False, _Told(_QUERY, "E"), _Told(_QUERY, "E")
+    ),
 }
 
 # A request that is none of the transactions: somebody tried what is not offered.

@@ -280,18 +280,18 @@ def choose_metadata(accept: Sequence[MediaRange]) -> str:
 
 
 def accept_for(wish_syntaxes: Sequence[Uid]) -> str:
-    """The Accept header by which we ask for instances, best syntax first.
+    """The Accept header by which we ask for instances, best syntax first and no other.
 
-    It ends with "as stored, if need be", so that nothing is decompressed only because we did not
-    name its syntax; an empty wish asks for just that.
+    Who reads every syntax asks for instances as they are stored, in few words.
     """
+    if set(STORED_SYNTAXES) <= set(wish_syntaxes):
+        return f'multipart/related; type="{DICOM}"; transfer-syntax={ANY_SYNTAX}'
     return ", ".join(_asked(wish_syntaxes))
 
 
 def _asked(syntaxes: Sequence[Uid]) -> Iterator[str]:
-    media = f'multipart/related; type="{DICOM}"; transfer-syntax='
     for index, syntax in enumerate(syntaxes):
         # Beyond the ninth the order alone tells, as it does among equals.
-        quality = max(10 - index, 2)
-        yield f"{media}{syntax}" + (f"; q=0.{quality}" if quality < 10 else "")
-    yield f"{media}{ANY_SYNTAX}" + ("; q=0.1" if syntaxes else "")
+        quality = max(10 - index, 1)
+        weight = f"; q=0.{quality}" if quality < 10 else ""
+        yield f'multipart/related; type="{DICOM}"; transfer-syntax={syntax}{weight}'
