@@ -19,7 +19,7 @@ from country_b.blobs import DEFAULT_QUOTA_BYTES, BlobStore
 from country_b.database import create_tables, database_url, make_engine
 from country_b.image_api import ImageApi
 from country_b.image_jobs import ImageJobs
-from country_b.initiator import Community, Initiator
+from country_b.initiator import IMAGES_PER_REQUEST, Community, Initiator
 from country_b.kept import KeptStore
 from country_b.portal_api import MAX_REQUEST_BYTES, PortalApi
 from country_b.portal_routes import Portal
@@ -100,6 +100,10 @@ def build_app(
     return app
 
 
+# Over DICOMweb a request is an address, whatever lies there; only the list of what is wanted grows.
+IMAGES_PER_STUDY = 50_000
+
+
 def community_of(peer: Peer, own_syntaxes: tuple[Uid, ...]) -> Community:
     """A peer of the settings as the portal knows it."""
     if peer.community is None:
@@ -111,6 +115,7 @@ def community_of(peer: Peer, own_syntaxes: tuple[Uid, ...]) -> Community:
         class_codes=peer.profile.class_codes,
         relation=peer.treatment_relation,
         syntaxes=peer.syntaxes or own_syntaxes,
+        images_per_request=IMAGES_PER_REQUEST if peer.images_by == "soap" else IMAGES_PER_STUDY,
     )
 
 

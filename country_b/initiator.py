@@ -50,6 +50,11 @@ from gateway.domain.selection import document_class, why_not
 
 MAX_MANIFEST_BYTES = 64 * 1024 * 1024  # some 300 bytes an instance: 200 000 instances
 
+# What both gateways hold of a request for images and its answer is some 10 KiB an instance: a study
+# of any size takes no more memory than twice this many. It is some 400 KiB of XML; peers limit
+# theirs at a few MiB.
+IMAGES_PER_REQUEST = 1000
+
 IHE_CLASS_CODES: Mapping[DocumentClass, tuple[Code, ...]] = {
     DocumentClass.REPORT: (CLASS_REPORTS,),
     DocumentClass.MANIFEST: (CLASS_IMAGES,),
@@ -58,7 +63,10 @@ IHE_CLASS_CODES: Mapping[DocumentClass, tuple[Code, ...]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Community:
-    """A country one can ask: how it is shown, how it codes classes, what it needs to answer."""
+    """A country one can ask: how it is shown, how it codes classes, what it needs to answer.
+
+    `images_per_request` is how many images are asked for at once.
+    """
 
     id: CommunityId
     name: str = ""
@@ -68,7 +76,7 @@ class Community:
     )
     relation: TreatmentRelation = TreatmentRelation.NONE
     syntaxes: tuple[Uid, ...] = (EXPLICIT_LITTLE_ENDIAN,)
-    images_per_request: int = 1000
+    images_per_request: int = IMAGES_PER_REQUEST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

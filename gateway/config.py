@@ -118,7 +118,7 @@ class PeerSection(_Section):
         "", description="its DICOMweb base, for wado-rs, or the base of its gateway, for xc-wado"
     )
     images_by: Literal["soap", "wado-rs", "xc-wado"] = Field(
-        "soap", description="how its images are fetched"
+        "soap", description="how its images are fetched: soap, wado-rs or xc-wado"
     )
     image_hosts: tuple[str, ...] = Field(
         (),

@@ -114,7 +114,7 @@ class ImageDelivery(Protocol):
 
     `announced` and `issues` are known before the first chunk, where the wire tells them that
     early; an instance with an issue is not announced. Over one that does not (WADO-RS), what was
-    asked for is announced, and `issues` names what has not come when `chunks` has ended.
+    asked for is announced, and `issues` grows until `chunks` has ended.
     `chunks` may raise `ExchangeError` when the source breaks half-way; instances already ended
     with `last` are whole.
     """
