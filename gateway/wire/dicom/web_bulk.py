@@ -44,10 +44,8 @@ _TAG: Final = re.compile(r"[0-9A-Fa-f]{8}")
 _ITEM: Final = re.compile(r"[0-9]{1,9}")
 _NEVER: Final = frozenset({0x0000, 0x0002})
 _WORDS: Final = {"OW": 2, "OL": 4, "OF": 4, "OD": 8, "OV": 8}
-_FORMATS: Final = {
-    **{"SS": "h", "US": "H", "SL": "i", "UL": "I", "SV": "q", "UV": "Q"},
-    **{"FL": "f", "FD": "d"},
-}
+_INTEGERS: Final = {"SS": "h", "US": "H", "SL": "i", "UL": "I", "SV": "q", "UV": "Q"}
+_FORMATS: Final = {**_INTEGERS, "FL": "f", "FD": "d"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,9 +90,7 @@ def bulk_of(
             media_type, data = document.media_type, document.data
         else:
             media_type, data = OCTETS, _value(header, segments, shown)
-    return BulkAnswer(
-        media_type=media_type, data=data, multipart=_packaging(accept, media_type)
-    )
+    return BulkAnswer(media_type=media_type, data=data, multipart=_packaging(accept, media_type))
 
 
 def document_of(source: bytes | BinaryIO) -> EncapsulatedDocument | None:
@@ -144,8 +140,8 @@ def _not_there(shown: str) -> ExchangeError:
 
 def _value(header: FileDataset, segments: Sequence[str], shown: str) -> bytes:
     ds: Dataset = header
-    for tag, number in zip(segments[:-1:2], segments[1::2], strict=True):
-        below = items(ds, Tag(int(tag, 16)))
+    for outer, number in zip(segments[:-1:2], segments[1::2], strict=True):
+        below = items(ds, Tag(int(outer, 16)))
         if int(number) >= len(below):
             raise _not_there(shown)
         ds = below[int(number)]

@@ -211,9 +211,7 @@ def _specificity(one: MediaRange, form: FrameForm) -> int | None:
     return None if depth is None else depth * 3 + (one.media_type == "multipart/related")
 
 
-def _covers_syntax(
-    one: MediaRange, form: FrameForm, default: FrameForm, as_stored: Uid
-) -> bool:
+def _covers_syntax(one: MediaRange, form: FrameForm, default: FrameForm, as_stored: Uid) -> bool:
     """Whether a range means the transfer syntax of a form: without one, the media type's own."""
     if one.transfer_syntax == ANY_SYNTAX:
         return form.transfer_syntax == as_stored
