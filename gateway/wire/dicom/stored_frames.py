@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import struct
 from functools import cached_property
+from itertools import pairwise
 from typing import BinaryIO, Final
 
 import numpy as np
@@ -185,14 +186,16 @@ class StoredFrames:
 
     @cached_property
     def _offsets(self) -> tuple[int, ...]:
-        """The basic offset table, () where it is empty."""
+        """The basic offset table, () where it is empty or cannot be one."""
         size = self._item(self._start)
         if size is None:
             raise DecodeError("pixel data", "no item", "a basic offset table", "PS3.5 A.4")
         if size > MAX_OFFSETS_BYTES:
             raise DecodeError("basic offset table", f"{size} bytes", f"at most {MAX_OFFSETS_BYTES}")
         table = self._read(self._start + _ITEM_HEAD, size - size % 4, 1)
-        return struct.unpack(f"<{len(table) // 4}I", table)
+        found = struct.unpack(f"<{len(table) // 4}I", table)
+        is_ascending = all(one < after for one, after in pairwise(found))
+        return found if found[:1] == (0,) and is_ascending else ()
 
     @cached_property
     def _items(self) -> int:
