@@ -8,6 +8,7 @@ quality, annotation), 8.7.4 (rendered media types).
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -56,10 +57,13 @@ def fitted(picture: Shades, viewport: Viewport) -> Shades:
     scale = min(viewport.width / width, viewport.height / height)
     size = (max(1, int(width * scale + 0.5)), max(1, int(height * scale + 0.5)))
     demand_size(size[1], size[0])
-    found = Image.fromarray(picture).resize(
+    # Cut first: pixels beside the region would otherwise shine into it.
+    first_column, first_row = math.floor(left), math.floor(top)
+    cut = picture[first_row : math.ceil(bottom), first_column : math.ceil(right)]
+    found = Image.fromarray(cut).resize(
         size,
         Image.Resampling.BOX if scale < 1 else Image.Resampling.BILINEAR,
-        box=(left, top, right, bottom),
+        box=(left - first_column, top - first_row, right - first_column, bottom - first_row),
     )
     scaled: Shades = np.asarray(found)
     if viewport.region_width is not None and viewport.region_width < 0:
