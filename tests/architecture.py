@@ -124,6 +124,11 @@ RULES: Mapping[str, Rule] = {
     "gateway.wire.dicom.instances": Rule(
         (*NOUNS, *SHARED_WIRE, "gateway.wire.dicom"), frozenset({"pydicom"}), frozenset({"pathlib"})
     ),
+    # Letters need a font, and scaling a library that does it in compiled code.
+    "gateway.wire.dicom.picture_canvas": Rule(
+        (*NOUNS, *SHARED_WIRE, "gateway.wire.dicom"),
+        frozenset({"numpy", "imagecodecs", "PIL", "ttf_opensans"}),
+    ),
     "gateway.middleware": Rule((*NOUNS, "gateway.middleware"), io=frozenset({"asyncio"})),
     "gateway.transport": Rule(
         ("gateway",), frozenset({"aiohttp", "cryptography", "orjson", "structlog"}), EVERYTHING
