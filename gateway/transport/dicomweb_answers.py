@@ -7,7 +7,7 @@ request for it means, and whose it is (DICOM PS3.18 10.4, XC-WADO 58.4).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.domain import (
     CallContext,
@@ -29,6 +29,11 @@ from gateway.domain import (
 from gateway.peers import Peer
 from gateway.wire.dicom.web import ImageScope
 
+# Modalities of objects that show nothing by themselves (PS3.16 CID 32).
+NOT_IMAGES = frozenset(
+    {"KO", "SR", "PR", "SEG", "REG", "RTDOSE", "RTPLAN", "RTSTRUCT", "AU", "PLAN"}
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Located:
@@ -41,6 +46,20 @@ class Located:
     def patients(self) -> tuple[PatientId, ...]:
         """Whose study it is."""
         return self.study.patient.ids[:1]
+
+    @property
+    def representative(self) -> Located:
+        """The one instance that stands for all: of the first series of images, in its middle."""
+        images = {
+            series.uid
+            for series in self.study.series
+            if series.modality is None or series.modality.value not in NOT_IMAGES
+        }
+        pairs = self.request.instances
+        pictured = [pair for pair in pairs if pair[0].series in images] or list(pairs)
+        of_first = [pair for pair in pictured if pair[0].series == pictured[0][0].series]
+        chosen = of_first[len(of_first) // 2]
+        return replace(self, request=replace(self.request, instances=(chosen,)))
 
 
 class DicomwebAnswerer:

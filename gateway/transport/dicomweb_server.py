@@ -32,7 +32,7 @@ from gateway.domain import (
 )
 from gateway.peers import Peer
 from gateway.transport.dicomweb_answers import DicomwebAnswerer, Located
-from gateway.transport.dicomweb_views import DicomwebViews
+from gateway.transport.dicomweb_views import ViewRequest, answer_view
 from gateway.transport.record import Keeper, Record, recorded_images
 from gateway.transport.sending import outward, send_stream, send_whole
 from gateway.transport.server_identity import ServerIdentity
@@ -115,7 +115,6 @@ class DicomwebServer:
         self._identity = identity
         self._keeper = keeper
         self._limits = limits
-        self._views = DicomwebViews(limits)
         root = public_url.rstrip("/")
         audiences = tuple(f"{root}{base}" for base in (BASE, SIBLING_BASE)) if root else ()
         self._callers = TokenCallers(identity, audiences=audiences)
@@ -189,14 +188,19 @@ class DicomwebServer:
         record.asked(noun=located.request, images=images, patients=located.patients)
         if address.scope.view is View.INSTANCES:
             return await self._instances(call, answerer, located, context)
-        return await self._views.answer(
-            request,
-            record,
-            address.scope,
-            deliver=partial(answerer.deliver, located, peer=call.peer, context=context),
+        if address.scope.view is View.THUMBNAIL:
+            located = located.representative
+        asked = ViewRequest(
+            request=request,
+            record=record,
+            scope=address.scope,
             base=call.base,
             headers=call.headers,
+            boundary=self._boundary(),
+            silence_seconds=self._limits.silence_seconds,
         )
+        deliver = partial(answerer.deliver, located, peer=call.peer, context=context)
+        return await answer_view(asked, deliver)
 
     async def _instances(
         self, call: _Call, answerer: DicomwebAnswerer, located: Located, context: CallContext
@@ -230,7 +234,7 @@ class DicomwebServer:
                     if headers["ETag"] in request.headers.get("If-None-Match", ""):
                         return send_whole(call.record, 304, headers, b"")
             else:
-                boundary = f"b-{self._identity.new_id()}"
+                boundary = self._boundary()
                 headers["Content-Type"] = content_type(boundary)
                 body = _parts(boundary, delivery, sent, images)
                 length, tail = body_length(boundary, sent), instance_tail(boundary)
@@ -261,6 +265,10 @@ class DicomwebServer:
             status, headers["Allow"] = 405, "GET, HEAD"
         body = write_refusal(outward(error), correlation_id=call.request_id)
         return send_whole(call.record, status, headers, body)
+
+    def _boundary(self) -> str:
+        # Random enough to occur in no instance.
+        return f"b-{self._identity.new_id()}"
 
     def _request_id(self, request: web.Request) -> str:
         """The caller's own id of its request, where it is fit to be repeated; else one of ours."""

@@ -7,6 +7,7 @@ data, `web_frames`' too. Clauses: DICOM PS3.18 10.4.1.1.2 (metadata), annex F.
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from typing import BinaryIO
 
 from gateway.domain import Uid
@@ -31,3 +32,18 @@ def metadata_of(source: bytes | BinaryIO, location: str, *, stored: Uid | None =
         implicit, little = (bool(flag) for flag in header.original_encoding)
         pixels = read_pixel_element(rest, implicit=implicit, little=little)
     return write_object(header, base.__add__, stored=stored, pixels=pixels)
+
+
+def bulk_paths(source: bytes | BinaryIO, location: str) -> tuple[str, ...]:
+    """The paths of the values that `metadata_of` gives as addresses, in order."""
+    prefix = f"{location.rstrip('/')}/{View.BULKDATA}/"
+    return tuple(uri.removeprefix(prefix) for uri in _addresses(metadata_of(source, location)))
+
+
+def _addresses(found: Json) -> Iterator[str]:
+    for element in found.values():
+        if "BulkDataURI" in element:
+            yield element["BulkDataURI"]
+        elif element["vr"] == "SQ":
+            for item in element.get("Value", ()):
+                yield from _addresses(item)
