@@ -29,6 +29,7 @@ from gateway.transport.assertion_log import AssertionLog
 from gateway.transport.audit_store import AuditStore
 from gateway.transport.dicomweb_answers import DicomwebAnswerer
 from gateway.transport.dicomweb_client import DicomwebClient
+from gateway.transport.dicomweb_search import DicomwebSearch
 from gateway.transport.dicomweb_server import DicomwebServer
 from gateway.transport.fhir_answers import FhirAnswerer
 from gateway.transport.fhir_calls import FhirCalls, FhirClientIdentity
@@ -195,7 +196,7 @@ def exchange_of(
     return ChosenPerVerb(
         patients=FhirClient(calls) if peer.identify_by == "fhir" else soap,
         documents=documents_of(calls) if peer.documents_by == "fhir" else soap,
-        studies=soap,
+        studies=soap if peer.images_by == "soap" else DicomwebSearch(calls),
         images=soap if peer.images_by == "soap" else DicomwebClient(calls),
     )
 

@@ -20,6 +20,7 @@ from gateway.domain import (
     InstanceRef,
     NotFound,
     Oid,
+    Outcome,
     PatientId,
     Refusal,
     StudyQuery,
@@ -27,6 +28,7 @@ from gateway.domain import (
     refuse,
 )
 from gateway.peers import Peer
+from gateway.wire.dicom.qido_search import DecodedSearch
 from gateway.wire.dicom.web import ImageScope
 
 # Modalities of objects that show nothing by themselves (PS3.16 CID 32).
@@ -65,7 +67,7 @@ class Located:
 class DicomwebAnswerer:
     """Asks an Exchange for what DICOMweb addresses mean.
 
-    `exchange_of` gives the Exchange a peer is answered by for a community.
+    `exchange_of` gives the Exchange a peer is answered by for the community.
     """
 
     def __init__(
@@ -76,8 +78,14 @@ class DicomwebAnswerer:
         default_location: Oid,
     ) -> None:
         self._exchange_of = exchange_of
-        self._community = community
+        self.community = community
         self._default_location = default_location
+
+    async def search(
+        self, search: DecodedSearch, peer: Peer, context: CallContext
+    ) -> Outcome[ImagingManifest]:
+        """The studies among which a search decides."""
+        return await self._exchange_of(peer).find_studies(search.query, context)
 
     async def locate(
         self,
@@ -92,7 +100,7 @@ class DicomwebAnswerer:
         `location` is the one an address across communities names: what lies elsewhere is not
         there.
         """
-        query = StudyQuery(community=self._community, studies=(scope.study,))
+        query = StudyQuery(community=self.community, studies=(scope.study,))
         found = await self._exchange_of(peer).find_studies(query, context)
         study = next((each for each in found.items if each.study == scope.study), None)
         if study is None:
@@ -100,7 +108,7 @@ class DicomwebAnswerer:
                 raise refuse(issue.refusal, issue.text, subject=issue.subject)
             raise _nothing("study", scope.study)
         whole = ImageRequest.of_manifest(
-            study, self._community, default_location=self._default_location
+            study, self.community, default_location=self._default_location
         )
         listed = [pair for pair in whole.instances if _is_in(scope, pair[0])]
         if not listed:
@@ -111,9 +119,7 @@ class DicomwebAnswerer:
         if not here:
             text = f"nothing of study {scope.study} is at {location}"
             raise NotFound(Refusal.UNKNOWN_REPOSITORY, text, subject=str(location))
-        request = ImageRequest(
-            community=self._community, instances=tuple(here), series=whole.series
-        )
+        request = ImageRequest(community=self.community, instances=tuple(here), series=whole.series)
         return Located(study=study, request=request)
 
     async def deliver(

@@ -1,4 +1,5 @@
-"""Puts an Exchange on the network as DICOMweb: instances by their addresses (WADO-RS, RAD-107).
+"""Puts an Exchange on the network as DICOMweb: instances by their addresses (WADO-RS, RAD-107),
+and searches for them (QIDO-RS, RAD-129).
 
 The caller is made out from TLS and the access token, as on the FHIR routes; addresses and Accept
 headers are read by `wire/dicom`, what they mean is asked by `dicomweb_answers`. Every request is
@@ -32,14 +33,28 @@ from gateway.domain import (
 )
 from gateway.peers import Peer
 from gateway.transport.dicomweb_answers import DicomwebAnswerer, Located
+from gateway.transport.dicomweb_search import read_search, write_found
 from gateway.transport.dicomweb_views import ViewRequest, answer_view
 from gateway.transport.record import Keeper, Record, recorded_images
 from gateway.transport.sending import outward, send_stream, send_whole
 from gateway.transport.server_identity import ServerIdentity
 from gateway.transport.tls import peer_of
 from gateway.transport.token_callers import TokenCallers
-from gateway.wire.dicom.accept import Packaging, choose_instances, parse_accept
-from gateway.wire.dicom.web import ImageScope, View, parse_path, query_value, write_path
+from gateway.wire.dicom.accept import (
+    DICOM_JSON,
+    Packaging,
+    choose_instances,
+    choose_metadata,
+    parse_accept,
+)
+from gateway.wire.dicom.web import (
+    ImageScope,
+    View,
+    is_search,
+    parse_path,
+    query_value,
+    write_path,
+)
 from gateway.wire.dicom.web_cross import is_xc_path, parse_xc_path
 from gateway.wire.dicom.web_parts import (
     OutgoingInstance,
@@ -61,6 +76,7 @@ MAX_REQUEST_ID = 128
 RETRY_AFTER = "5"  # seconds
 # DICOM has no scope of its own; SMART's for the study grants its images too.
 SCOPES = frozenset({Transaction.FETCH_IMAGES.value, "system/ImagingStudy.r"})
+SEARCH_SCOPES = frozenset({Transaction.SEARCH_STUDIES.value, "system/ImagingStudy.s"})
 
 AnswererOf = Callable[[CommunityId | None], DicomwebAnswerer]
 
@@ -83,6 +99,9 @@ class _Call:
             "X-Request-Id": self.request_id,
             "Vary": "Accept, Accept-Encoding, Authorization",
             "Cache-Control": "private, no-cache",
+            # What a peer stored is shown by browsers as what it is said to be, and runs nothing.
+            "X-Content-Type-Options": "nosniff",
+            "Content-Security-Policy": "sandbox",
         }
 
 
@@ -169,6 +188,10 @@ class DicomwebServer:
         record.identify(call.request_id, f"{request.method} {request.raw_path}".encode())
         if request.method not in ("GET", "HEAD"):
             raise _MethodNotAllowed(request.method)
+        path, _, query = request.raw_path.removeprefix(base).partition("?")
+        searching = is_search(path)
+        if searching:
+            record.transaction = Transaction.SEARCH_STUDIES
         context = self._callers.context(
             record,
             request.headers.getall("Authorization", []),
@@ -176,9 +199,10 @@ class DicomwebServer:
             peer=call.peer,
             correlation_id=call.request_id,
             patient_specific=True,
-            scopes=SCOPES,
+            scopes=SEARCH_SCOPES if searching else SCOPES,
         )
-        path, _, query = request.raw_path.removeprefix(base).partition("?")
+        if searching:
+            return await self._search(call, self._answerer(None), path, query, context)
         address = _address(path, query)
         answerer = self._answerer(address.community)
         located = await answerer.locate(
@@ -201,6 +225,22 @@ class DicomwebServer:
         )
         deliver = partial(answerer.deliver, located, peer=call.peer, context=context)
         return await answer_view(asked, deliver)
+
+    async def _search(
+        self, call: _Call, answerer: DicomwebAnswerer, path: str, query: str, context: CallContext
+    ) -> web.StreamResponse:
+        accept = call.request.headers.getall("Accept", [])
+        choose_metadata(parse_accept(",".join(accept), query_value(query, "accept")))
+        search = read_search(path, query, community=answerer.community, context=context)
+        patient = search.query.patient or context.patient
+        call.record.asked(noun=search.query, patients=(patient,) if patient else ())
+        found = await answerer.search(search, call.peer, context)
+        call.record.answered(noun=found, issues=found.issues)
+        body, warnings = write_found(search, found, base=call.base, service=call.base)
+        headers = call.headers | {"Content-Type": DICOM_JSON}
+        if warnings:
+            headers["Warning"] = ", ".join(warnings)
+        return send_whole(call.record, 200, headers, body)
 
     async def _instances(
         self, call: _Call, answerer: DicomwebAnswerer, located: Located, context: CallContext

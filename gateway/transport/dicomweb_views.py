@@ -145,6 +145,8 @@ async def _made(work: Callable[[], Any]) -> Any:
     try:
         return await asyncio.to_thread(work)
     except DecodeError as error:
+        if error.where.startswith(("path", "query", "Accept")):
+            raise  # the asker's fault
         text = f"the instance cannot be shown: {error}"
         raise refuse(Refusal.BACK_END_DOWN, text, subject=error.where) from error
 

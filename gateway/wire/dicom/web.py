@@ -115,6 +115,11 @@ def parse_path(path: str) -> ImageScope:
     return scope_of_segments(path_segments(path))
 
 
+def is_search(path: str) -> bool:
+    """Whether a raw path ends where a search begins: at a word that no UID follows (10.6)."""
+    return path.rstrip("/").rpartition("/")[2] in ("studies", "series", "instances")
+
+
 def instance_of_location(url: str) -> InstanceRef | None:
     """The instance a Content-Location or a retrieve URL names; None where it names none.
 
