@@ -66,12 +66,12 @@ class StoredFrames:
         with reading("instance"):
             implicit, little = (bool(flag) for flag in self.header.original_encoding)
             self._element = read_pixel_element(self._file, implicit=implicit, little=little)
-        self._little = little
-        self._start = self._file.tell()
-        self._size = self._file.seek(0, io.SEEK_END)
-        self.form: FrameFormat = frame_format(self.header, self.syntax)
-        self.count = max(1, integer(self.header, Tag(0x0028, 0x0008)) or 1)
-        """How many frames the header promises."""
+            self._little = little
+            self._start = self._file.tell()
+            self._size = self._file.seek(0, io.SEEK_END)
+            self.form: FrameFormat = frame_format(self.header, self.syntax)
+            self.count = max(1, integer(self.header, Tag(0x0028, 0x0008)) or 1)
+            """How many frames the header promises."""
 
     @property
     def element(self) -> PixelElement:

@@ -35,7 +35,8 @@ MAX_BULK_BYTES: Final = 1024 * 1024 * 1024
 DOCUMENT: Final = Tag(0x0042, 0x0011)
 _DOCUMENT_LENGTH: Final = Tag(0x0042, 0x0015)
 _DOCUMENT_TYPE: Final = Tag(0x0042, 0x0012)
-# What encapsulated documents are by PS3.3 A.45, A.85 and A.104; a browser runs none of them.
+# What encapsulated documents are by PS3.3 A.45, A.85 and A.104: whoever made the instance may
+# name no other type, such as a page that a browser would run.
 _DOCUMENT_TYPES: Final = frozenset(
     ["application/pdf", "text/xml", "model/stl", "model/obj", "model/mtl"]
 )

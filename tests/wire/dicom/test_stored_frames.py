@@ -265,3 +265,12 @@ def test_fragments_without_their_table_are_an_error() -> None:
 
     with pytest.raises(DecodeError, match="basic offset table"):
         StoredFrames(data[:start]).stored(1)
+
+
+def test_a_number_of_frames_that_is_none_is_borne() -> None:
+    """As much of it as is a number counts, and nobody is warned of it."""
+    data = image_of(np.zeros((4, 4), np.uint8), NumberOfFrames=2, PixelData=bytes(32))
+    said = data.replace(b"IS\x02\x002 ", b"IS\x02\x002(")
+    assert said != data
+
+    assert StoredFrames(said).count == 2
