@@ -19,6 +19,7 @@ from gateway.domain import (
     Refusal,
     StudyQuery,
     Transaction,
+    Uid,
     is_asked_for,
     refuse,
 )
@@ -77,7 +78,7 @@ class DicomwebSearch:
             request = self._calls.encoded(
                 partial(encode_request, inside, level=Level.INSTANCE, study=study.study)
             )
-            held = await self._search(request, context)
+            held = await self._search(request, context, study.study)
             issues += held.issues
             series = tuple(one for each in held.items for one in each.series)
             whole = replace(study, series=series)
@@ -86,7 +87,7 @@ class DicomwebSearch:
         return Outcome(tuple(studies), tuple(issues))
 
     async def _search(
-        self, search: EncodedSearch, context: CallContext
+        self, search: EncodedSearch, context: CallContext, study: Uid | None = None
     ) -> Outcome[ImagingManifest]:
         calls, transaction = self._calls, Transaction.SEARCH_STUDIES
         url = self._peer.dicomweb_url + search.path
@@ -102,6 +103,6 @@ class DicomwebSearch:
             elif response.status != 200:
                 text = body[:MAX_REFUSAL_BYTES].decode("utf-8", "replace")
                 raise read_refusal(response.status, text, self._peer.name)
-            found = calls.decoded(lambda: decode_response(body or b"[]"))
+            found = calls.decoded(lambda: decode_response(body or b"[]", study=study))
             record.answered(noun=found, issues=found.issues)
             return found
