@@ -15,6 +15,7 @@ from functools import lru_cache
 from gateway.domain.codes import Code, DocumentClass
 from gateway.domain.documents import DocumentEntry, DocumentQuery
 from gateway.domain.ids import ReferenceId
+from gateway.domain.times import Timestamp
 
 
 @lru_cache(maxsize=256)
@@ -169,9 +170,18 @@ def _author(entry: DocumentEntry) -> str:
     return ""
 
 
+def chronological(moment: Timestamp | None) -> str:
+    """A moment as text that sorts by time, "" of an unknown one.
+
+    By its start and not by how precisely it is known: FHIR has no hours and minutes without
+    seconds, and the same row must stand at the same place whichever way it came.
+    """
+    return "" if moment is None else Timestamp(moment.at).dtm
+
+
 _KEYS: dict[SortKey, Callable[[DocumentEntry], str]] = {
-    SortKey.DATE: lambda e: e.service_start.dtm if e.service_start else "",
-    SortKey.CREATED: lambda e: e.created.dtm if e.created else "",
+    SortKey.DATE: lambda e: chronological(e.service_start),
+    SortKey.CREATED: lambda e: chronological(e.created),
     SortKey.CLASS: lambda e: document_class(e).value,
     SortKey.MODALITY: lambda e: ", ".join(sorted(code.value for code in e.modalities)),
     SortKey.REGION: lambda e: _label(e.regions),

@@ -128,6 +128,28 @@ def test_the_newest_study_comes_first_and_ties_are_stable() -> None:
     assert chosen == select(make_query(), reversed(_entries()))
 
 
+def test_how_precisely_a_time_is_known_does_not_move_a_row() -> None:
+    """FHIR writes 10:15 as 10:15:00: the row stands where it stood, beside those of that second."""
+    texts = ("20261119101500", "202611191015", "2026111910", "20261119")
+    entries = tuple(
+        make_entry(id=EntryId(f"urn:uuid:{n}"), service_start=Timestamp.parse(text))
+        for n, text in enumerate(texts)
+    )
+    widened = tuple(
+        replace(entry, service_start=Timestamp(entry.service_start.at))
+        for entry in entries
+        if entry.service_start
+    )
+
+    for key in (SortKey.DATE, SortKey.CREATED):
+        assert [e.id for e in order(reversed(entries), key, descending=True)] == [
+            e.id for e in order(widened, key, descending=True)
+        ]
+    assert [e.id[-1] for e in order(reversed(entries), SortKey.DATE, descending=True)] == [
+        "0", "1", "2", "3",
+    ]  # fmt: skip
+
+
 def test_a_list_is_grouped_by_year_and_by_modality() -> None:
     """Groups come in label order and keep their rows' order."""
     years = group(order(_entries(), SortKey.DATE), SortKey.DATE)
