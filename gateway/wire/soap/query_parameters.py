@@ -7,7 +7,7 @@ Spelling is in `stored_queries`, the message around it in `xca_query`. Clauses: 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from gateway.domain import (
     Code,
@@ -48,6 +48,7 @@ from gateway.wire.soap.stored_queries import (
 from gateway.wire.xml import quoted
 
 _MAX_SIZE_DIGITS = 18  # an exabyte; a larger limit limits nothing
+_LAST_SECOND = datetime.max.replace(microsecond=0, tzinfo=UTC)
 _P = Parameter
 
 # Parameter and field of `DocumentQuery`, for the filters that are plain alternatives of codes.
@@ -74,7 +75,12 @@ _TIMES: tuple[tuple[Parameter, Parameter, str], ...] = (
 
 
 def _dtm(moment: datetime) -> str:
-    return Timestamp(moment).dtm
+    # Entries are known to the second at most: what lies before a part of one is what lies before
+    # the next whole one. Cut off, the end of a range would lose the second it stands in.
+    whole = moment.replace(microsecond=0)
+    if whole != moment and whole < _LAST_SECOND:
+        whole += timedelta(seconds=1)
+    return Timestamp(whole).dtm
 
 
 def _instant(stamp: Timestamp) -> str:

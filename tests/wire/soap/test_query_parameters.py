@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from gateway.domain import (
@@ -12,6 +14,7 @@ from gateway.domain import (
     EntryKind,
     PatientId,
     ReferenceId,
+    TimeRange,
     Uid,
 )
 from gateway.wire.problems import EncodeError
@@ -51,6 +54,21 @@ def test_groups_are_slots_of_their_own() -> None:
     _, slots = write_slots(make_query(event_codes=((Code("a", "b"),), (Code("c", "d"),))))
 
     assert sum("EventCodeList" in slot for slot in slots) == 2
+
+
+def test_a_range_within_a_second_is_asked_for_to_the_whole_one() -> None:
+    """A DTM has no fractions; an entry at 10:00:00 is before 10:00:00.5, and not after it."""
+    half = datetime(2026, 3, 1, 10, 0, 0, 500_000, tzinfo=UTC)
+    for limits, slot in (
+        (TimeRange(end=half), "ServiceStartTimeTo"),
+        (TimeRange(start=half), "ServiceStartTimeFrom"),
+    ):
+        [text] = [each for each in write_slots(make_query(service_start=limits))[1] if slot in each]
+        assert "20260301100001" in text
+    [last] = write_slots(
+        make_query(service_start=TimeRange(start=datetime.max.replace(tzinfo=UTC)))
+    )[1][2:]
+    assert "99991231235959" in last
 
 
 def test_a_patient_id_that_fits_no_value_is_refused() -> None:
