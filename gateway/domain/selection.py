@@ -60,8 +60,8 @@ def author_strings(entry: DocumentEntry) -> tuple[str, ...]:
     return tuple(strings)
 
 
-def why_not(query: DocumentQuery, entry: DocumentEntry) -> str:
-    """The first filter an entry fails, by its field name in `DocumentQuery`; "" if it is in."""
+def failing(query: DocumentQuery, entry: DocumentEntry) -> tuple[str, ...]:
+    """The filters an entry fails, by their field names in `DocumentQuery`; () if it is in."""
     q, e = query, entry
     size, created = e.size_bytes, e.created
     checks: tuple[tuple[str, bool], ...] = (
@@ -116,12 +116,17 @@ def why_not(query: DocumentQuery, entry: DocumentEntry) -> str:
             q.created_before is None or created is None or created.at < q.created_before.at,
         ),
     )
-    return next((name for name, passed in checks if not passed), "")
+    return tuple([name for name, passed in checks if not passed])
+
+
+def why_not(query: DocumentQuery, entry: DocumentEntry) -> str:
+    """The first filter an entry fails, by its field name in `DocumentQuery`; "" if it is in."""
+    return next(iter(failing(query, entry)), "")
 
 
 def matches(query: DocumentQuery, entry: DocumentEntry) -> bool:
     """Whether an entry satisfies every filter of a query."""
-    return not why_not(query, entry)
+    return not failing(query, entry)
 
 
 def select(query: DocumentQuery, entries: Iterable[DocumentEntry]) -> tuple[DocumentEntry, ...]:

@@ -26,6 +26,7 @@ from gateway.domain.codes import CLASS_REPORTS, DCM, FORMAT_PDF, SCT, TYPE_REPOR
 from gateway.domain.selection import (
     SortKey,
     document_class,
+    failing,
     group,
     matches,
     order,
@@ -94,6 +95,22 @@ def test_an_entry_that_satisfies_every_filter_is_in(changes: dict[str, Any]) -> 
 def test_the_first_filter_an_entry_fails_is_named(field: str, changes: dict[str, Any]) -> None:
     """A row that is out can be explained."""
     assert why_not(make_query(**changes), make_entry()) == field
+
+
+def test_every_filter_an_entry_fails_is_named() -> None:
+    """In the order of the query's fields; the first of them is the one that stands for all."""
+    query = make_query(
+        max_size_bytes=1,
+        event_codes=((MR,),),
+        class_codes=(CLASS_REPORTS,),
+        type_codes=(TYPE_REPORT,),
+    )
+
+    assert failing(query, make_entry()) == (
+        "class_codes", "type_codes", "event_codes", "max_size_bytes",
+    )  # fmt: skip
+    assert why_not(query, make_entry()) == "class_codes"
+    assert failing(make_query(), make_entry()) == ()
 
 
 def test_unknown_service_times_and_sizes_do_not_exclude() -> None:

@@ -6,7 +6,7 @@ Spelling is in `stored_queries`, the message around it in `xca_query`. Clauses: 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from gateway.domain import (
@@ -87,8 +87,24 @@ def _instant(stamp: Timestamp) -> str:
     return stamp.at.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _code_texts(codes: Iterable[Code]) -> list[str]:
+def _code_texts(codes: Sequence[Code]) -> list[str]:
+    if not _is_askable(codes):
+        return []
     return [f"{code.value}^^{code.scheme}" for code in codes]
+
+
+def _is_askable(codes: Sequence[Code]) -> bool:
+    return all(code.scheme for code in codes)
+
+
+def unasked(query: DocumentQuery) -> tuple[str, ...]:
+    """The filters, by their field, that are not asked for or not wholly: the asker applies them.
+
+    A stored query has no code without its scheme (ITI TF-2 3.18.4.1.2.3.4), which FHIR has.
+    """
+    flat = [field for _, field in _CODES if not _is_askable(getattr(query, field))]
+    grouped = [field for _, field in _GROUPS if not all(map(_is_askable, getattr(query, field)))]
+    return (*flat, *grouped)
 
 
 def _find_slots(query: DocumentQuery) -> list[str]:
