@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import combinations
 from typing import Any
@@ -75,6 +75,7 @@ class Country:
     entries: tuple[DocumentEntry, ...]
     direct: Exchange
     pairs: dict[str, Pair]
+    worked_out: dict[DocumentQuery, list[str]] = field(default_factory=dict)
 
     async def ask(self, way: str, query: DocumentQuery) -> Outcome[DocumentEntry]:
         """The answer that comes this way."""
@@ -83,7 +84,9 @@ class Country:
 
     def expected(self, query: DocumentQuery) -> list[str]:
         """The rows that must come, in their order, by what the filters mean."""
-        return ids(select(query, self.entries))
+        if query not in self.worked_out:
+            self.worked_out[query] = ids(select(query, self.entries))
+        return self.worked_out[query]
 
 
 def context_for(way: str, patient: PatientId) -> CallContext:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 from gateway.domain import (
     Code,
     DocumentClass,
+    DocumentQuery,
     EntryId,
     EntryKind,
     EntryStatus,
@@ -111,6 +112,13 @@ def test_every_filter_an_entry_fails_is_named() -> None:
     )  # fmt: skip
     assert why_not(query, make_entry()) == "class_codes"
     assert failing(make_query(), make_entry()) == ()
+
+
+def test_every_filter_of_a_query_has_its_meaning() -> None:
+    """One that was forgotten would let every row through."""
+    said = {field.name for field in fields(DocumentQuery)} - {"community", "return_type"}
+
+    assert {name for name, _ in FAILS} == said
 
 
 def test_unknown_service_times_and_sizes_do_not_exclude() -> None:
