@@ -305,7 +305,7 @@ class ImageIntake:
         community = self._patient.community
         context = self._initiator.context(self._session, community, self._correlation_id)
         request = ImageRequest(community=community, instances=tuple(lot))
-        exchange = self._initiator.exchange(community)
+        exchange = self._initiator.exchange(community, self._session.way)
         return await exchange.retrieve_images(request, self._wish, context)
 
     async def _receive(

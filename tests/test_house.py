@@ -126,6 +126,23 @@ def test_settings_of_both_countries_can_be_read(tmp_path: Path) -> None:
     assert b.gateway.state == tmp_path / "state-b"
 
 
+def test_country_b_of_the_house_has_every_way_to_ask_country_a(tmp_path: Path) -> None:
+    """Over SOAP and over FHIR in each dialect, by name; the first is also the usual one."""
+    path = tmp_path / "b.toml"
+    path.write_text(House(HousePlan(folder=tmp_path), print)._settings_b(8443), encoding="utf-8")
+
+    [peer] = load_settings(path).peers
+
+    asked = [(way.name, way.identify_by, way.documents_by, way.fhir_dialect) for way in peer.ways]
+    assert asked == [
+        ("soap", "soap", "soap", "mhd"),
+        ("fhir-mhd", "fhir", "fhir", "mhd"),
+        ("fhir-ncp", "fhir", "fhir", "ncp"),
+    ]
+    assert (peer.identify_by, peer.documents_by) == asked[0][1:3]
+    assert peer.fhir_url == "https://localhost:8443/fhir"
+
+
 def test_failure_while_building_stops_what_was_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
