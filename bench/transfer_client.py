@@ -189,9 +189,9 @@ class Taker:
                     COUNTRY_A: Community(
                         id=COUNTRY_A,
                         relation=context.relation,
-                        images_per_request=IMAGES_PER_REQUEST
-                        if wire == "rad75"
-                        else IMAGES_PER_STUDY,
+                        images_per_request={
+                            "": IMAGES_PER_REQUEST if wire == "rad75" else IMAGES_PER_STUDY
+                        },
                     )
                 },
                 kept=kept,

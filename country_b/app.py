@@ -30,7 +30,7 @@ from gateway.domain import EXPLICIT_LITTLE_ENDIAN, CommunityId, Exchange, Uid
 from gateway.domain.delivery import STORED_SYNTAXES
 from gateway.peers import Peer, PeerBook
 from gateway.transport.app import LOOPBACK_HOSTS, Listener, names_of, no_web_pages, serving
-from gateway.transport.compose import Clockwork, exchanges_of, keeper_of, session_of
+from gateway.transport.compose import Clockwork, exchanges_of, keeper_of, session_of, ways_of
 from gateway.transport.control import Control, control_app
 
 DEFAULT_OWN = CommunityId("2.999.1.2")
@@ -48,6 +48,7 @@ def build_app(
     new_id: Callable[[], str] = CLOCKWORK.new_id,
     own: CommunityId = DEFAULT_OWN,
     communities: Mapping[CommunityId, Community] | None = None,
+    ways: Mapping[tuple[CommunityId, str], Exchange] | None = None,
     reading: Reading | None = None,
     information_version: str = "2026-1",
     kept_quota_bytes: int = DEFAULT_QUOTA_BYTES,
@@ -56,6 +57,7 @@ def build_app(
 ) -> web.Application:
     """The portal API over the given exchanges; everything it keeps lies in `state`.
 
+    `ways` are further ways to ask a community, by the names that its `Community` says.
     `allowed_hosts` are the names it may be called by, None for any.
     """
     known = communities or {item: Community(id=item) for item in exchanges}
@@ -67,7 +69,13 @@ def build_app(
     kept = KeptStore(engine, BlobStore(state, quota_bytes=kept_quota_bytes))
     jobs = ImageJobs(engine)
     initiator = Initiator(
-        own=own, exchanges=exchanges, communities=known, kept=kept, reading=reads, now=now
+        own=own,
+        exchanges=exchanges,
+        communities=known,
+        kept=kept,
+        reading=reads,
+        now=now,
+        ways=ways,
     )
     portal = Portal(
         communities=known,
@@ -104,6 +112,10 @@ def build_app(
 IMAGES_PER_STUDY = 50_000
 
 
+def _per_request(images_by: str) -> int:
+    return IMAGES_PER_REQUEST if images_by == "soap" else IMAGES_PER_STUDY
+
+
 def community_of(peer: Peer, own_syntaxes: tuple[Uid, ...]) -> Community:
     """A peer of the settings as the portal knows it."""
     if peer.community is None:
@@ -115,7 +127,9 @@ def community_of(peer: Peer, own_syntaxes: tuple[Uid, ...]) -> Community:
         class_codes=peer.profile.class_codes,
         relation=peer.treatment_relation,
         syntaxes=peer.syntaxes or own_syntaxes,
-        images_per_request=IMAGES_PER_REQUEST if peer.images_by == "soap" else IMAGES_PER_STUDY,
+        ways=tuple(way.name for way in peer.ways),
+        images_per_request={"": _per_request(peer.images_by)}
+        | {way.name: _per_request(way.images_by) for way in peer.ways},
     )
 
 
@@ -142,6 +156,7 @@ async def running(
                 for peer in book.peers
                 if peer.community is not None and peer.community in exchanges
             },
+            ways=ways_of(settings, session, keeper, clockwork),
             information_version=settings.portal.information_version,
             kept_quota_bytes=settings.portal.kept_quota_bytes,
             syntaxes=syntaxes,

@@ -22,7 +22,7 @@ from typing import Any
 
 from country_b.image_asking import ImageLots, Wanted
 from country_b.image_shelf import ImageShelf, Shelved
-from country_b.initiator import Initiator
+from country_b.initiator import IMAGES_PER_REQUEST, Initiator
 from country_b.kept import KeptInstance, KeptStore
 from country_b.reading import Reading
 from country_b.session import Session
@@ -300,7 +300,7 @@ class ImageIntake:
 
     async def _fetch(self, wanted: Sequence[Wanted]) -> None:
         community = self._initiator.community(self._patient.community)
-        size = community.images_per_request
+        size = community.images_per_request.get(self._session.way, IMAGES_PER_REQUEST)
         async with ImageLots(self._ask, wanted, lot_size=size) as lots:
             while (taken := await lots.next()) is not None:
                 lot, delivery = taken
@@ -311,7 +311,7 @@ class ImageIntake:
         community = self._patient.community
         context = self._initiator.context(self._session, community, self._correlation_id)
         request = replace(self._whole, instances=tuple(lot))
-        exchange = self._initiator.exchange(community)
+        exchange = self._initiator.exchange(community, self._session.way)
         return await exchange.retrieve_images(request, self._wish, context)
 
     async def _receive(

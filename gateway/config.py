@@ -99,7 +99,28 @@ class SealSection(_Section):
     pinned: tuple[Path, ...] = Field((), description="seal certificates trusted without a chain")
 
 
-class PeerSection(_Section):
+class _Wires(_Section):
+    identify_by: Literal["soap", "fhir"] = Field(
+        "soap", description="how its patients are identified"
+    )
+    documents_by: Literal["soap", "fhir"] = Field(
+        "soap", description="how its documents are searched for and retrieved"
+    )
+    images_by: Literal["soap", "wado-rs", "xc-wado"] = Field(
+        "soap", description="how its images are fetched: soap, wado-rs or xc-wado"
+    )
+    fhir_dialect: Literal["mhd", "ncp"] = Field(
+        "mhd", description="how it is asked over FHIR: mhd (IHE) or ncp (NCPeH API)"
+    )
+
+
+class WaySection(_Wires):
+    """One more way to ask a peer, for a visit to choose by its name."""
+
+    name: str = Field(min_length=1, description="name of the way, such as fhir-mhd")
+
+
+class PeerSection(_Wires):
     """Another gateway: how to reach it, how to know it, and what it is used to."""
 
     name: str = Field(description="name of the peer, for people and logs")
@@ -108,17 +129,8 @@ class PeerSection(_Section):
     profile: str = Field("ihe", description="profile of the peer: ihe, ehdsi, or a TOML file")
     url: UrlText = Field("", description="its responding gateway endpoint; empty: it only asks us")
     fhir_url: UrlText = Field("", description="its FHIR base; empty: not asked over FHIR")
-    identify_by: Literal["soap", "fhir"] = Field(
-        "soap", description="how its patients are identified"
-    )
-    documents_by: Literal["soap", "fhir"] = Field(
-        "soap", description="how its documents are searched for and retrieved"
-    )
     dicomweb_url: UrlText = Field(
         "", description="its DICOMweb base, for wado-rs, or the base of its gateway, for xc-wado"
-    )
-    images_by: Literal["soap", "wado-rs", "xc-wado"] = Field(
-        "soap", description="how its images are fetched: soap, wado-rs or xc-wado"
     )
     image_hosts: tuple[str, ...] = Field(
         (),
@@ -126,9 +138,6 @@ class PeerSection(_Section):
     )
     image_locations: dict[str, UrlText] = Field(
         {}, description="DICOMweb base of each Retrieve Location UID; others: dicomweb_url"
-    )
-    fhir_dialect: Literal["mhd", "ncp"] = Field(
-        "mhd", description="how it is asked over FHIR: mhd (IHE) or ncp (NCPeH API)"
     )
     tls_subjects: tuple[str, ...] = Field(
         (), description="subjects (RFC 4514) of the TLS client certificates it calls with"
@@ -142,6 +151,9 @@ class PeerSection(_Section):
     allow_sha1: bool = Field(False, description="accept SHA-1 signatures from this peer")
     syntaxes: tuple[str, ...] = Field(
         (), description="transfer syntaxes to ask this peer for, best first; empty: ours"
+    )
+    ways: tuple[WaySection, ...] = Field(
+        (), description="further ways to ask it, which a visit may choose"
     )
 
 

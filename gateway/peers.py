@@ -10,7 +10,7 @@ from __future__ import annotations
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -41,8 +41,19 @@ CHOICES = ("identify_by", "documents_by")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """A way to ask a peer: the wire of each kind of verb, under a name."""
+
+    name: str
+    identify_by: str = "soap"
+    documents_by: str = "soap"
+    images_by: str = "soap"
+    fhir_dialect: str = "mhd"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
-    """Another gateway as we deal with it."""
+    """Another gateway as we deal with it. `ways` are further ways to ask it; see `asked_by`."""
 
     name: str
     community: CommunityId | None
@@ -62,6 +73,17 @@ class Peer:
     treatment_relation: TreatmentRelation
     allow_sha1: bool = False
     syntaxes: tuple[Uid, ...] = ()
+    ways: tuple[Way, ...] = ()
+
+    def asked_by(self, way: Way) -> Peer:
+        """The same peer, asked in one of its ways."""
+        return replace(
+            self,
+            identify_by=way.identify_by,
+            documents_by=way.documents_by,
+            images_by=way.images_by,
+            fhir_dialect=way.fhir_dialect,
+        )
 
 
 def load_profile(name: str) -> PeerProfile:
@@ -92,17 +114,21 @@ def peer_of_section(section: PeerSection) -> Peer:
     """The peer a settings section describes."""
     profile = load_profile(section.profile)
     relation = section.treatment_relation
-    over_fhir = [name for name in CHOICES if getattr(section, name) == "fhir"]
-    if over_fhir and not section.fhir_url:
-        raise SettingsError(
-            f"peers: {section.name!r} is to be asked over FHIR and has no fhir_url; "
-            f"name its FHIR base, or set {' and '.join(over_fhir)} to soap"
-        )
-    if section.images_by != "soap" and not section.dicomweb_url:
-        raise SettingsError(
-            f"peers: images of {section.name!r} are to be fetched by {section.images_by} and it "
-            "has no dicomweb_url; name its DICOMweb base, or set images_by to soap"
-        )
+    for each in (section, *section.ways):
+        over_fhir = [name for name in CHOICES if getattr(each, name) == "fhir"]
+        if over_fhir and not section.fhir_url:
+            raise SettingsError(
+                f"peers: {section.name!r} is to be asked over FHIR and has no fhir_url; "
+                f"name its FHIR base, or set {' and '.join(over_fhir)} to soap"
+            )
+        if each.images_by != "soap" and not section.dicomweb_url:
+            raise SettingsError(
+                f"peers: images of {section.name!r} are to be fetched by {each.images_by} and it "
+                "has no dicomweb_url; name its DICOMweb base, or set images_by to soap"
+            )
+    _refuse_doubles(
+        f"peers.ways.name of {section.name!r}", [way.name for way in section.ways], "way"
+    )
     return Peer(
         name=section.name,
         community=CommunityId(section.community),
@@ -122,6 +148,16 @@ def peer_of_section(section: PeerSection) -> Peer:
         treatment_relation=TreatmentRelation(relation) if relation else profile.treatment_relation,
         allow_sha1=section.allow_sha1,
         syntaxes=tuple(Uid(uid) for uid in section.syntaxes),
+        ways=tuple(
+            Way(
+                name=way.name,
+                identify_by=way.identify_by,
+                documents_by=way.documents_by,
+                images_by=way.images_by,
+                fhir_dialect=way.fhir_dialect,
+            )
+            for way in section.ways
+        ),
     )
 
 
@@ -166,8 +202,8 @@ class PeerBook:
         return next((peer for peer in self.peers if peer.community == community), None)
 
 
-def _refuse_doubles(key: str, values: Sequence[str]) -> None:
-    """Two peers that cannot be told apart would take turns in silence."""
+def _refuse_doubles(key: str, values: Sequence[str], where: str = "peer") -> None:
+    """Two that cannot be told apart would take turns in silence."""
     twice = sorted(value for value, times in Counter(values).items() if times > 1)
     if twice:
-        raise SettingsError(f"{key}: {', '.join(twice)} stands in more than one peer")
+        raise SettingsError(f"{key}: {', '.join(twice)} stands in more than one {where}")

@@ -94,6 +94,35 @@ def test_two_peers_that_cannot_be_told_apart_are_refused(key: str) -> None:
         PeerBook.of_sections(sections, "ihe")
 
 
+def test_a_peer_may_be_asked_in_several_ways() -> None:
+    """Each by its name; everything but the wires is the peer's own."""
+    ways = ({"name": "soap"}, {"name": "mixed", "documents_by": "fhir", "fhir_dialect": "ncp"})
+    section = PeerSection.model_validate(
+        {"name": "A", "community": "2.999.1.1", "fhir_url": "https://a.example/fhir", "ways": ways}
+    )
+
+    peer = peer_of_section(section)
+    mixed = peer.asked_by(peer.ways[1])
+
+    assert [way.name for way in peer.ways] == ["soap", "mixed"]
+    assert (mixed.identify_by, mixed.documents_by, mixed.fhir_dialect) == ("soap", "fhir", "ncp")
+    assert (mixed.name, mixed.community, mixed.fhir_url) == ("A", "2.999.1.1", peer.fhir_url)
+
+
+@pytest.mark.parametrize(
+    ("ways", "words"),
+    [
+        (({"name": "x", "documents_by": "fhir"},), "fhir_url"),
+        (({"name": "x"}, {"name": "x"}), "more than one way"),
+    ],
+)
+def test_ways_that_cannot_be_gone_are_refused(ways: object, words: str) -> None:
+    """Without an address, or without a name of their own."""
+    section = PeerSection.model_validate({"name": "A", "community": "2.999.1", "ways": ways})
+    with pytest.raises(SettingsError, match=words):
+        peer_of_section(section)
+
+
 def test_a_peer_to_be_asked_over_fhir_needs_an_address_there() -> None:
     """The key that is missing is named before anybody is asked."""
     section = PeerSection(name="A", community="2.999.1.1", identify_by="fhir")

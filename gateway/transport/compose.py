@@ -181,6 +181,24 @@ def exchanges_of(
     }
 
 
+def ways_of(
+    settings: Settings,
+    session: aiohttp.ClientSession,
+    keeper: Keeper,
+    clockwork: Clockwork,
+) -> Mapping[tuple[CommunityId, str], Exchange]:
+    """An Exchange for every further way to ask a community, by the name of the way."""
+    book = PeerBook.of_sections(settings.peers, settings.gateway.default_profile)
+    return {
+        (peer.community, way.name): exchange_of(
+            peer.asked_by(way), settings, session, keeper, clockwork
+        )
+        for peer in book.peers
+        if peer.url and peer.community is not None
+        for way in peer.ways
+    }
+
+
 def exchange_of(
     peer: Peer,
     settings: Settings,

@@ -45,6 +45,7 @@ from gateway.domain import (
     Transaction,
     refuse,
 )
+from gateway.domain.selection import failing
 from gateway.peers import Peer
 from gateway.transport.bodies import IncomingBody, OutgoingBody
 from gateway.transport.failures import network_failures
@@ -69,6 +70,7 @@ from gateway.wire.soap.envelope import (
 )
 from gateway.wire.soap.foreign_codes import refusal_of_fault
 from gateway.wire.soap.mtom import mtom_content_type
+from gateway.wire.soap.query_parameters import unasked
 from gateway.wire.soap.security import attach_context
 
 # Reads large enough that a gigabyte is not thousands of wake-ups.
@@ -160,12 +162,17 @@ class SoapClient:
     async def find_documents(
         self, query: DocumentQuery, context: CallContext
     ) -> Outcome[DocumentEntry]:
-        """Entries of one patient of the other country (ITI-38)."""
+        """Entries of one patient of the other country (ITI-38).
+
+        What a stored query cannot ask for is applied here; whether the peer applied the rest is
+        for the asker to judge.
+        """
         wanted = replace(query, return_type=ReturnType.LEAF_CLASS)
         found = await self._find(wanted, context)
-        return Outcome(
-            tuple(item for item in found.items if isinstance(item, DocumentEntry)), found.issues
-        )
+        entries = tuple(item for item in found.items if isinstance(item, DocumentEntry))
+        if left := set(unasked(query)):
+            entries = tuple(entry for entry in entries if left.isdisjoint(failing(query, entry)))
+        return Outcome(entries, found.issues)
 
     async def look_up_documents(
         self, lookup: DocumentLookup, context: CallContext

@@ -7,8 +7,16 @@ from typing import Any
 
 import pytest
 
-from gateway.config import PeerSection, SealSection, Settings, SettingsError, TlsSection
+from gateway.config import (
+    PeerSection,
+    SealSection,
+    Settings,
+    SettingsError,
+    TlsSection,
+    WaySection,
+)
 from gateway.domain import CommunityId, TreatmentRelation
+from gateway.middleware.chosen import ChosenPerVerb
 from gateway.peers import peer_of_section
 from gateway.pki import TrustDomain
 from gateway.transport.compose import (
@@ -20,7 +28,9 @@ from gateway.transport.compose import (
     signer_of,
     tls_server,
     trust_of,
+    ways_of,
 )
+from gateway.transport.soap_client import SoapClient
 from tests.builders import COUNTRY_A, COUNTRY_B
 from tests.gateways import settings_for, write_trust
 
@@ -45,6 +55,27 @@ async def test_everything_needed_is_found(settings: Settings, clockwork: Clockwo
         exchanges = exchanges_of(settings, session, keeper, clockwork)
 
     assert list(exchanges) == [CommunityId(COUNTRY_A)]
+
+
+async def test_a_peer_is_an_exchange_for_each_of_its_ways(
+    settings: Settings, clockwork: Clockwork
+) -> None:
+    """By community and name; who only asks has none."""
+    asked = settings.peers[0].model_copy(
+        update={
+            "fhir_url": "https://a.example/fhir",
+            "ways": (WaySection(name="soap"), WaySection(name="fhir", documents_by="fhir")),
+        }
+    )
+    settings = settings.model_copy(update={"peers": (asked, *settings.peers[1:])})
+    async with session_of(settings) as session:
+        ways = ways_of(settings, session, keeper_of(settings, clockwork), clockwork)
+
+    assert {name: type(exchange) for (_, name), exchange in ways.items()} == {
+        "soap": SoapClient,
+        "fhir": ChosenPerVerb,
+    }
+    assert {community for community, _ in ways} == {COUNTRY_A}
 
 
 @pytest.mark.parametrize(
