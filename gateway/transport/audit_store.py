@@ -26,7 +26,8 @@ from typing import Any
 
 from gateway.domain.audit import AuditEvent
 from gateway.domain.refusals import InternalFault, Refusal
-from gateway.wire.audit.dicom_xml import encode_audit, purpose_of
+from gateway.wire.audit.dicom_xml import encode_audit
+from gateway.wire.audit.kinds import purpose_of
 from gateway.wire.problems import EncodeError
 
 SUFFIX = ".audit"
