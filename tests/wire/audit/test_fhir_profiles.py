@@ -20,7 +20,7 @@ from gateway.wire.audit.fhir import render_audit
 from tests.builders import PATIENT, SOAP_TRANSACTIONS, make_context
 from tests.shared import shared
 from tests.wire.audit.events import DOCUMENTS, IMAGES, RETRIEVALS, event_of
-from tests.wire.audit.snapshots import problems
+from tests.wire.snapshots import problems
 
 BALP = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit"
 FETCHED = b"GET https://gateway.a.example:8443/fhir/Binary/1"

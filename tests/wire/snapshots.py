@@ -1,7 +1,8 @@
 """A resource held to a profile's snapshot: cardinalities, patterns, slices by value.
 
-Of a StructureDefinition only what the profiles of BALP use is understood; value sets are not
-looked into but for those a test names.
+Of a StructureDefinition only what the profiles of BALP, MHD, PDQm and the EU Health Data API use is
+understood. Value sets are not looked into but for those named here, and a slice that another
+profile tells apart is not judged: those profiles are not at hand.
 """
 
 from __future__ import annotations
@@ -35,8 +36,10 @@ def problems(resource: Json, profile: Json) -> set[str]:
                 continue
             values = _values(holder, last.partition(":")[0])
             if "sliceName" in element:
-                sliced = elements[name.rpartition(":")[0]]
-                values = [each for each in values if _within(each, name, sliced, elements)]
+                told = _discriminators(name, elements)
+                if told is None:
+                    continue
+                values = [each for each in values if _within(each, told)]
             if not element["min"] <= len(values) <= _most(element["max"]):
                 broken.add(name)
             if any(not _fits(each, _pattern(element)) for each in values):
@@ -52,16 +55,30 @@ def _values(holder: Json, name: str) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _within(value: Any, name: str, sliced: Json, elements: Mapping[str, Json]) -> bool:
-    for discriminator in sliced["slicing"]["discriminator"]:
+def _discriminators(name: str, elements: Mapping[str, Json]) -> dict[str, Json] | None:
+    """What tells a slice's values from others, by path; None where only another profile says."""
+    told: dict[str, Json] = {}
+    for discriminator in elements[name.rpartition(":")[0]]["slicing"]["discriminator"]:
         path = discriminator["path"]
         assert discriminator["type"] in ("value", "pattern"), discriminator
-        told = elements[name if path == "$this" else f"{name}.{path}"]
+        if path == "$this":
+            told[path] = elements[name]
+        elif f"{name}.{path}" in elements:
+            told[path] = elements[f"{name}.{path}"]
+        elif path == "url":  # an extension is told by the profile that defines it
+            told[path] = {"fixedUri": elements[name]["type"][0]["profile"][0]}
+        else:
+            return None
+    return told
+
+
+def _within(value: Any, told: Mapping[str, Json]) -> bool:
+    for path, element in told.items():
         inner = value if path == "$this" else value.get(path, {})
-        if _pattern(told) is None:
-            if inner.get("code") not in VALUE_SETS[told["binding"]["valueSet"]]:
+        if _pattern(element) is None:
+            if inner.get("code") not in VALUE_SETS[element["binding"]["valueSet"]]:
                 return False
-        elif not _fits(inner, _pattern(told)):
+        elif not _fits(inner, _pattern(element)):
             return False
     return True
 
