@@ -24,6 +24,7 @@ from gateway.transport.assertion_log import AssertionLog
 from gateway.transport.compose import (
     Clockwork,
     apology,
+    audit_sent,
     client_of,
     keeper_of,
     serve_dicomweb,
@@ -68,6 +69,7 @@ async def running(
         national = await national_systems(settings)
         stack.push_async_callback(national.close)
         keeper = keeper_of(settings, clockwork)
+        await stack.enter_async_context(audit_sent(settings, keeper))
         assertions = AssertionLog(settings.gateway.state / "assertions.log")
 
         store = responder_of(settings, national)

@@ -30,7 +30,14 @@ from gateway.domain import EXPLICIT_LITTLE_ENDIAN, CommunityId, Exchange, Uid
 from gateway.domain.delivery import STORED_SYNTAXES
 from gateway.peers import Peer, PeerBook
 from gateway.transport.app import LOOPBACK_HOSTS, Listener, names_of, no_web_pages, serving
-from gateway.transport.compose import Clockwork, exchanges_of, keeper_of, session_of, ways_of
+from gateway.transport.compose import (
+    Clockwork,
+    audit_sent,
+    exchanges_of,
+    keeper_of,
+    session_of,
+    ways_of,
+)
 from gateway.transport.control import Control, control_app
 
 DEFAULT_OWN = CommunityId("2.999.1.2")
@@ -140,6 +147,7 @@ async def running(
     """Country B on the network until left; gives the ports `portal` and `control`."""
     async with AsyncExitStack() as stack:
         keeper = keeper_of(settings, clockwork)
+        await stack.enter_async_context(audit_sent(settings, keeper))
         session = await stack.enter_async_context(session_of(settings))
         exchanges = exchanges_of(settings, session, keeper, clockwork)
 

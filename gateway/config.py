@@ -164,6 +164,14 @@ class TranscriptSection(_Section):
     quota_bytes: int = Field(512 * MIB, description="room for transcripts; full means refused")
 
 
+class AuditSection(_Section):
+    """Where audit events go besides the state folder."""
+
+    repository_url: UrlText = Field(
+        "", description="FHIR base of an audit repository to send events to; empty: none"
+    )
+
+
 class LimitSection(_Section):
     """Limits on what a peer may send or make us wait."""
 
@@ -218,6 +226,7 @@ class Settings(BaseSettings):
     seal: SealSection = SealSection()
     peers: tuple[PeerSection, ...] = ()
     transcripts: TranscriptSection = TranscriptSection()
+    audit: AuditSection = AuditSection()
     limits: LimitSection = LimitSection()
     national: NationalSection = NationalSection()
     portal: PortalSection = PortalSection()

@@ -26,6 +26,7 @@ from gateway.middleware.dialect import Dialect, InDialect
 from gateway.peers import Peer, PeerBook
 from gateway.transport import fhir_server, soap_server
 from gateway.transport.assertion_log import AssertionLog
+from gateway.transport.audit_sender import AuditSender, sending
 from gateway.transport.audit_store import AuditStore
 from gateway.transport.dicomweb_answers import DicomwebAnswerer
 from gateway.transport.dicomweb_client import DicomwebClient
@@ -152,6 +153,25 @@ def keeper_of(settings: Settings, clockwork: Clockwork) -> Keeper:
         now=clockwork.now,
         new_id=clockwork.new_id,
     )
+
+
+@asynccontextmanager
+async def audit_sent(settings: Settings, keeper: Keeper) -> AsyncIterator[None]:
+    """What is audited goes to the repository of the settings, if there is one, until left."""
+    url = settings.audit.repository_url
+    if not url:
+        yield
+        return
+    async with session_of(settings) as session:
+        sender = AuditSender(
+            keeper.audit,
+            url,
+            session=session,
+            folder=settings.gateway.state,
+            limits=settings.limits,
+        )
+        async with sending(sender):
+            yield
 
 
 @asynccontextmanager
