@@ -47,13 +47,15 @@ class StudyQuery:
 def study_start(manifest: ImagingManifest) -> Timestamp | None:
     """When a study began, with the precision its headers have; None where they do not say.
 
-    A study whose manifest names no offset is taken to be in UTC.
+    A study whose manifest names no offset is taken to be in UTC. A date without a time stays that
+    date wherever it is: moved to UTC it would be told, and searched for, as the day before.
     """
     if manifest.study_date is None:
         return None
+    if manifest.study_time is None:
+        return Timestamp(datetime.combine(manifest.study_date, time(), UTC), Precision.DAY)
     zone = timezone(timedelta(minutes=manifest.offset_minutes)) if manifest.offset_minutes else UTC
-    at = datetime.combine(manifest.study_date, manifest.study_time or time(), tzinfo=zone)
-    return Timestamp(at, Precision.SECOND if manifest.study_time else Precision.DAY)
+    return Timestamp(datetime.combine(manifest.study_date, manifest.study_time, tzinfo=zone))
 
 
 def is_asked_for(query: StudyQuery, manifest: ImagingManifest) -> bool:

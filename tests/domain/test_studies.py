@@ -80,6 +80,17 @@ def test_a_study_begins_where_its_clock_is() -> None:
     assert study_start(replace(STUDY, study_date=None)) is None
 
 
+def test_a_day_is_the_same_day_east_and_west() -> None:
+    """Two hours east of Greenwich it began the day before in UTC, and is not dated so."""
+    day = study_start(replace(STUDY, study_time=None))
+    midnight = study_start(replace(STUDY, study_time=time()))
+
+    assert day is not None
+    assert midnight is not None
+    assert day.dtm == "20260301"
+    assert midnight.dtm == "20260228220000"
+
+
 def test_modalities_and_accessions_are_told_once() -> None:
     """Those of the series too, and those of the requests."""
     assert study_codes(STUDY).count(Code("CT", DCM)) == 1
