@@ -123,6 +123,12 @@ class PeerSection(_Section):
     assertions: Literal["reusable", "single-use"] = Field(
         "reusable", description="whether its assertions may be shown more than once"
     )
+    token_form: Literal["iua", "openncp", "saml"] = Field(
+        "iua", description="what its access tokens are: iua, openncp (JWT around SAML), or saml"
+    )
+    token_secret: Path | None = Field(
+        None, description="file with the secret that seals its openncp tokens, 64 random bytes"
+    )
     treatment_relation: Literal["", "trc", "resource-id", "none"] = Field(
         "", description="what vouches for the treatment relation; empty: as the profile says"
     )
@@ -137,6 +143,17 @@ class TranscriptSection(_Section):
 
     keep: Literal["small", "all"] = Field("small", description="keep large parts by hash, or all")
     quota_bytes: int = Field(512 * MIB, description="room for transcripts; full means refused")
+
+
+class FhirSection(_Section):
+    """How the FHIR base says what is not allowed."""
+
+    auth_failures: Literal["rfc6750", "iua"] = Field(
+        "rfc6750", description="a token that is not enough: 403 (rfc6750) or 401 (iua)"
+    )
+    denial: Literal["empty", "404", "403", "401"] = Field(
+        "403", description="no consent: an empty answer, or this status; the audit has the reason"
+    )
 
 
 class LimitSection(_Section):
@@ -193,6 +210,7 @@ class Settings(BaseSettings):
     seal: SealSection = SealSection()
     peers: tuple[PeerSection, ...] = ()
     transcripts: TranscriptSection = TranscriptSection()
+    fhir: FhirSection = FhirSection()
     limits: LimitSection = LimitSection()
     national: NationalSection = NationalSection()
     portal: PortalSection = PortalSection()
@@ -241,9 +259,12 @@ def _rooted_path(item: Any, base: Path) -> Any:
 
 
 def _rooted_peer(item: Any, base: Path) -> Any:
-    if isinstance(item, dict) and str(item.get("profile", "")).endswith(".toml"):
-        return {**item, "profile": _rooted_path(item["profile"], base)}
-    return item
+    if not isinstance(item, dict):
+        return item
+    names = [name for name in ("token_secret",) if name in item]
+    if str(item.get("profile", "")).endswith(".toml"):
+        names.append("profile")
+    return {**item, **{name: _rooted_path(item[name], base) for name in names}}
 
 
 def load_settings(path: Path) -> Settings:

@@ -86,6 +86,7 @@ SHARED_WIRE = tuple(
         "saml",
         "saml_check",
         "saml_claims",
+        "saml_context",
         "saml_mint",
         "problems",
     ]

@@ -41,6 +41,7 @@ from gateway.transport.soap_client import READ_BUFFER_BYTES, ClientIdentity, Soa
 from gateway.transport.soap_server import SoapServer
 from gateway.transport.tap import Tap
 from gateway.transport.tls import client_context, server_context
+from gateway.wire.fhir.denials import AuthFailures, Denial, Showing
 from gateway.wire.fhir.tokens import TokenSigner
 from gateway.wire.saml import AssertionPolicy
 from gateway.wire.signatures import Signer
@@ -333,6 +334,11 @@ def serve_fhir(
         keeper=keeper,
         limits=settings.limits,
         public_url=settings.listen.public_url,
+        name=settings.gateway.name,
+        showing=Showing(
+            auth_failures=AuthFailures(settings.fhir.auth_failures),
+            denial=Denial(settings.fhir.denial),
+        ),
     ).add_to(app)
 
 

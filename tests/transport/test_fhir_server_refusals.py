@@ -160,7 +160,7 @@ async def test_a_known_peer_speaks_for_its_own_community_alone(
     async with pair_of(ScriptedExchange(), trust_domain, tmp_path, callers=(peer,)) as pair:
         got = await ask(pair)
 
-    assert (got.status, got.refusal) == (401, Refusal.ATTRIBUTES_INVALID)
+    assert (got.status, got.refusal) == (403, Refusal.ATTRIBUTES_INVALID)
 
 
 async def test_no_consent_is_told_as_suppressed(trust_domain: TrustDomain, tmp_path: Path) -> None:

@@ -262,8 +262,8 @@ def _check_time(claims: TokenClaims, policy: TokenPolicy, now: datetime) -> None
     # Always our own time is shifted: a peer's may be the last that a date can hold.
     skew = timedelta(seconds=policy.assertions.skew_seconds)
     issued, end = claims.issued, claims.expires
-    assert issued is not None  # complete
-    assert end is not None
+    if issued is None or end is None:
+        raise NotAllowed(Refusal.ASSERTION_INCOMPLETE, "the token lacks iat or exp")
     start = claims.not_before or issued
     stated = None if claims.treatment is None else claims.treatment.asserted_at
     oldest = timedelta(seconds=policy.assertions.trc_max_seconds)
