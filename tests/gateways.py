@@ -13,6 +13,7 @@ from uuid import uuid4
 import aiohttp
 
 from gateway.config import (
+    FhirSection,
     GatewaySection,
     LimitSection,
     PeerSection,
@@ -78,6 +79,7 @@ def settings_for(
     limits: LimitSection | None = None,
     default_profile: str = "ihe",
     transcripts: TranscriptSection | None = None,
+    fhir: FhirSection | None = None,
 ) -> Settings:
     """Settings of one gateway of the pair."""
     own = certs / country.lower()
@@ -104,6 +106,7 @@ def settings_for(
             crl=certs / "ca" / "crl.pem",
         ),
         peers=peers,
+        fhir=fhir or FhirSection(),
         limits=limits or LimitSection(),
         transcripts=transcripts or TranscriptSection(),
     )
@@ -129,6 +132,7 @@ async def pair_of(
     identify_by: Literal["soap", "fhir"] = "soap",
     documents_by: Literal["soap", "fhir"] = "soap",
     fhir_dialect: Literal["mhd", "ncp"] = "mhd",
+    fhir: FhirSection | None = None,
 ) -> AsyncIterator[Pair]:
     """Serve an Exchange as Country A, and ask it as Country B over mutual TLS."""
     clockwork = clockwork or real_clockwork()
@@ -142,6 +146,7 @@ async def pair_of(
         default_profile=profile,
         transcripts=transcripts,
         peers=callers,
+        fhir=fhir,
     )
     keeper_a = keeper_of(serving_settings, clockwork)
     app = new_application(new_id=clockwork.new_id, max_body_bytes=1024 * 1024, apology=apology)
