@@ -30,7 +30,14 @@ from gateway.domain import EXPLICIT_LITTLE_ENDIAN, CommunityId, Exchange, Uid
 from gateway.domain.delivery import STORED_SYNTAXES
 from gateway.peers import Peer, PeerBook
 from gateway.transport.app import LOOPBACK_HOSTS, Listener, names_of, no_web_pages, serving
-from gateway.transport.compose import Clockwork, exchanges_of, keeper_of, session_of
+from gateway.transport.compose import (
+    Clockwork,
+    exchanges_of,
+    keeper_of,
+    session_of,
+    tls_server,
+    token_app_of,
+)
 from gateway.transport.control import Control, control_app
 
 DEFAULT_OWN = CommunityId("2.999.1.2")
@@ -118,7 +125,10 @@ def community_of(peer: Peer, own_syntaxes: tuple[Uid, ...]) -> Community:
 async def running(
     settings: Settings, clockwork: Clockwork = CLOCKWORK
 ) -> AsyncIterator[Mapping[str, int]]:
-    """Country B on the network until left; gives the ports `portal` and `control`."""
+    """Country B on the network until left; gives the ports `portal` and `control`.
+
+    And `tokens`, where the settings have a token endpoint.
+    """
     async with AsyncExitStack() as stack:
         keeper = keeper_of(settings, clockwork)
         session = await stack.enter_async_context(session_of(settings))
@@ -147,6 +157,18 @@ async def running(
             allowed_hosts=names_of(settings.listen.control_host),
         )
         listen = settings.listen
+        tokens = settings.token
+        issuing: list[Listener] = []
+        if tokens.port is not None:
+            issuing.append(
+                Listener(
+                    name="tokens",
+                    app=token_app_of(settings, keeper, clockwork),
+                    host=tokens.host,
+                    port=tokens.port,
+                    tls=tls_server(settings.tls),
+                )
+            )
         ports = await stack.enter_async_context(
             serving(
                 Listener(name="portal", app=app, host=listen.host, port=listen.port),
@@ -156,6 +178,7 @@ async def running(
                     host=listen.control_host,
                     port=listen.control_port,
                 ),
+                *issuing,
             )
         )
         yield ports

@@ -89,6 +89,8 @@ SHARED_WIRE = tuple(
         "saml_context",
         "saml_mint",
         "problems",
+        "ranges",
+        "validators",
     ]
 )
 NOUNS = ("gateway.domain",)

@@ -24,7 +24,9 @@ from gateway.middleware.authorised import Authorised, Rights
 from gateway.middleware.chosen import ChosenPerVerb
 from gateway.middleware.dialect import Dialect, InDialect
 from gateway.peers import Peer, PeerBook
+from gateway.token_clients import ClientBook
 from gateway.transport import fhir_server, soap_server
+from gateway.transport.app import new_application
 from gateway.transport.assertion_log import AssertionLog
 from gateway.transport.audit_store import AuditStore
 from gateway.transport.fhir_answers import FhirAnswerer
@@ -41,7 +43,9 @@ from gateway.transport.soap_client import READ_BUFFER_BYTES, ClientIdentity, Soa
 from gateway.transport.soap_server import SoapServer
 from gateway.transport.tap import Tap
 from gateway.transport.tls import client_context, server_context
+from gateway.transport.token_server import TokenIssuer, TokenServer
 from gateway.wire.fhir.denials import AuthFailures, Denial, Showing
+from gateway.wire.fhir.token_requests import MAX_FORM
 from gateway.wire.fhir.tokens import TokenSigner
 from gateway.wire.saml import AssertionPolicy
 from gateway.wire.signatures import Signer
@@ -340,6 +344,30 @@ def serve_fhir(
             denial=Denial(settings.fhir.denial),
         ),
     ).add_to(app)
+
+
+def token_app_of(settings: Settings, keeper: Keeper, clockwork: Clockwork) -> web.Application:
+    """The authorisation server a settings file describes; `SettingsError` for half of one."""
+    url = settings.token.public_url.rstrip("/")
+    if not url:
+        raise SettingsError("token.public_url is not set; it is the issuer of the tokens")
+    app = new_application(new_id=clockwork.new_id, max_body_bytes=MAX_FORM)
+    TokenServer(
+        TokenIssuer(
+            url=url,
+            community=CommunityId(settings.gateway.community),
+            country=settings.gateway.country,
+            signer=token_signer_of(settings.seal),
+            clients=ClientBook.of_sections(settings.token.clients),
+            peers=PeerBook.of_sections(settings.peers, settings.gateway.default_profile),
+            seconds=settings.token.seconds,
+            now=clockwork.now,
+            new_id=clockwork.new_id,
+        ),
+        keeper=keeper,
+        request_seconds=settings.limits.request_seconds,
+    ).add_to(app)
+    return app
 
 
 def apology(request: web.Request, correlation_id: str) -> web.Response:

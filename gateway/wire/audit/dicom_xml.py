@@ -68,6 +68,7 @@ class _Kind:
 _QUERY = ("110112", DCM, "Query")
 _IMPORT = ("110107", DCM, "Import")
 _EXPORT = ("110106", DCM, "Export")
+_LOGIN = ("110114", DCM, "User Authentication")
 _ACCESSED = ("110103", DCM, "DICOM Instances Accessed")
 _TRANSFERRED = ("110104", DCM, "DICOM Instances Transferred")
 _SOURCE = ("110153", DCM, "Source Role ID")
@@ -121,6 +122,7 @@ _KINDS: dict[Transaction, _Kind] = {
     Transaction.FETCH_IMAGES: _Kind(
         "WADO-RS Retrieve", True, _Told(_ACCESSED, "C"), _Told(_TRANSFERRED, "R")
     ),
+    Transaction.GET_TOKEN: _Kind("Get Access Token", False, _Told(_LOGIN, "E"), _Told(_LOGIN, "E")),
 }
 
 # A request that is none of the transactions: somebody tried what is not offered.

@@ -153,6 +153,8 @@ EXPECTED = {
     ("ITI-68", "responder"): ("110106", "R"),
     ("RAD-107", "initiator"): ("110103", "C"),
     ("RAD-107", "responder"): ("110104", "R"),
+    ("ITI-71", "initiator"): ("110114", "E"),
+    ("ITI-71", "responder"): ("110114", "E"),
 }
 
 
