@@ -186,7 +186,7 @@ class FhirAnswerer:
             raise NotAllowed(Refusal.NO_TREATMENT_RELATION, text, subject=LOGICAL_ID)
         found = []
         for parameter in by_id:
-            names = [unescape(value).strip().removeprefix("Patient/") for value in parameter.values]
+            names = [unescape(value).strip() for value in parameter.values]
             patients = (self._patient_of(name, context) for name in names)
             for patient in [each for each in patients if each is not None][:1]:
                 value = write_token(Token(patient.authority.urn, patient.value))
@@ -254,9 +254,12 @@ class FhirAnswerer:
         )
 
     def _patient_of(self, name: str, context: CallContext) -> PatientId | None:
-        """The patient of a logical id: the one the asker treats, or nobody we would name."""
-        patient = context.patient
-        return patient if patient is not None and self._patient_ids(patient) == name else None
+        """The patient of a logical id: the one the asker treats, or nobody we would name.
+
+        `name` may be a whole reference, `Patient/<id>` or an address that ends so.
+        """
+        patient, bare = context.patient, name.strip("/").rpartition("/")[2]
+        return patient if patient is not None and self._patient_ids(patient) == bare else None
 
     def _patients(
         self,
