@@ -25,6 +25,9 @@ from gateway.domain import ExchangeError
 
 # aiohttp's 8 kB default refuses legitimate tokens: one with assertions inside takes 32 kB.
 MAX_HEADER_BYTES = 128 * 1024
+# A start line longer than any query that is read (`wire.fhir.search.MAX_QUERY`), so that one which
+# is too long is refused in the tongue of who sent it and not by the HTTP library.
+MAX_LINE_BYTES = 128 * 1024
 # Longest wait for requests under way when a service is told to stop.
 SHUTDOWN_SECONDS = 5.0
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -126,6 +129,7 @@ async def serving(*listeners: Listener) -> AsyncIterator[Mapping[str, int]]:
             runner = web.AppRunner(
                 listener.app,
                 max_field_size=MAX_HEADER_BYTES,
+                max_line_size=MAX_LINE_BYTES,
                 shutdown_timeout=SHUTDOWN_SECONDS,
                 access_log=None,
                 handler_cancellation=True,

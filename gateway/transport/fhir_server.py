@@ -359,8 +359,17 @@ def _status(error: ExchangeError) -> tuple[int, str]:
             return 410, "deleted"
         case PageExpired():
             return 410, "expired"
+        case BadRequest(refusal=Refusal.MALFORMED_REQUEST):
+            return 0, _flaw(error.subject)
         case _:
             return 0, ""
+
+
+def _flaw(where: str) -> str:
+    """The issue code of what is malformed: a body that cannot be parsed, a value that is none."""
+    if where == "body":
+        return "structure"
+    return "value" if where.startswith("query.") else ""
 
 
 def _headers(request: web.Request, request_id: str) -> dict[str, str]:
