@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import ssl
@@ -20,6 +21,7 @@ from typing import Any
 import orjson
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from gateway.domain import ExchangeError
 
@@ -33,6 +35,25 @@ SHUTDOWN_SECONDS = 5.0
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 _log = structlog.get_logger("gateway")
+
+
+class _Unquoted(logging.Filter):
+    """Takes what a caller sent out of the HTTP library's log.
+
+    It logs a request that it cannot read with the first bytes of what was wrong, and the longest
+    header there is holds a token.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Every record passes, one about such a request without its exception."""
+        if record.exc_info and isinstance(record.exc_info[1], HttpProcessingError):
+            record.msg, record.args = "a request that is no HTTP was refused", ()
+            record.exc_info = record.exc_text = None
+        return True
+
+
+_http_log = logging.getLogger("gateway.http")
+_http_log.addFilter(_Unquoted())
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -130,6 +151,7 @@ async def serving(*listeners: Listener) -> AsyncIterator[Mapping[str, int]]:
                 listener.app,
                 max_field_size=MAX_HEADER_BYTES,
                 max_line_size=MAX_LINE_BYTES,
+                logger=_http_log,
                 shutdown_timeout=SHUTDOWN_SECONDS,
                 access_log=None,
                 handler_cancellation=True,
