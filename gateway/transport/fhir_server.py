@@ -167,11 +167,15 @@ class FhirServer:
                 if request.method == "OPTIONS" or not self._find(call).needs_token:
                     return self._tell(call)
                 answer = await self._answer(call, body)
-                return await self._send(call, answer)
             except DecodeError as error:
                 refused = BadRequest(Refusal.MALFORMED_REQUEST, str(error), subject=error.where)
                 return self._refuse(call, refused)
             except ExchangeError as error:
+                return self._refuse(call, error)
+            try:
+                return await self._send(call, answer)
+            except (NotAcceptable, RangeRefused) as error:
+                # Of what breaks once bytes have left, nothing can be said any more.
                 return self._refuse(call, error)
 
     def _find(self, call: _Call) -> Route:

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import aiohttp
 import pytest
 
-from gateway.domain import Timestamp
+from gateway.domain import Document, NotNow, Outcome, Refusal, Timestamp
 from gateway.pki import TrustDomain
 from gateway.transport.content_sending import Part
 from gateway.wire.ranges import ByteRange
@@ -160,3 +161,30 @@ async def test_resources_are_compressed_for_who_takes_that(
     # What is kept of it can be read without unpacking.
     assert raw is not None
     assert b"DocumentReference" in raw.body.read_bytes()
+
+
+@dataclass
+class Breaking(Pieces):
+    """A content whose holder fails after its first piece."""
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """One piece, and no more."""
+        yield self.data[: self.piece]
+        raise NotNow(Refusal.BACK_END_DOWN, "the store broke off")
+
+
+async def test_a_document_that_breaks_off_is_cut_and_never_followed_by_an_error(
+    trust_domain: TrustDomain, tmp_path: Path
+) -> None:
+    """Half of it with an OperationOutcome behind would look like a document."""
+    exchange = scripted(ENTRY)
+    broken = Breaking(DATA, 1_000)
+    exchange.documents = Outcome(
+        (Document(ref=ENTRY.ref, mime_type=ENTRY.mime_type, content=broken, sha1=""),)
+    )
+    async with pair_of(exchange, trust_domain, tmp_path) as pair:
+        with pytest.raises(aiohttp.ClientError):
+            await ask(pair, path=PATH)
+        [summary] = kept(pair)
+
+    assert summary["outcome"] == "refused"
