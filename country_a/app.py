@@ -23,16 +23,13 @@ from gateway.transport.app import Listener, names_of, new_application, serving
 from gateway.transport.assertion_log import AssertionLog
 from gateway.transport.compose import (
     Clockwork,
-    apology,
     audit_sent,
     client_of,
     keeper_of,
-    serve_dicomweb,
-    serve_exchange,
-    serve_fhir,
     session_of,
     tls_server,
 )
+from gateway.transport.compose_servers import apology, serve_dicomweb, serve_exchange, serve_fhir
 from gateway.transport.control import Control, control_app
 from gateway.transport.record import Keeper
 from gateway.wire.soap.contract import Endpoint

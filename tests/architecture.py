@@ -86,8 +86,11 @@ SHARED_WIRE = tuple(
         "saml",
         "saml_check",
         "saml_claims",
+        "saml_context",
         "saml_mint",
         "problems",
+        "ranges",
+        "validators",
     ]
 )
 NOUNS = ("gateway.domain",)

@@ -26,6 +26,7 @@ class Transaction(StrEnum):
     FETCH_DOCUMENT = "ITI-68"
     FETCH_IMAGES = "RAD-107"
     SEARCH_STUDIES = "RAD-129"
+    GET_TOKEN = "ITI-71"
 
 
 class Side(StrEnum):

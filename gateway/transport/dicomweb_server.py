@@ -36,10 +36,11 @@ from gateway.transport.dicomweb_answers import DicomwebAnswerer, Located
 from gateway.transport.dicomweb_search import read_search, write_found
 from gateway.transport.dicomweb_views import ViewRequest, answer_view
 from gateway.transport.record import Keeper, Record, recorded_images
+from gateway.transport.redaction import without_secrets
 from gateway.transport.sending import outward, send_stream, send_whole
 from gateway.transport.server_identity import ServerIdentity
 from gateway.transport.tls import peer_of
-from gateway.transport.token_callers import TokenCallers
+from gateway.transport.token_gate import TokenGate, check_community
 from gateway.wire.dicom.accept import (
     DICOM_JSON,
     Packaging,
@@ -136,7 +137,7 @@ class DicomwebServer:
         self._limits = limits
         root = public_url.rstrip("/")
         audiences = tuple(f"{root}{base}" for base in (BASE, SIBLING_BASE)) if root else ()
-        self._callers = TokenCallers(identity, audiences=audiences)
+        self._gate = TokenGate(identity, audiences)
 
     def add_to(self, app: web.Application) -> None:
         """Add the base and its sibling; what an address means is not decided by aiohttp."""
@@ -182,25 +183,27 @@ class DicomwebServer:
 
     async def _answer(self, call: _Call, base: str) -> web.StreamResponse:
         request, record = call.request, call.record
-        line = f"{request.method} {request.raw_path} HTTP/1.1"
+        # A token in the address is refused; it is not written down for that.
+        line = f"{request.method} {without_secrets(request.raw_path)} HTTP/1.1"
         headers = tuple((str(k), str(v)) for k, v in request.headers.items())
         record.got_request(Message(start_line=line, headers=headers, body=b""))
-        record.identify(call.request_id, f"{request.method} {request.raw_path}".encode())
+        record.identify(call.request_id, line.removesuffix(" HTTP/1.1").encode())
         if request.method not in ("GET", "HEAD"):
             raise _MethodNotAllowed(request.method)
         path, _, query = request.raw_path.removeprefix(base).partition("?")
         searching = is_search(path)
         if searching:
             record.transaction = Transaction.SEARCH_STUDIES
-        context = self._callers.context(
-            record,
-            request.headers.getall("Authorization", []),
+        context = self._gate.admit(
+            request,
             caller=call.caller,
             peer=call.peer,
             correlation_id=call.request_id,
             patient_specific=True,
             scopes=SEARCH_SCOPES if searching else SCOPES,
         )
+        record.context = context
+        check_community(context, call.peer)
         if searching:
             return await self._search(call, self._answerer(None), path, query, context)
         address = _address(path, query)

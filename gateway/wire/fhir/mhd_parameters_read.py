@@ -114,6 +114,11 @@ _HEADS = frozenset(
     | {_STATUS_NAME, _COMMUNITY, "study-instance-uid", "accession-number"}
 )
 _REFUSED = frozenset({"_include", "_revinclude", "_has"})
+# Every name, with its chain or modifier, that narrows a search here.
+SPELLINGS = frozenset(
+    {*_CODES, *_GROUPS, *_TIMES, *_REFERENCES, *PATIENT_IDENTIFIERS, *PATIENT_REFERENCES}
+    | {*_AUTHORS, _STATUS_NAME, _IDENTIFIER, _ID, _MIME, _COMMUNITY}
+)
 _KINDS = tuple(str(kind) for kind in ReferenceKind if kind is not ReferenceKind.STUDY)
 
 
