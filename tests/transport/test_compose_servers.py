@@ -65,5 +65,5 @@ def test_a_token_endpoint_without_its_address_is_refused(
     certs = write_trust(trust_domain, tmp_path / "certs")
     settings = settings_for(COUNTRY_B, "XB", certs, tmp_path / "b")
 
-    with pytest.raises(SettingsError, match="token.public_url"):
+    with pytest.raises(SettingsError, match=r"token\.public_url"):
         token_app_of(settings, keeper_of(settings, clockwork), clockwork)

@@ -74,7 +74,8 @@ def _of_study(request: ImageRequest, fetches: list[Fetch]) -> Fetch | None:
     """One request for the whole study; None where too little of it is wanted, or it is apart."""
     places = {(fetch.scope.study, fetch.location, fetch.retrieve_url) for fetch in fetches}
     wanted = tuple(ref for fetch in fetches for ref in fetch.wanted)
-    if len(places) > 1 or 2 * len(wanted) < sum(one.instances for one in request.series.values()):
+    listed = sum(one.instances for one in request.series.values())
+    if len(places) > 1 or not 0 < listed <= 2 * len(wanted):
         return None
     first = fetches[0]
     return Fetch(ImageScope(study=first.scope.study), wanted, first.location, first.retrieve_url)
