@@ -361,19 +361,31 @@ class _Reader:
     def _instances(self, series: Json, where: str) -> list[ManifestInstance]:
         """The instances of a series; one that was met before, in any series, is left out."""
         found = []
-        seen = self._seen
+        seen, classes = self._seen, self._classes
         for one in objects_at(series, "instance", where):
-            uid = self._usable_uid(one, where, "instance")
+            # There are thousands: what is as it should be is taken without asking twice.
+            text, number = one.get("uid"), one.get("number")
+            try:
+                uid: Uid | None = Uid(text) if type(text) is str else None
+            except InvalidIdentifier:
+                uid = None
             if uid is None:
-                continue
+                uid = self._usable_uid(one, where, "instance")
+                if uid is None:
+                    continue
             if uid in seen:
                 self._departures.add("the instance is listed more than once", uid)
                 continue
             seen.add(uid)
             if len(seen) > MAX_INSTANCES:
                 raise DecodeError(where, f"more than {MAX_INSTANCES} instances", "those of a study")
-            kind = self._class(one, where, uid)
-            number = integer_at(one, "number", where)
+            coding = one.get("sopClass")
+            code = coding.get("code") if type(coding) is dict else None
+            kind = classes.get(code) if type(code) is str else None
+            if kind is None:
+                kind = self._class(one, where, uid)
+            if type(number) is not int:
+                number = integer_at(one, "number", where)
             if "extension" in one or "title" in one:
                 found.append(self._described(one, where, uid, kind, number))
             else:
@@ -408,18 +420,12 @@ class _Reader:
 
     def _class(self, one: Json, where: str, uid: Uid) -> Uid:
         """The class of an instance, bare or as a URN, in any code system."""
-        coding = one.get("sopClass")
-        text = coding.get("code") if isinstance(coding, dict) else None
-        if not isinstance(text, str):
-            text = text_at(object_at(one, "sopClass", where), "code", f"{where}.sopClass")
-        known = self._classes.get(text)
-        if known is None:
-            try:
-                known = Uid.parse(text)
-            except InvalidIdentifier:
-                self._departures.add("the instance has no SOP class", uid)
-                return UNKNOWN_CLASS
-            self._classes[text] = known
+        text = text_at(object_at(one, "sopClass", where), "code", f"{where}.sopClass")
+        try:
+            known = self._classes[text] = Uid.parse(text)
+        except InvalidIdentifier:
+            self._departures.add("the instance has no SOP class", uid)
+            return UNKNOWN_CLASS
         return known
 
     # --- what they are made of --------------------------------------------------------------------
