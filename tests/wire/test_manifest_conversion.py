@@ -19,7 +19,7 @@ from tests.shared import SHARED, shared
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 EACH = settings(
-    max_examples=25,
+    max_examples=15,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
