@@ -280,7 +280,7 @@ class _Reader:
         found: dict[Uid, ManifestSeries] = {}
         for i, series in enumerate(objects_at(self._study, "series", self._where)):
             where = f"{self._where}.series[{i}]"
-            uid = self._usable_uid(series, where, "series")
+            uid = self._usable_uid(series, where, "a series")
             if uid is None:
                 continue
             known = found.get(uid)
@@ -370,7 +370,7 @@ class _Reader:
             except InvalidIdentifier:
                 uid = None
             if uid is None:
-                uid = self._usable_uid(one, where, "instance")
+                uid = self._usable_uid(one, where, "an instance")
                 if uid is None:
                     continue
             if uid in seen:
@@ -439,7 +439,7 @@ class _Reader:
         try:
             return Uid.parse(text)
         except InvalidIdentifier:
-            self._departures.add(f"a {what} without a usable UID is left out", where)
+            self._departures.add(f"{what} without a usable UID is left out", where)
             return None
 
     def _time(self, holder: Json, where: str) -> Local:

@@ -64,7 +64,7 @@ def read_json(data: bytes, where: str = "body") -> Json:
         return made
 
     def integer(text: str) -> int | Decimal:
-        return int(text) if len(text) <= _SAFE_INTEGER else read_number(text, where)
+        return int(text) if len(text.lstrip("-")) <= _SAFE_INTEGER else read_number(text, where)
 
     def decimal(text: str) -> int | Decimal:
         return read_number(text, where)
@@ -94,7 +94,7 @@ def read_number(text: str, where: str) -> int | Decimal:
     """A JSON number without loss; `DecodeError` when it is longer than any number has to be."""
     if len(text) > MAX_NUMBER:
         raise DecodeError(where, f"a number of {len(text)} characters", f"at most {MAX_NUMBER}")
-    if len(text) <= _SAFE_INTEGER and text.lstrip("-").isdigit():
+    if len(digits := text.lstrip("-")) <= _SAFE_INTEGER and digits.isdigit():
         return int(text)
     try:
         return Decimal(text)
@@ -122,7 +122,7 @@ def _survey(root: object, where: str) -> bool:
                 kind = type(value)
                 if kind is dict or kind is list:
                     below.append(value)
-                elif kind is float or (kind is int and not -_SAFE_LIMIT // 10 < value < _SAFE_LIMIT):
+                elif kind is float or (kind is int and abs(value) >= _SAFE_LIMIT):
                     exact = False
         level = below
     return exact
