@@ -363,7 +363,9 @@ def test_spoilt_studies_are_read_or_refused() -> None:
     """Whatever stands in the place of a value, there is an answer."""
     manifest = make_manifest()
     study = write_imaging_study(
-        make_manifest(series=manifest.series[2:], procedures=(), patient=ManifestPatient())
+        make_manifest(
+            series=manifest.series[2:], procedures=(), requests=(), patient=ManifestPatient()
+        )
     )
 
     for broken in spoilt(study):
