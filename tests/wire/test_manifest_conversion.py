@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from gateway.domain import ImagingManifest, ManifestEncoding
+from gateway.domain import Code, ImagingManifest, ManifestEncoding
 from gateway.domain.manifest_losses import losses
 from gateway.wire.dicom import kos_read, kos_write
 from gateway.wire.fhir import manifest_read, manifest_write
 from gateway.wire.fhir.resources import Format, validated, write_resource
+from gateway.wire.problems import EncodeError
 from tests.builders import make_manifest
 from tests.manifests import changes, manifests
 from tests.shared import SHARED, shared
@@ -91,6 +92,15 @@ def test_a_manifest_of_the_kind_we_make_loses_nothing_and_comes_back_byte_by_byt
     assert told(manifest, ManifestEncoding.FHIR) == told(manifest, ManifestEncoding.KOS) == set()
     assert again == data
     assert through_fhir(manifest, Format.XML) == manifest
+
+
+def test_a_code_system_known_by_its_url_alone_stops_a_key_object_selection() -> None:
+    """DICOM names a scheme by a short name or an OID; FHIR holds any."""
+    manifest = make_manifest(procedures=(Code("L-1", "https://a.example/catalogue", "local"),))
+
+    with pytest.raises(EncodeError, match="coding scheme"):
+        kos_write.encode_manifest(manifest)
+    assert through_fhir(manifest) == manifest
 
 
 SELECTIONS = sorted(

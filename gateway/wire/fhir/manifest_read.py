@@ -35,6 +35,8 @@ from gateway.wire.fhir.mhd_retrieve import (
     FHIR_JSON,
     FHIR_XML,
     HEAD,
+    UNTYPED,
+    bare_type,
     judge_content,
     unwrap_binary,
 )
@@ -80,10 +82,10 @@ def recognise(data: bytes, *, mime_type: str = "", where: str = "document") -> M
     if judgement.wrapped:
         departures.add(judgement.warning, where)
         # The name was that of the document, or that of the wrapper.
-        expected = "" if judgement.mime == mime_type else mime_type
+        expected = "" if judgement.mime == bare_type(mime_type) else mime_type
         binary = read_resource(data, _format(judgement.mime), where)
-        _, data = unwrap_binary(binary, where=where)
-        judgement = judge_content(expected, "", data[:HEAD])
+        inner, data = unwrap_binary(binary, where=where)
+        judgement = judge_content(expected, "" if inner == UNTYPED else inner, data[:HEAD])
     if judgement.warning:
         departures.add(judgement.warning, where)
     if judgement.mime == DICOM:

@@ -112,6 +112,18 @@ def test_a_document_inside_a_binary_is_taken_out(format: Format) -> None:
         assert [issue.text for issue in came.issues] == ["the document came inside a Binary"]
 
 
+def test_a_binary_that_calls_its_content_otherwise_is_told() -> None:
+    """The bytes decide there too."""
+    kos, json, _ = documents()
+    named = {"application/dicom": json, "application/fhir+json": kos}
+
+    for label, document in named.items():
+        came = recognise(write_resource(wrap_binary(document, label), Format.JSON))
+
+        assert came.data == document
+        assert label in came.issues[1].text
+
+
 def test_a_wrapped_document_is_read() -> None:
     """With the warning of its wrapper before its own."""
     _, json, _ = documents()
