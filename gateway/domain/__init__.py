@@ -55,6 +55,7 @@ from gateway.domain.images import (
     ImageChunk,
     ImageDelivery,
     ImageRequest,
+    ListedSeries,
 )
 from gateway.domain.manifests import (
     ImagingManifest,
@@ -78,7 +79,13 @@ from gateway.domain.people import (
     PatientIdentity,
     PatientTraits,
 )
-from gateway.domain.ports import DocumentSource, Exchange, ImageSource, PatientDirectory
+from gateway.domain.ports import (
+    DocumentSource,
+    Exchange,
+    ImageSource,
+    PatientDirectory,
+    StudySource,
+)
 from gateway.domain.refusals import (
     BadRequest,
     ExchangeError,
@@ -151,6 +158,7 @@ __all__ = [
     "InvalidTime",
     "Issue",
     "KeyImageNote",
+    "ListedSeries",
     "ManifestEncoding",
     "ManifestForm",
     "ManifestInstance",
@@ -179,6 +187,7 @@ __all__ = [
     "Severity",
     "Side",
     "StudyQuery",
+    "StudySource",
     "TimeRange",
     "Timestamp",
     "Transaction",
