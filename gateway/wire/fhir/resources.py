@@ -110,7 +110,10 @@ def object_at(obj: Json, key: str, where: str) -> Json:
 def objects_at(obj: Json, key: str, where: str) -> tuple[Json, ...]:
     """The array of objects under a name, empty when there is none."""
     values = _array(obj, key, where)
-    return tuple(_object(value, f"{where}.{key}[{i}]") for i, value in enumerate(values))
+    for i, value in enumerate(values):
+        if not isinstance(value, dict):
+            raise _wrong(value, f"{where}.{key}[{i}]", "an object")
+    return tuple(values)
 
 
 def texts_at(obj: Json, key: str, where: str) -> tuple[str, ...]:
