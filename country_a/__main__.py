@@ -2,6 +2,7 @@
 
 python -m country_a serve --config FILE [--ready-file FILE]
 python -m country_a seed  --config FILE [--dicom DIR ...] [--size tiny|demo|full]
+                           [--many N]
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from country_a.seed.load import SCALES, seed_all
 from gateway.config import load_settings
 from gateway.transport.daemon import USAGE, run, serve
 
+MAX_MANY = 20_000  # entries; a client gives up on longer lists
 
-async def seed(config: Path, folders: list[Path], size: str) -> None:
+
+async def seed(config: Path, folders: list[Path], size: str, many: int) -> None:
     """Empty the national systems and fill them with made-up patients and studies."""
     settings = load_settings(config)
     national = await national_systems(settings)
@@ -27,6 +30,7 @@ async def seed(config: Path, folders: list[Path], size: str) -> None:
             seed_number=settings.national.seed_number,
             size=size or settings.national.seed_size,
             dicom_folders=folders,
+            many=many,
         )
     finally:
         await national.close()
@@ -46,6 +50,9 @@ def main(arguments: list[str] | None = None) -> int:
         "--dicom", type=Path, action="append", default=[], help="a folder of files to take in"
     )
     seeding.add_argument("--size", choices=sorted(SCALES), default="", help="how much to make")
+    seeding.add_argument(
+        "--many", type=int, default=0, help="entries of one more patient, for long lists"
+    )
     options = parser.parse_args(arguments)
 
     if options.command == "serve":
@@ -54,7 +61,10 @@ def main(arguments: list[str] | None = None) -> int:
         if not folder.is_dir():
             sys.stderr.write(f"--dicom: there is no folder {folder}\n")
             return USAGE
-    return run(seed(options.config, options.dicom, options.size))
+    if not 0 <= options.many <= MAX_MANY:
+        sys.stderr.write(f"--many: found {options.many}, expected 0 to {MAX_MANY}\n")
+        return USAGE
+    return run(seed(options.config, options.dicom, options.size, options.many))
 
 
 if __name__ == "__main__":

@@ -88,6 +88,14 @@ Dicom = Annotated[
         resolve_path=True,
     ),
 ]
+Many = Annotated[
+    int,
+    typer.Option(
+        help="Entries of one more patient, without documents: a list as long as lists get.",
+        min=0,
+        max=20_000,
+    ),
+]
 Config = typer.Option(help="Settings, TOML.", exists=True, dir_okay=False, resolve_path=True)
 
 
@@ -129,6 +137,7 @@ def demo(
         size=size,
         profile=profile,
         dicom=dicom or ([bundled] if bundled else []),
+        many=0,
         json_file=out / "report.json",
         html_file=out / "report.html",
     )
@@ -156,6 +165,7 @@ def run_scenario(
     size: SizeOption = Size.DEMO,
     profile: ProfileOption = Profile.IHE,
     dicom: Dicom = None,
+    many: Many = 0,
 ) -> None:
     """Start both countries and tell stories."""
     _known(name)
@@ -166,6 +176,7 @@ def run_scenario(
         size=size,
         profile=profile,
         dicom=dicom or [],
+        many=many,
         json_file=json_file,
         html_file=html_file,
     )
@@ -195,6 +206,7 @@ def _play(
     size: Size,
     profile: Profile,
     dicom: list[Path],
+    many: int,
     json_file: Path | None,
     html_file: Path | None,
 ) -> None:
@@ -209,6 +221,7 @@ def _play(
         size=size.value,
         profile=profile.value,
         dicom=tuple(dicom),
+        many=many,
     )
     try:
         with House(plan, say) as house:
@@ -297,6 +310,7 @@ def seed_country(
     dicom: Dicom = None,
     config: Annotated[Path, Config] = Path("country_a/settings.toml"),
     size: Annotated[Size | None, typer.Option(help="How much to make up.")] = None,
+    many: Many = 0,
 ) -> None:
     """Fill Country A's national systems anew: made-up patients, and studies of given files.
 
@@ -309,6 +323,8 @@ def seed_country(
         command += ["--dicom", str(folder)]
     if size is not None:
         command += ["--size", size.value]
+    if many:
+        command += ["--many", str(many)]
     say("Seeding Country A; the usual size takes up to a minute …")
     raise typer.Exit(run_module(command))
 

@@ -52,9 +52,9 @@ async def prepare(story: Story, purpose: str = "TREATMENT") -> Visit:
     return visit
 
 
-async def confirm(story: Story, visit: Visit, patient: Patient) -> Json:
+async def confirm(story: Story, visit: Visit, patient: Patient, *, way: str = "") -> Json:
     """Step 4: exactly this patient, found by identifier and demographics."""
-    found = await visit.post("identify", identify_body(story.seeds.community, patient))
+    found = await visit.post("identify", identify_body(story.seeds.community, patient, way=way))
     chosen = {"value": patient["id"], "authority": patient["authority"]}
     check(
         any(candidate["patient"] == chosen for candidate in found["candidates"]),
@@ -63,10 +63,12 @@ async def confirm(story: Story, visit: Visit, patient: Patient) -> Json:
     return await visit.post("confirm", {"patient": chosen})
 
 
-async def confirmed(story: Story, patient: Patient, purpose: str = "TREATMENT") -> Visit:
-    """A visit as far as a confirmed patient."""
+async def confirmed(
+    story: Story, patient: Patient, purpose: str = "TREATMENT", *, way: str = ""
+) -> Visit:
+    """A visit as far as a confirmed patient; `way` is how the country is asked."""
     visit = await prepare(story, purpose)
-    await confirm(story, visit, patient)
+    await confirm(story, visit, patient, way=way)
     return visit
 
 

@@ -215,7 +215,9 @@ def test_seed_needs_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     config.touch()
 
     assert RUN.invoke(app, ["seed", "--config", str(config)]).exit_code == 0
-    assert [word for word in commands[0] if word == "--dicom"] == []
+    assert [word for word in commands[0] if word in ("--dicom", "--many")] == []
+    assert RUN.invoke(app, ["seed", "--config", str(config), "--many", "7"]).exit_code == 0
+    assert commands[1][-2:] == ["--many", "7"]
 
 
 def test_version_is_shown() -> None:

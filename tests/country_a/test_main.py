@@ -55,6 +55,16 @@ def test_a_service_without_certificates_says_which_and_how_to_make_them(
     assert not Path(f"{config}.ready").exists()
 
 
+@pytest.mark.parametrize("many", ["-1", "20001"])
+def test_a_list_longer_than_anybody_reads_is_code_two(
+    many: str, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything is emptied; what is possible is named."""
+    assert main(["seed", "--config", str(config), "--many", many]) == 2
+    assert "expected 0 to 20000" in capsys.readouterr().err
+    assert not (config.parent / "state").exists()
+
+
 def test_a_folder_that_is_not_there_is_code_two_before_anything_is_emptied(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

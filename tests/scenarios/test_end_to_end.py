@@ -28,6 +28,7 @@ def test_demo_tells_every_story(tmp_path: Path) -> None:
         "uc1_report_and_images": "pass",
         "uc1_refusals": "pass",
         "uc1_filters": "pass",
+        "uc1_equal_answers": "pass",
         "uc1_versions": "pass",
         "uc1_given_dicom": "pass",
     }
@@ -38,3 +39,7 @@ def test_demo_tells_every_story(tmp_path: Path) -> None:
         "ITI-39",
         "RAD-75",
     }
+    equal = next(run for run in runs if run["scenario"] == "uc1_equal_answers")
+    assert {line["transaction"] for line in equal["messages"]} == {
+        "ITI-55", "ITI-38", "ITI-78", "ITI-67",
+    }  # fmt: skip
