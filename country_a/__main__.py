@@ -3,6 +3,7 @@
 python -m country_a serve --config FILE [--ready-file FILE]
 python -m country_a seed  --config FILE [--dicom DIR ...] [--size tiny|demo|full]
                            [--many N]
+python -m country_a explain-query --config FILE --row ID [--modality CODE ...]
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import sys
 from pathlib import Path
 
 from country_a.app import national_systems, oids_of, running
+from country_a.explain_query import Question, add_arguments, explained, read_question
 from country_a.seed.load import SCALES, seed_all
 from gateway.config import load_settings
-from gateway.transport.daemon import USAGE, run, serve
+from gateway.transport.daemon import DONE, FAILED, USAGE, run, serve
 
 MAX_MANY = 20_000  # entries; a client gives up on longer lists
 
@@ -37,6 +39,21 @@ async def seed(config: Path, folders: list[Path], size: str, many: int) -> None:
     sys.stdout.write(report.describe())
 
 
+async def explain(config: Path, question: Question) -> int:
+    """Say why a row is in the answer to a query or out of it; 1 where there is no such row."""
+    settings = load_settings(config)
+    national = await national_systems(settings)
+    try:
+        text = await explained(national.systems, oids_of(settings).community, question)
+    finally:
+        await national.close()
+    if not text:
+        sys.stderr.write(f"there is no row {question.row[:80]}; is Country A seeded?\n")
+        return FAILED
+    sys.stdout.write(text)
+    return DONE
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run; 0 when done, 1 when it failed, 2 when settings or arguments cannot be used."""
     parser = argparse.ArgumentParser(prog="python -m country_a", description="Country A: answers.")
@@ -53,10 +70,15 @@ def main(arguments: list[str] | None = None) -> int:
     seeding.add_argument(
         "--many", type=int, default=0, help="entries of one more patient, for long lists"
     )
+    explaining = commands.add_parser("explain-query", help="say why a row is in or out")
+    explaining.add_argument("--config", type=Path, required=True, help="settings, TOML")
+    add_arguments(explaining)
     options = parser.parse_args(arguments)
 
     if options.command == "serve":
         return run(serve(running, options.config, options.ready_file))
+    if options.command == "explain-query":
+        return run(explain(options.config, read_question(options)))
     for folder in options.dicom:
         if not folder.is_dir():
             sys.stderr.write(f"--dicom: there is no folder {folder}\n")

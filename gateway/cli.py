@@ -329,6 +329,54 @@ def seed_country(
     raise typer.Exit(run_module(command))
 
 
+@app.command("explain-query")
+def explain_query(
+    row: Annotated[str, typer.Option(help="Entry id or unique id of the row.")],
+    config: Annotated[Path, Config] = Path("country_a/settings.toml"),
+    patient: Annotated[
+        str, typer.Option(help="VALUE^^^&OID&ISO who is asked for; the row's own if not given.")
+    ] = "",
+    status: Annotated[str, typer.Option(help="approved, deprecated or any.")] = "approved",
+    document_class: Annotated[str, typer.Option(help="report or manifest.")] = "",
+    modality: Annotated[str, typer.Option(help="VALUE or VALUE^^SCHEME, such as CT.")] = "",
+    region: Annotated[str, typer.Option(help="VALUE or VALUE^^SCHEME, such as 774007.")] = "",
+    procedure: Annotated[str, typer.Option(help="VALUE, of any scheme, or VALUE^^SCHEME.")] = "",
+    performed_from: Annotated[str, typer.Option(help="A date, or a time (ISO 8601).")] = "",
+    performed_to: Annotated[
+        str, typer.Option(help="A date, which counts whole, or a time, which does not.")
+    ] = "",
+    study: Annotated[str, typer.Option(help="Study instance UID.")] = "",
+    accession: Annotated[
+        str, typer.Option(help="VALUE, of any authority, or VALUE^^^AUTHORITY.")
+    ] = "",
+    order: Annotated[str, typer.Option(help="VALUE, of any authority, or VALUE^^^AUTHORITY.")] = "",
+) -> None:
+    """Say why a row of Country A is in the answer to a query, or what keeps it out of it.
+
+    Country A may run or not: its registry is read as the settings file describes it.
+    """
+    from gateway.house import module
+
+    given = {
+        "row": row,
+        "patient": patient,
+        "status": status,
+        "document-class": document_class,
+        "modality": modality,
+        "region": region,
+        "procedure": procedure,
+        "performed-from": performed_from,
+        "performed-to": performed_to,
+        "study": study,
+        "accession": accession,
+        "order": order,
+    }
+    command = [*module("country_a"), "explain-query", "--config", str(config)]
+    # One word each: a value that begins with a dash stays a value.
+    command += [f"--{name}={value}" for name, value in given.items() if value]
+    raise typer.Exit(run_module(command))
+
+
 @app.command("check")
 def check_settings(config: Annotated[Path, Config]) -> None:
     """Read a settings file and show what a service would use; name files that are not there."""

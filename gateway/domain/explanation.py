@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from gateway.domain.codes import Code, as_region, is_modality
 from gateway.domain.documents import DocumentEntry, DocumentQuery
@@ -156,14 +157,11 @@ def _apart(query: DocumentQuery) -> Iterator[tuple[str, DocumentQuery]]:
     """Every filter of a query as a query of its own."""
     open_to_all = DocumentQuery(patient=query.patient, statuses=(), kinds=())
     for name in _SAYS:
-        value = getattr(query, name)
-        if name == "patient":
-            yield name, open_to_all
-        elif name in _GROUPED:
-            for group in value:
-                yield name, replace(open_to_all, **{name: (group,)})
-        elif value != getattr(open_to_all, name):
-            yield name, replace(open_to_all, **{name: value})
+        value: Any = getattr(query, name)
+        parts: Iterable[Any] = [(group,) for group in value] if name in _GROUPED else [value]
+        for part in parts:
+            if name == "patient" or part != getattr(open_to_all, name):
+                yield name, replace(open_to_all, **{name: part})
 
 
 def explain(query: DocumentQuery, entry: DocumentEntry) -> tuple[Judgement, ...]:
