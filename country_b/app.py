@@ -19,7 +19,7 @@ from country_b.blobs import DEFAULT_QUOTA_BYTES, BlobStore
 from country_b.database import create_tables, database_url, make_engine
 from country_b.image_api import ImageApi
 from country_b.image_jobs import ImageJobs
-from country_b.initiator import Community, Initiator
+from country_b.initiator import IMAGES_PER_REQUEST, Community, Initiator
 from country_b.kept import KeptStore
 from country_b.portal_api import MAX_REQUEST_BYTES, PortalApi
 from country_b.portal_routes import Portal
@@ -30,7 +30,16 @@ from gateway.domain import EXPLICIT_LITTLE_ENDIAN, CommunityId, Exchange, Uid
 from gateway.domain.delivery import STORED_SYNTAXES
 from gateway.peers import Peer, PeerBook
 from gateway.transport.app import LOOPBACK_HOSTS, Listener, names_of, no_web_pages, serving
-from gateway.transport.compose import Clockwork, exchanges_of, keeper_of, session_of, ways_of
+from gateway.transport.compose import (
+    Clockwork,
+    audit_sent,
+    exchanges_of,
+    keeper_of,
+    session_of,
+    tls_server,
+    ways_of,
+)
+from gateway.transport.compose_servers import token_app_of
 from gateway.transport.control import Control, control_app
 
 DEFAULT_OWN = CommunityId("2.999.1.2")
@@ -108,6 +117,14 @@ def build_app(
     return app
 
 
+# Over DICOMweb a request is an address, whatever lies there; only the list of what is wanted grows.
+IMAGES_PER_STUDY = 50_000
+
+
+def _per_request(images_by: str) -> int:
+    return IMAGES_PER_REQUEST if images_by == "soap" else IMAGES_PER_STUDY
+
+
 def community_of(peer: Peer, own_syntaxes: tuple[Uid, ...]) -> Community:
     """A peer of the settings as the portal knows it."""
     if peer.community is None:
@@ -120,6 +137,8 @@ def community_of(peer: Peer, own_syntaxes: tuple[Uid, ...]) -> Community:
         relation=peer.treatment_relation,
         syntaxes=peer.syntaxes or own_syntaxes,
         ways=tuple(way.name for way in peer.ways),
+        images_per_request={"": _per_request(peer.images_by)}
+        | {way.name: _per_request(way.images_by) for way in peer.ways},
     )
 
 
@@ -127,9 +146,13 @@ def community_of(peer: Peer, own_syntaxes: tuple[Uid, ...]) -> Community:
 async def running(
     settings: Settings, clockwork: Clockwork = CLOCKWORK
 ) -> AsyncIterator[Mapping[str, int]]:
-    """Country B on the network until left; gives the ports `portal` and `control`."""
+    """Country B on the network until left; gives the ports `portal` and `control`.
+
+    And `tokens`, where the settings have a token endpoint.
+    """
     async with AsyncExitStack() as stack:
         keeper = keeper_of(settings, clockwork)
+        await stack.enter_async_context(audit_sent(settings, keeper))
         session = await stack.enter_async_context(session_of(settings))
         exchanges = exchanges_of(settings, session, keeper, clockwork)
 
@@ -157,6 +180,18 @@ async def running(
             allowed_hosts=names_of(settings.listen.control_host),
         )
         listen = settings.listen
+        tokens = settings.token
+        issuing: list[Listener] = []
+        if tokens.port is not None:
+            issuing.append(
+                Listener(
+                    name="tokens",
+                    app=token_app_of(settings, keeper, clockwork),
+                    host=tokens.host,
+                    port=tokens.port,
+                    tls=tls_server(settings.tls),
+                )
+            )
         ports = await stack.enter_async_context(
             serving(
                 Listener(name="portal", app=app, host=listen.host, port=listen.port),
@@ -166,6 +201,7 @@ async def running(
                     host=listen.control_host,
                     port=listen.control_port,
                 ),
+                *issuing,
             )
         )
         yield ports

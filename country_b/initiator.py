@@ -50,6 +50,11 @@ from gateway.domain.selection import document_class, why_not
 
 MAX_MANIFEST_BYTES = 64 * 1024 * 1024  # some 300 bytes an instance: 200 000 instances
 
+# What both gateways hold of a request for images and its answer is some 10 KiB an instance: a study
+# of any size takes no more memory than twice this many. It is some 400 KiB of XML; peers limit
+# theirs at a few MiB.
+IMAGES_PER_REQUEST = 1000
+
 IHE_CLASS_CODES: Mapping[DocumentClass, tuple[Code, ...]] = {
     DocumentClass.REPORT: (CLASS_REPORTS,),
     DocumentClass.MANIFEST: (CLASS_IMAGES,),
@@ -60,7 +65,8 @@ IHE_CLASS_CODES: Mapping[DocumentClass, tuple[Code, ...]] = {
 class Community:
     """A country one can ask: how it is shown, how it codes classes, what it needs to answer.
 
-    `ways` names the ways to ask it beside the usual one.
+    `ways` names the ways to ask it beside the usual one, whose name is ""; `images_per_request` is
+    how many images are asked for at once, by the name of the way.
     """
 
     id: CommunityId
@@ -72,6 +78,7 @@ class Community:
     relation: TreatmentRelation = TreatmentRelation.NONE
     syntaxes: tuple[Uid, ...] = (EXPLICIT_LITTLE_ENDIAN,)
     ways: tuple[str, ...] = ()
+    images_per_request: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,9 +35,23 @@ TAIL_LINES = 12
 
 # The ways in which Country B of the house can ask Country A; the first is the usual one.
 WAYS: tuple[Mapping[str, str], ...] = (
-    {"name": "soap", "identify_by": "soap", "documents_by": "soap"},
-    {"name": "fhir-mhd", "identify_by": "fhir", "documents_by": "fhir", "fhir_dialect": "mhd"},
-    {"name": "fhir-ncp", "identify_by": "fhir", "documents_by": "fhir", "fhir_dialect": "ncp"},
+    {"name": "soap", "identify_by": "soap", "documents_by": "soap", "images_by": "soap"},
+    {
+        "name": "fhir-mhd",
+        "identify_by": "fhir",
+        "documents_by": "fhir",
+        "images_by": "wado-rs",
+        "fhir_dialect": "mhd",
+    },
+    {
+        "name": "fhir-ncp",
+        "identify_by": "fhir",
+        "documents_by": "fhir",
+        "images_by": "wado-rs",
+        "fhir_dialect": "ncp",
+    },
+    # As MADO assumes: documents over XCA, images by XC-WADO.
+    {"name": "mixed", "identify_by": "soap", "documents_by": "soap", "images_by": "xc-wado"},
 )
 
 Say = Callable[[str], None]
@@ -273,6 +287,7 @@ class House:
             "profile": self._plan.profile,
             "url": f"https://localhost:{port}/RespondingGateway",
             "fhir_url": f"https://localhost:{port}/fhir",
+            "dicomweb_url": f"https://localhost:{port}/dicom-web",
         }
         usual = {key: value for key, value in WAYS[0].items() if key != "name"}
         return _settings("xb", "Country B", COUNTRY_B, {}, peer | usual, WAYS)

@@ -55,6 +55,7 @@ from gateway.domain.images import (
     ImageChunk,
     ImageDelivery,
     ImageRequest,
+    ListedSeries,
 )
 from gateway.domain.manifests import (
     ImagingManifest,
@@ -77,7 +78,13 @@ from gateway.domain.people import (
     PatientIdentity,
     PatientTraits,
 )
-from gateway.domain.ports import DocumentSource, Exchange, ImageSource, PatientDirectory
+from gateway.domain.ports import (
+    DocumentSource,
+    Exchange,
+    ImageSource,
+    PatientDirectory,
+    StudySource,
+)
 from gateway.domain.refusals import (
     BadRequest,
     ExchangeError,
@@ -150,6 +157,7 @@ __all__ = [
     "InvalidTime",
     "Issue",
     "KeyImageNote",
+    "ListedSeries",
     "ManifestForm",
     "ManifestInstance",
     "ManifestPatient",
@@ -177,6 +185,7 @@ __all__ = [
     "Severity",
     "Side",
     "StudyQuery",
+    "StudySource",
     "TimeRange",
     "Timestamp",
     "Transaction",

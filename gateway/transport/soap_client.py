@@ -31,6 +31,7 @@ from gateway.domain import (
     ExchangeError,
     ImageDelivery,
     ImageRequest,
+    ImagingManifest,
     Issue,
     NotNow,
     Outcome,
@@ -40,6 +41,7 @@ from gateway.domain import (
     Refusal,
     ReturnType,
     Side,
+    StudyQuery,
     Transaction,
     refuse,
 )
@@ -47,6 +49,7 @@ from gateway.domain.selection import failing
 from gateway.peers import Peer
 from gateway.transport.bodies import IncomingBody, OutgoingBody
 from gateway.transport.failures import network_failures
+from gateway.transport.manifest_search import find_by_manifest
 from gateway.transport.packed import unpacked
 from gateway.transport.record import Keeper, Record
 from gateway.transport.soap_delivery import SoapDelivery
@@ -257,6 +260,12 @@ class SoapClient:
             raise PeerMisbehaved(Refusal.PEER_MISBEHAVED, text) from None
         except DecodeError as error:
             raise self._unreadable(error) from error
+
+    async def find_studies(
+        self, query: StudyQuery, context: CallContext
+    ) -> Outcome[ImagingManifest]:
+        """Studies of the other country, told by the manifests it lists (ITI-38, ITI-39)."""
+        return await find_by_manifest(self, query, context)
 
     async def retrieve_images(
         self, request: ImageRequest, wish: DeliveryWish, context: CallContext
