@@ -215,7 +215,25 @@ def test_seed_needs_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     config.touch()
 
     assert RUN.invoke(app, ["seed", "--config", str(config)]).exit_code == 0
-    assert [word for word in commands[0] if word == "--dicom"] == []
+    assert [word for word in commands[0] if word in ("--dicom", "--many")] == []
+    assert RUN.invoke(app, ["seed", "--config", str(config), "--many", "7"]).exit_code == 0
+    assert commands[1][-2:] == ["--many", "7"]
+
+
+def test_a_query_is_explained_by_country_a(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was typed is handed on, each option one word; its exit code is ours."""
+    commands: list[list[str]] = []
+    monkeypatch.setattr("gateway.cli.run_module", lambda command: commands.append(command) or 1)
+    config = tmp_path / "a.toml"
+    config.touch()
+
+    result = RUN.invoke(
+        app, ["explain-query", "--config", str(config), "--row=-1", "--modality", "CT"]
+    )
+
+    assert result.exit_code == 1
+    assert commands[0][-3:] == ["--row=-1", "--status=approved", "--modality=CT"]
+    assert "explain-query" in commands[0]
 
 
 def test_version_is_shown() -> None:

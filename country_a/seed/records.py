@@ -13,7 +13,7 @@ import orjson
 
 from country_a.national.ports import ConsentRule
 from country_a.seed.people import NOBODY, Person
-from gateway.domain import Oid
+from gateway.domain import Oid, PatientIdentity
 
 MAX_NAMED = 8  # in a line for people; the JSON names all
 
@@ -65,19 +65,8 @@ class PatientRecord:
 
     def plain(self) -> dict[str, Any]:
         """The record as JSON-able values."""
-        identity = self.person.identity
         return {
-            "id": identity.id.value,
-            "authority": str(identity.id.authority),
-            "other_ids": [
-                {"id": other.value, "authority": str(other.authority)}
-                for other in identity.other_ids
-            ],
-            "names": [
-                {"family": name.family, "given": list(name.given)} for name in identity.names
-            ],
-            "birth_date": f"{identity.birth_date}" if identity.birth_date else "",
-            "gender": identity.gender.value if identity.gender else "",
+            **_who(self.person.identity),
             "consent": self.person.consent.value,
             "story": self.story,
             "expect": {
@@ -89,6 +78,32 @@ class PatientRecord:
             "studies": [asdict(study) for study in self.studies],
             "reports": [asdict(report) for report in self.reports],
         }
+
+
+def _who(identity: PatientIdentity) -> dict[str, Any]:
+    """A patient as one is identified."""
+    return {
+        "id": identity.id.value,
+        "authority": str(identity.id.authority),
+        "other_ids": [
+            {"id": other.value, "authority": str(other.authority)} for other in identity.other_ids
+        ],
+        "names": [{"family": name.family, "given": list(name.given)} for name in identity.names],
+        "birth_date": f"{identity.birth_date}" if identity.birth_date else "",
+        "gender": identity.gender.value if identity.gender else "",
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListRecord:
+    """A patient of whom there is a list and nothing else: so many entries, no document."""
+
+    person: Person
+    entries: int
+
+    def plain(self) -> dict[str, Any]:
+        """The record as JSON-able values."""
+        return {**_who(self.person.identity), "entries": self.entries}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +141,7 @@ class SeedReport:
     patients: tuple[PatientRecord, ...]
     crowd: int
     folders: tuple[FolderRecord, ...] = ()
+    many: ListRecord | None = None
 
     def plain(self) -> dict[str, Any]:
         """The report as JSON-able values: what `seed.json` holds."""
@@ -138,6 +154,7 @@ class SeedReport:
             },
             "nobody": {"id": NOBODY, "authority": str(self.authority)},
             "folders": [folder.plain() for folder in self.folders],
+            "many": self.many.plain() if self.many else None,
         }
 
     def json(self) -> bytes:
@@ -151,6 +168,12 @@ class SeedReport:
             lines += _patient_lines(one)
         lines.append(f"{NOBODY}: an identifier nobody holds.")
         lines.append(f"{self.crowd} more patients without documents.")
+        if self.many is not None:
+            identity = self.many.person.identity
+            lines.append(
+                f"{identity.id.value} {identity.names[0].full}, born {identity.birth_date}: "
+                f"{self.many.entries} entries for long lists, without their documents."
+            )
         for folder in self.folders:
             lines += _folder_lines(folder)
         return "\n".join(lines) + "\n"
