@@ -101,6 +101,7 @@ from gateway.domain.report_parts import (
     Concept,
     Conclusion,
     Criticality,
+    ImagedSpecimen,
     ImagingOrder,
     ImagingProcedure,
     Ingredient,
@@ -120,7 +121,6 @@ from gateway.domain.report_parts import (
     ReportDevice,
     ReportedObservation,
     ReportedStudy,
-    Specimen,
     Staging,
 )
 from gateway.domain.reports import ImagingReport, ReportSection, ReportStatus
@@ -187,6 +187,7 @@ __all__ = [
     "ImageDelivery",
     "ImageRequest",
     "ImageSource",
+    "ImagedSpecimen",
     "ImagingManifest",
     "ImagingOrder",
     "ImagingProcedure",
@@ -243,7 +244,6 @@ __all__ = [
     "ReturnType",
     "Severity",
     "Side",
-    "Specimen",
     "Staging",
     "StudyQuery",
     "TimeRange",

@@ -1,8 +1,10 @@
 """The guideline's data set of a manifest, element by element, with what the standards leave out.
 
-As `report_elements` for reports. Two elements have no place in any manifest of today: for these a
-row names what stands in their stead, and tells whether a given manifest has that. Source: eHealth
-Network, Guideline on imaging studies and reports, release 1.0, data set B; IHE RAD MADO.
+As `report_elements` for reports. Two elements have no place in some or all manifests of today: for
+these a row names what stands in their stead, and tells whether a given manifest has that.
+
+Source: eHealth Network, Guideline on imaging studies and reports, release 1.0, data set B; IHE RAD
+MADO.
 """
 
 from __future__ import annotations
@@ -23,22 +25,24 @@ DOSE_REPORT = Uid("1.2.840.10008.5.1.4.1.1.88.67")
 class ManifestElement:
     """An element of data set B.
 
-    `substitute` says what stands in for an element that no manifest carries, "" of one that is
-    carried; `values` then gives the substitute.
+    `substitute` says what may stand in for an element that a form has no place for, and `stand_in`
+    gives that; "" and nothing of an element that every form carries.
     """
 
     id: str
     title: str
     values: Callable[[ImagingManifest], Values]
     substitute: str = ""
+    stand_in: Callable[[ImagingManifest], Values] = lambda _: ()
 
     def carried(self, manifest: ImagingManifest) -> Carried:
-        """How the manifest carries the element."""
-        return Carried.GAP if self.substitute else carried(self.values(manifest))
+        """How the manifest carries the element; what is not there for lack of a place is a gap."""
+        way = carried(self.values(manifest))
+        return Carried.GAP if way is Carried.ABSENT and self.substitute else way
 
     def has_substitute(self, manifest: ImagingManifest) -> bool:
         """Whether the manifest has what stands in for the element."""
-        return bool(self.substitute) and carried(self.values(manifest)) is not Carried.ABSENT
+        return carried(self.stand_in(manifest)) is not Carried.ABSENT
 
 
 def _series(*fields: str) -> Callable[[ImagingManifest], Values]:
@@ -65,8 +69,10 @@ MANIFEST_ELEMENTS: Final[tuple[ManifestElement, ...]] = (
     ManifestElement(
         id="B.1.3",
         title="Study custodian",
-        values=lambda m: (m.institution,),
+        # A key object selection has no place for it; a form that has one fills `custodian`.
+        values=lambda m: (getattr(m, "custodian", None),),
         substitute="the institution that made the manifest",
+        stand_in=lambda m: (m.institution,),
     ),
     ManifestElement(id="B.1.4", title="List of series", values=lambda m: m.series),
     ManifestElement(
@@ -83,8 +89,9 @@ MANIFEST_ELEMENTS: Final[tuple[ManifestElement, ...]] = (
     ManifestElement(
         id="B.1.4.4",
         title="Radiation dose information",
-        values=_dose_reports,
+        values=lambda _: (),
         substitute="the radiation dose report listed as an instance of the study",
+        stand_in=_dose_reports,
     ),
     ManifestElement(
         id="B.1.4.5",

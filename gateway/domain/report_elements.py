@@ -21,7 +21,6 @@ from gateway.domain.report_parts import (
     ImagingOrder,
     Participant,
     ReportDevice,
-    Specimen,
 )
 from gateway.domain.reports import (
     FINDINGS_SECTION,
@@ -123,10 +122,6 @@ def _performer(field: str) -> Any:
 
 def _order(read: Callable[[ImagingOrder], Values]) -> Callable[[ImagingReport], Values]:
     return lambda r: (value for one in r.orders for value in read(one))
-
-
-def _specimen(read: Callable[[Specimen], Values]) -> Callable[[ImagingReport], Values]:
-    return lambda r: (value for one in r.specimens for value in read(one))
 
 
 def _part(parts: str, field: str) -> Callable[[ImagingReport], Values]:

@@ -134,7 +134,7 @@ class BodySite:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Specimen:
+class ImagedSpecimen:
     """A specimen that was imaged (A.4). `source` is the object it was taken from, if no patient."""
 
     ids: tuple[LocalId, ...] = ()

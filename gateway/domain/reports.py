@@ -21,6 +21,7 @@ from gateway.domain.report_parts import (
     Comparison,
     Concept,
     Conclusion,
+    ImagedSpecimen,
     ImagingOrder,
     ImagingProcedure,
     Insurance,
@@ -30,7 +31,6 @@ from gateway.domain.report_parts import (
     PresentedForm,
     ReportedObservation,
     ReportedStudy,
-    Specimen,
 )
 
 # The headings of the European report (HL7 Europe imaging report, sections of the Composition).
@@ -113,7 +113,7 @@ class ImagingReport:
     set_id: DocumentId | None = None
     orders: tuple[ImagingOrder, ...] = ()
     problems: tuple[Concept, ...] = ()
-    specimens: tuple[Specimen, ...] = ()
+    specimens: tuple[ImagedSpecimen, ...] = ()
     studies: tuple[ReportedStudy, ...] = ()
     procedures: tuple[ImagingProcedure, ...] = ()
     medications: tuple[MedicationGiven, ...] = ()
