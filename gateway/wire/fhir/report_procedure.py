@@ -8,11 +8,13 @@ MedicationAdministration, AllergyIntolerance.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Final, TypeVar
 
 from gateway.domain import (
     AdverseReaction,
+    BodySite,
     Certainty,
     Code,
     Concept,
@@ -20,8 +22,11 @@ from gateway.domain import (
     ImagingProcedure,
     Ingredient,
     MedicationGiven,
+    Participant,
+    Period,
     Propensity,
     ReactionSeverity,
+    ReportDevice,
 )
 from gateway.domain.report_parts import SNOMED_OF
 from gateway.wire.fhir.concepts import read_concept, write_concept
@@ -39,6 +44,7 @@ from gateway.wire.fhir.report_values import (
     UNKNOWN,
     concept_at,
     concept_json,
+    concept_of,
     concepts_at,
     concepts_json,
     device_json,
@@ -172,6 +178,61 @@ def _read_procedure(
         performers=tuple(performers),
         details=details,
     )
+
+
+def read_from_studies(
+    references: tuple[Json, ...], found: Found, where: str, *, performed: Period | None
+) -> tuple[ImagingProcedure, ...]:
+    """What studies tell of a procedure nobody describes; nothing when they tell nothing.
+
+    Codes of the studies, places of their series with sides, and who or what made these.
+    """
+    codes: list[Code] = []
+    sites: list[BodySite] = []
+    devices: list[ReportDevice] = []
+    performers: list[Participant] = []
+    for resource, place in each(references, found, where, "ImagingStudy"):
+        for concept in concepts_at(resource, "procedureCode", place):
+            codes += concept.codes
+        for i, series in enumerate(objects_at(resource, "series", place)):
+            at = f"{place}.series[{i}]"
+            location = _coding(series, "bodySite", at)
+            if location is not None:
+                sites.append(
+                    BodySite(location=location, laterality=_coding(series, "laterality", at))
+                )
+            for device, performer in _makers(series, found, at):
+                devices += [device] if device else []
+                performers += [performer] if performer else []
+    told = ImagingProcedure(
+        what=Concept(codes=tuple(dict.fromkeys(codes))),
+        performed=performed,
+        sites=tuple(dict.fromkeys(sites)),
+        devices=tuple(dict.fromkeys(devices)),
+        performers=tuple(dict.fromkeys(performers)),
+    )
+    return () if told == ImagingProcedure(what=Concept()) else (told,)
+
+
+def _coding(holder: Json, key: str, where: str) -> Concept | None:
+    coding = object_at(holder, key, where)
+    return concept_of({"coding": [coding]}, f"{where}.{key}") if coding else None
+
+
+def _makers(
+    series: Json, found: Found, where: str
+) -> Iterator[tuple[ReportDevice | None, Participant | None]]:
+    """Equipment and performers of a series, by function; who keeps it or where has no part."""
+    for i, json in enumerate(objects_at(series, "performer", where)):
+        place = f"{where}.performer[{i}]"
+        functions = read_concept(object_at(json, "function", place), f"{place}.function")
+        actor = object_at(json, "actor", place)
+        resolved = found.resolve(actor, f"{place}.actor")
+        if any(code.value == "DEV" for code in functions):
+            if resolved is not None and resolved.get("resourceType") == "Device":
+                yield read_device(resolved, found.place(resolved)), None
+        elif any(code.value == "PRF" for code in functions):
+            yield None, participant_of(actor, found, f"{place}.actor")
 
 
 def notes_of(resource: Json, where: str) -> str:

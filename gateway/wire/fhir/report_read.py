@@ -59,6 +59,7 @@ from gateway.wire.fhir.report_people import (
     read_attesters,
 )
 from gateway.wire.fhir.report_procedure import (
+    read_from_studies,
     read_medications,
     read_procedures,
     read_reactions,
@@ -218,7 +219,13 @@ def _report(
             )
         ),
         studies=studies,
-        procedures=procedures or _undescribed(diagnostic, at),
+        procedures=procedures
+        or read_from_studies(
+            (*_section(entries, STUDY_SECTION), *objects_at(diagnostic, "imagingStudy", at)),
+            found,
+            place,
+            performed=when_at(diagnostic, "effective", at),
+        ),
         medications=read_medications(history, found, place),
         reactions=read_reactions(done, found, place),
         observations=read_observations(seen, found, place),
@@ -335,9 +342,3 @@ def _procedure(
             for code in read_concept(one, f"{place}.event[{i}].code[{j}]"):
                 return code
     return next((code for one in procedures for code in one.what.codes), None)
-
-
-def _undescribed(diagnostic: Json, at: str) -> tuple[ImagingProcedure, ...]:
-    """Where nobody described a procedure, there may still be the time of one."""
-    performed = when_at(diagnostic, "effective", at)
-    return (ImagingProcedure(what=Concept(), performed=performed),) if performed else ()

@@ -18,6 +18,7 @@ from gateway.wire.fhir.report_terms import (
     ABSENT,
     ATTACHMENT,
     COMPOSITION_VERSION,
+    CONTENT_PROFILE,
     DEVICE_CATEGORY,
     EU,
     EU_R5,
@@ -215,11 +216,25 @@ SHIFTS: Final[dict[str, tuple[Shift, ...]]] = {
     ),
 }
 
+
+def _attachment(at: str) -> tuple[Native, ...]:
+    """What R5 says of an attachment beyond R4."""
+    counts = ("width", "height", "frames", "pages")
+    return (
+        *(
+            Native(at=at, url=f"{ATTACHMENT}{name}", value="valuePositiveInt", r5=name)
+            for name in counts
+        ),
+        Native(at=at, url=f"{ATTACHMENT}duration", value="valueDecimal", r5="duration"),
+    )
+
+
 NATIVE: Final[dict[str, tuple[Native, ...]]] = {
     "Composition": (Native(url=COMPOSITION_VERSION, value="valueString", r5="version"),),
     "DiagnosticReport": (
         Native(url=REPORT_COMPOSITION, value="valueReference", r5="composition"),
         Native(url=REPORT_NOTE, value="valueAnnotation", r5="note", many=True),
+        *_attachment("presentedForm"),
     ),
     "Device": (
         Native(url=DEVICE_CATEGORY, value="valueCodeableConcept", r5="category", many=True),
@@ -240,15 +255,15 @@ NATIVE: Final[dict[str, tuple[Native, ...]]] = {
             shape=CONCEPT,
             many=True,
         ),
-        *(
-            Native(at="content.attachment", url=f"{ATTACHMENT}{name}", value=value, r5=name)
-            for name, value in (
-                ("width", "valuePositiveInt"),
-                ("height", "valuePositiveInt"),
-                ("frames", "valuePositiveInt"),
-                ("duration", "valueDecimal"),
-            )
+        Native(
+            at="content",
+            url=CONTENT_PROFILE,
+            value="valueCanonical",
+            r5="profile",
+            shape=_under("valueCanonical"),
+            many=True,
         ),
+        *_attachment("content.attachment"),
     ),
 }
 

@@ -102,14 +102,18 @@ def read_texts(
     `notes` and `conclusion` are those of the DiagnosticReport: they stand in for findings and
     impression that no section tells.
     """
+    elsewhere = {FINDINGS_SECTION: notes, IMPRESSION_SECTION: conclusion}
     read = []
     for section, code, place in read_sections(composition, where):
-        text = _said(section, place)
-        if text and not (object_at(section, "emptyReason", place) and not _notes(section, place)):
+        is_empty = bool(object_at(section, "emptyReason", place))
+        text = "" if is_empty and not _notes(section, place) else _said(section, place)
+        text = text or elsewhere.get(code, "")
+        if text:
             title = text_at(section, "title", place)
             read.append(ReportSection(code=code, title=title, text=text))
-    for code, text in ((FINDINGS_SECTION, notes), (IMPRESSION_SECTION, conclusion)):
-        if text and not any(one.code == code for one in read):
+            elsewhere.pop(code, None)
+    for code, text in elsewhere.items():
+        if text:
             read.append(ReportSection(code=code, title=code.display, text=text))
     return tuple(read)
 

@@ -60,6 +60,7 @@ REPORT_NOTE: Final = f"{XVER}DiagnosticReport.note"
 REQUEST_REASON: Final = f"{XVER}ServiceRequest.reason"
 DEVICE_CATEGORY: Final = f"{XVER}Device.category"
 PROPENSITY: Final = f"{XVER}AllergyIntolerance.type"
+CONTENT_PROFILE: Final = f"{EU}im-documentreference-content-profile"
 ATTACHMENT: Final = f"{XVER}Attachment."
 # What the DiagnosticReport points to beside the sections, by section.
 POINTERS: Final[dict[Code, str]] = {
