@@ -38,7 +38,6 @@ from gateway.domain import (
     ImagingProcedure,
     ImagingReport,
     Ingredient,
-    InstanceRef,
     Insurance,
     KeyImage,
     LocalId,
@@ -103,7 +102,8 @@ def full_report(
         authority=signed.authority,
         organisation=signed.organisation,
     )
-    links = _links(manifest)
+    orders = _orders(manifest, oids, begun)
+    numbers = (reference for order in orders for reference in order.references)
     report = ImagingReport(
         id=DocumentId(document),
         set_id=DocumentId(f"{document}.0"),
@@ -142,9 +142,9 @@ def full_report(
         procedure=_MAMMOGRAPHY,
         custodian=hospital(oids),
         confidentiality=NORMAL,
-        references=links,
+        references=tuple(dict.fromkeys((ReferenceId.of_study(manifest.study), *numbers))),
         version=1,
-        orders=(_order(manifest, oids, begun),),
+        orders=orders,
         problems=(
             Concept(text="Guz piersi w wywiadzie", codes=(Code("N63", ICD10, "Guz sutka"),)),
         ),
@@ -248,15 +248,6 @@ _SECTIONS = (
 )
 
 
-def _links(manifest: ImagingManifest) -> tuple[ReferenceId, ...]:
-    """Study, accession numbers and orders, as the manifest has them."""
-    found = [ReferenceId.of_study(manifest.study)]
-    for one in manifest.requests:
-        found.append(ReferenceId(one.accession, ReferenceKind.ACCESSION, one.accession_authority))
-        found.append(ReferenceId(one.placer_order, ReferenceKind.ORDER, one.placer_authority))
-    return tuple(dict.fromkeys(found))
-
-
 def _physician(oids: NationalOids) -> Participant:
     """Who has asked, and gets the report."""
     return Participant(
@@ -304,18 +295,31 @@ def _mammograph(oids: NationalOids) -> ReportDevice:
     )
 
 
-def _order(manifest: ImagingManifest, oids: NationalOids, begun: datetime) -> ImagingOrder:
-    return ImagingOrder(
-        references=tuple(one for one in _links(manifest) if one.kind != ReferenceKind.STUDY),
-        placed=Timestamp(begun - timedelta(days=9)),
-        placer=_physician(oids),
-        reasons=(
-            Concept(
-                text="Wyczuwalny guzek od trzech tygodni",
-                codes=(Code("89164003", SCT, "Breast lump"),),
+def _orders(
+    manifest: ImagingManifest, oids: NationalOids, begun: datetime
+) -> tuple[ImagingOrder, ...]:
+    """An order of each accession number and order number."""
+    return tuple(
+        ImagingOrder(
+            references=tuple(
+                ReferenceId(value, kind, authority)
+                for value, kind, authority in (
+                    (one.accession, ReferenceKind.ACCESSION, one.accession_authority),
+                    (one.placer_order, ReferenceKind.ORDER, one.placer_authority),
+                )
+                if value
             ),
-        ),
-        questions=(Concept(text="Czy zmiana wymaga biopsji?"),),
+            placed=Timestamp(begun - timedelta(days=9)),
+            placer=_physician(oids),
+            reasons=(
+                Concept(
+                    text="Wyczuwalny guzek od trzech tygodni",
+                    codes=(Code("89164003", SCT, "Breast lump"),),
+                ),
+            ),
+            questions=(Concept(text="Czy zmiana wymaga biopsji?"),),
+        )
+        for one in manifest.requests
     )
 
 
@@ -466,7 +470,9 @@ def _key_images(
     picture = _picture()
     return (
         KeyImage(
-            **_place(first),
+            study=first.study,
+            series=first.series,
+            instance=first.instance,
             view=Concept(text="MLO", codes=(Code("399368009", SCT, "medio-lateral oblique"),)),
             site=_LEFT_BREAST,
             kind=MediaKind.IMAGE,
@@ -481,7 +487,9 @@ def _key_images(
             content=picture,
         ),
         KeyImage(
-            **_place(last),
+            study=last.study,
+            series=last.series,
+            instance=last.instance,
             view=Concept(text="przebieg wzmocnienia"),
             site=BodySite(location=_BREAST),
             kind=MediaKind.VIDEO,
@@ -491,10 +499,6 @@ def _key_images(
             comment="Wzmocnienie w czasie, sekwencja",
         ),
     )
-
-
-def _place(image: InstanceRef) -> dict[str, Uid]:
-    return {"study": image.study, "series": image.series, "instance": image.instance}
 
 
 @cache
