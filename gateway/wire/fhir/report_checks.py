@@ -14,8 +14,9 @@ from typing import Any
 from gateway.domain import Code, Severity
 from gateway.domain.codes import same_scheme
 from gateway.wire.fhir.concepts import read_concept
+from gateway.wire.fhir.models import Release
 from gateway.wire.fhir.report_bundle import Found
-from gateway.wire.fhir.report_releases import Release, release_of, to_r4
+from gateway.wire.fhir.report_releases import release_of, to_r4
 from gateway.wire.fhir.resources import Json, object_at, objects_at, text_at
 
 Place = tuple[str, str]  # where, and what was found there

@@ -33,6 +33,7 @@ from gateway.domain.reports import (
 )
 from gateway.wire.fhir.concepts import read_concept
 from gateway.wire.fhir.identifiers import as_reference, read_identifier
+from gateway.wire.fhir.models import Release
 from gateway.wire.fhir.report_bundle import Found
 from gateway.wire.fhir.report_header_read import (
     read_authors,
@@ -64,7 +65,7 @@ from gateway.wire.fhir.report_procedure import (
     read_procedures,
     read_reactions,
 )
-from gateway.wire.fhir.report_releases import Release, release_of, to_r4
+from gateway.wire.fhir.report_releases import release_of, to_r4
 from gateway.wire.fhir.report_results import (
     read_care_plans,
     read_comparisons,
@@ -102,12 +103,26 @@ Entries = dict[Code, tuple[Json, ...]]
 
 
 def decode_report(data: bytes, format: Format = Format.JSON) -> ImagingReport:
-    """The report in a FHIR document, of R4 or, as JSON, of R5.
+    """The report in a FHIR document of R4 or R5.
 
     Raises `DecodeError` for what is no document of a report, and for values that cannot be what
-    they stand for.
+    they stand for. XML says nowhere which release it is: what R4 does not have may be R5.
     """
-    return read_report(read_resource(data, format, "document"))
+    return read_report(read_document(data, format))
+
+
+def read_document(data: bytes, format: Format) -> Json:
+    """The resource in the bytes of a document; XML that is none of R4 is read as R5."""
+    try:
+        return read_resource(data, format, "document")
+    except DecodeError:
+        if format is Format.JSON:
+            raise
+        try:
+            return read_resource(data, format, "document", Release.R5)
+        except DecodeError:
+            pass
+        raise  # what is wrong by the tables of R4, which most documents are of
 
 
 def read_report(bundle: Json, where: str = "Bundle") -> ImagingReport:

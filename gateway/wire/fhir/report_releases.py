@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Final
 
+from gateway.wire.fhir.models import Release
 from gateway.wire.fhir.report_terms import (
     ABSENT,
     ATTACHMENT,
@@ -28,14 +28,6 @@ from gateway.wire.fhir.report_terms import (
     XVER,
 )
 from gateway.wire.fhir.resources import Json
-
-
-class Release(StrEnum):
-    """Which release of FHIR; the value is `fhirVersion`."""
-
-    R4 = "4.0.1"
-    R5 = "5.0.0"
-
 
 _Convert = Callable[[Any], Any]  # the value in the other release, None when it is another kind
 

@@ -38,6 +38,7 @@ from gateway.wire.fhir.document_identifiers import of_document_id
 from gateway.wire.fhir.document_reference_terms import MEDICAL_IMAGING
 from gateway.wire.fhir.elements import write_datetime, write_period
 from gateway.wire.fhir.identifiers import write_identifier
+from gateway.wire.fhir.models import Release
 from gateway.wire.fhir.patients import write_traits
 from gateway.wire.fhir.report_bundle import Made
 from gateway.wire.fhir.report_images import binary_url, write_key_image
@@ -61,7 +62,7 @@ from gateway.wire.fhir.report_procedure import (
     write_procedure,
     write_reaction,
 )
-from gateway.wire.fhir.report_releases import Release, to_r5
+from gateway.wire.fhir.report_releases import to_r5
 from gateway.wire.fhir.report_results import (
     write_care_plans,
     write_comparisons,
@@ -100,12 +101,9 @@ def encode_report(
 ) -> bytes:
     """The report as a FHIR document in bytes.
 
-    Raises `EncodeError` for what FHIR cannot carry: a moment without a zone, a report without a
-    patient's identifier or name. R5 is written as JSON only.
+    Raises `EncodeError` for what FHIR cannot carry, such as a moment without a zone.
     """
-    if release is Release.R5 and format is Format.XML:
-        raise EncodeError("a report in FHIR R5 is written as JSON only")
-    return write_resource(write_report(report, release=release), format)
+    return write_resource(write_report(report, release=release), format, release)
 
 
 def write_report(report: ImagingReport, *, release: Release = Release.R4) -> Json:

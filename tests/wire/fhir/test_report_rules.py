@@ -11,9 +11,10 @@ import pytest
 
 from gateway.domain import Severity
 from gateway.wire.fhir.document_reference_terms import MODALITY_EXTENSION
+from gateway.wire.fhir.models import Release
 from gateway.wire.fhir.report_document_rules import DOCUMENT_RULES
 from gateway.wire.fhir.report_part_rules import PART_RULES
-from gateway.wire.fhir.report_releases import Release, to_r5
+from gateway.wire.fhir.report_releases import to_r5
 from gateway.wire.fhir.report_rules import REPORT_RULES, check_report
 from gateway.wire.fhir.report_terms import (
     ARTIFACT_VERSION,

@@ -26,8 +26,9 @@ from gateway.domain import (
     Timestamp,
 )
 from gateway.domain.codes import DCM, LOINC, SCT, same_scheme
+from gateway.wire.fhir.models import Release
 from gateway.wire.fhir.report_read import read_report
-from gateway.wire.fhir.report_releases import Release, release_of, to_r4
+from gateway.wire.fhir.report_releases import release_of, to_r4
 from gateway.wire.fhir.resources import validated
 from gateway.wire.problems import DecodeError
 from tests.shared import shared

@@ -19,14 +19,14 @@ from gateway.domain import (
     PresentedForm,
     ReportStatus,
 )
+from gateway.wire.fhir.models import Release
 from gateway.wire.fhir.report_read import decode_report, read_report
-from gateway.wire.fhir.report_releases import Release
 from gateway.wire.fhir.report_write import encode_report, write_report
 from gateway.wire.fhir.resources import Format, Json, validated
 from gateway.wire.problems import EncodeError
 from tests.wire.fhir.report_nouns import PARTS, differences, full, least
 
-FORMS = [(Release.R4, Format.JSON), (Release.R4, Format.XML), (Release.R5, Format.JSON)]
+FORMS = [(release, format) for release in Release for format in Format]
 
 
 @pytest.mark.parametrize(("release", "format"), FORMS)
@@ -172,12 +172,6 @@ def test_what_fhir_cannot_carry_is_refused(changes: dict[str, Any], words: str) 
     """Rather than left out."""
     with pytest.raises(EncodeError, match=words):
         write_report(least(**changes))
-
-
-def test_r5_is_not_written_as_xml() -> None:
-    """The tables of FHIR XML are those of R4."""
-    with pytest.raises(EncodeError, match="R5"):
-        encode_report(least(), release=Release.R5, format=Format.XML)
 
 
 def test_mandatory_sections_are_there_and_say_why_they_are_empty() -> None:
