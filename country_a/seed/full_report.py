@@ -15,11 +15,11 @@ from functools import cache
 import imagecodecs
 import numpy as np
 
-from country_a.entries import LANGUAGE, NORMAL, RADIOLOGY, moment
+from country_a.entries import LANGUAGE, NORMAL, moment
 from country_a.oids import NationalOids
+from country_a.seed.report_people import mammograph, physician, reader, second_reader
 from country_a.seed.reports import hospital, printed, radiologist
 from gateway.domain import (
-    Address,
     AdverseReaction,
     Attestation,
     BodySite,
@@ -45,7 +45,6 @@ from gateway.domain import (
     MedicationGiven,
     Organisation,
     Participant,
-    ParticipantKind,
     PatientIdentity,
     Period,
     PlannedAction,
@@ -55,7 +54,6 @@ from gateway.domain import (
     ReactionSeverity,
     ReferenceId,
     ReferenceKind,
-    ReportDevice,
     ReportedObservation,
     ReportedStudy,
     ReportSection,
@@ -126,15 +124,15 @@ def full_report(
                 policy=next((one.value for one in patient.other_ids), "P-1"),
             ),
         ),
-        recipients=(_physician(oids),),
+        recipients=(physician(oids),),
         author=signed.name,
         author_id=signed.id,
         author_authority=signed.authority,
         organisation=signed.organisation,
-        other_authors=(_reader(oids),),
+        other_authors=(reader(oids),),
         legal_authenticators=(Attestation(by=who, at=Timestamp(created)),),
         validators=(
-            Attestation(by=_second_reader(oids), at=Timestamp(created - timedelta(minutes=20))),
+            Attestation(by=second_reader(oids), at=Timestamp(created - timedelta(minutes=20))),
         ),
         kind=Concept(
             text="Opis mammografii", codes=(Code("24606-6", LOINC, "MG Breast Screening"),)
@@ -248,53 +246,6 @@ _SECTIONS = (
 )
 
 
-def _physician(oids: NationalOids) -> Participant:
-    """Who has asked, and gets the report."""
-    return Participant(
-        name=HumanName(family="Kowalczyk", given=("Maria",), prefix="lek."),
-        id="5504321",
-        authority=str(oids.professionals),
-        organisation=Organisation(
-            name="Poradnia Chorób Piersi", id="P-3", authority=str(oids.organisations)
-        ),
-        speciality=Concept(text="onkologia", codes=(Code("394593009", SCT, "Medical oncology"),)),
-        address=Address(street="Lipowa 3", city="Dolina", postal_code="10-001", country="XA"),
-        telecom=("tel:+48 22 555 01 03", "mailto:poradnia@dolina.example"),
-    )
-
-
-def _second_reader(oids: NationalOids) -> Participant:
-    return Participant(
-        name=HumanName(family="Dąbrowska", given=("Irena",), prefix="dr n. med."),
-        id="5507777",
-        authority=str(oids.professionals),
-        organisation=hospital(oids),
-        speciality=Concept(text="radiologia", codes=(RADIOLOGY,)),
-    )
-
-
-def _reader(oids: NationalOids) -> Participant:
-    """The device that has measured, an author beside the radiologist."""
-    return Participant(
-        kind=ParticipantKind.DEVICE,
-        name=HumanName(family="Wspomaganie odczytu mammografii 1.0"),
-        id="CAD-1",
-        authority=str(oids.organisations),
-        organisation=hospital(oids),
-    )
-
-
-def _mammograph(oids: NationalOids) -> ReportDevice:
-    return ReportDevice(
-        kind=Concept(
-            text="mammograf", codes=(Code("314789007", SCT, "Diagnostic imaging equipment"),)
-        ),
-        name="MG-2",
-        udi="(01)09876543210982(21)SN0042",
-        ids=(LocalId(value="MG-2", authority=str(oids.organisations)),),
-    )
-
-
 def _orders(
     manifest: ImagingManifest, oids: NationalOids, begun: datetime
 ) -> tuple[ImagingOrder, ...]:
@@ -310,7 +261,7 @@ def _orders(
                 if value
             ),
             placed=Timestamp(begun - timedelta(days=9)),
-            placer=_physician(oids),
+            placer=physician(oids),
             reasons=(
                 Concept(
                     text="Wyczuwalny guzek od trzech tygodni",
@@ -368,7 +319,7 @@ def _procedure(oids: NationalOids, begun: datetime) -> ImagingProcedure:
                 laterality=Concept(text="prawa", codes=(Code("24028007", SCT, "Right"),)),
             ),
         ),
-        devices=(_mammograph(oids),),
+        devices=(mammograph(oids),),
         performers=(
             Participant(
                 name=HumanName(family="Lis", given=("Adam",)),
@@ -477,7 +428,7 @@ def _key_images(
             site=_LEFT_BREAST,
             kind=MediaKind.IMAGE,
             modality=modality,
-            device=_mammograph(oids),
+            device=mammograph(oids),
             width=_PICTURE,
             height=_PICTURE,
             frames=1,

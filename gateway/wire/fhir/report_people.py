@@ -211,8 +211,10 @@ def read_participant(resource: Json, found: Found, where: str) -> Participant | 
 
 
 def organisation_at(holder: Json, key: str, found: Found, where: str) -> Organisation | None:
-    """The organisation under a name."""
-    who = participant_at(holder, key, found, where)
+    """The organisation under a name; of one that is not here, what its Reference says."""
+    reference = object_at(holder, key, where)
+    meant = {"type": "Organization", **reference} if reference else {}
+    who = participant_of(meant, found, f"{where}.{key}")
     return who.organisation if who else None
 
 

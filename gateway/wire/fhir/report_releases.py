@@ -308,7 +308,10 @@ def to_r5(bundle: Json) -> Json:
 
 
 def to_r4(bundle: Json) -> Json:
-    """A document of R5 as one of R4; what R4 has no place for stays under the name of R5."""
+    """A document of R5 as one of R4.
+
+    What R4 has no place for stays under the name of R5, unless R4 needs that name for itself.
+    """
     made: Json = _renamed(bundle, EU_R5, EU)
     for resource in _resources(made):
         kind = str(resource.get("resourceType"))
