@@ -200,6 +200,7 @@ UNTESTED: Mapping[str, str] = {
 }
 # Modules tested by a file that bears another name: module → that file.
 TESTED_BY: Mapping[str, str] = {
+    "country_a.seed.report_people": "tests/country_a/test_full_report.py",
     "gateway.domain.reports": "tests/domain/test_report_parts.py",
     # The head of a report is read with the rest of it.
     "gateway.wire.fhir.report_header_read": "tests/wire/fhir/test_report_read.py",
