@@ -62,7 +62,14 @@ def settings_a(folder: Path, *, profile: str) -> Settings:
 def settings_b(folder: Path, port: int, *, profile: str) -> Settings:
     """Settings of Country B, which knows Country A by its port."""
     url = f"https://localhost:{port}{Endpoint.RESPONDING_GATEWAY.value}"
-    peer = PeerSection(name="Country A", community=COUNTRY_A, profile=profile, url=url)
+    peer = PeerSection(
+        name="Country A",
+        community=COUNTRY_A,
+        profile=profile,
+        url=url,
+        dicomweb_url=f"https://localhost:{port}/dicom-web",
+        fhir_url=f"https://localhost:{port}/fhir",
+    )
     return settings_for(COUNTRY_B, "XB", folder / "certs", folder / "b", peers=(peer,))
 
 

@@ -44,7 +44,7 @@ ENTRIES, OTHERS = 25, 975
 REQUESTS, PROFILED = 200, 100
 
 
-async def _fill(folder: Path) -> None:
+async def fill(folder: Path) -> None:
     """A registry of 1,000 entries, 25 of them the patient's."""
     national = await national_systems(settings_a(folder, profile=PROFILE))
     try:
@@ -94,7 +94,7 @@ def rows() -> list[dict[str, Any]]:
     shutil.rmtree(PLACE, ignore_errors=True)
     PLACE.mkdir(parents=True)
     fresh_trust(PLACE)
-    asyncio.run(_fill(PLACE))
+    asyncio.run(fill(PLACE))
     with country_a(PLACE, profile=PROFILE) as server:
         cpu, wall = asyncio.run(_ask(server, REQUESTS))
     told = f"ITI-38 with {ENTRIES} entries over mutual TLS kept alive, two assertions verified"

@@ -2,9 +2,10 @@
 
     python -m bench.transfer_client FOLDER PORT PLAIN_PORT STORE
 
-Three ways to take in the same number of bytes over the same client session: `plain` from the bare
-server, `discard` from Country A's RAD-75 endpoint, both read and thrown away; and `intake`, the
-real thing: parsed, hashed, checked, stored and entered in the index by Country B's own code.
+Ways to take in the same number of bytes over the same client session: `plain` from the bare server,
+`rad75-discard` from Country A's RAD-75 endpoint and `wado-discard` by WADO-RS, all read and thrown
+away; and `rad75-intake` and `wado-intake`, the real thing: parsed, hashed, checked, stored and
+entered in the index by Country B's own code.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +25,11 @@ import aiohttp
 
 from bench.places import IDENTITY, call_context, settings_b
 from bench.transfer_files import REPOSITORY, bytes_of, manifest_of
-from country_b.app import CLOCKWORK
+from country_b.app import CLOCKWORK, IMAGES_PER_STUDY
 from country_b.blobs import BlobStore
 from country_b.database import create_tables, database_url, make_engine
 from country_b.image_intake import ImageIntake, ImageSelection, JobState
-from country_b.initiator import Community, Initiator
+from country_b.initiator import IMAGES_PER_REQUEST, Community, Initiator
 from country_b.kept import KeptStore
 from country_b.reading import DicomReading
 from country_b.session import Session, State
@@ -35,7 +37,17 @@ from gateway.config import Settings
 from gateway.domain import DeliveryWish, ImageRequest, ImagingManifest
 from gateway.domain.delivery import STORED_SYNTAXES
 from gateway.transport.bodies import OutgoingBody
-from gateway.transport.compose import exchanges_of, keeper_of, session_of, signer_of
+from gateway.transport.compose import (
+    exchanges_of,
+    fingerprint_of,
+    keeper_of,
+    session_of,
+    signer_of,
+    token_signer_of,
+)
+from gateway.wire.dicom.accept import accept_for
+from gateway.wire.dicom.web import ImageScope, write_path
+from gateway.wire.fhir.security import attach_context as attach_token
 from gateway.wire.soap import xca_images
 from gateway.wire.soap.envelope import ANONYMOUS, write_envelope
 from gateway.wire.soap.mtom import mtom_content_type
@@ -47,7 +59,7 @@ TIMEOUT = aiohttp.ClientTimeout(total=None, sock_read=60)
 
 
 class Taker:
-    """Takes in instances in each of the three ways."""
+    """Takes in instances in each of the ways."""
 
     def __init__(
         self, settings: Settings, session: aiohttp.ClientSession, store: Path, plain_port: int
@@ -57,12 +69,27 @@ class Taker:
         self._store = store
         self._plain_url = f"https://localhost:{plain_port}/"
         self._keeper = keeper_of(settings, CLOCKWORK)
-        self._exchanges = exchanges_of(settings, session, self._keeper, CLOCKWORK)
+        over_wado = settings.peers[0].model_copy(update={"images_by": "wado-rs"})
+        self._exchanges = {
+            "rad75": exchanges_of(settings, session, self._keeper, CLOCKWORK),
+            "wado": exchanges_of(
+                settings.model_copy(update={"peers": (over_wado,)}),
+                session,
+                self._keeper,
+                CLOCKWORK,
+            ),
+        }
         self._signer = signer_of(settings.seal)
 
     async def take(self, way: str, instances: int) -> dict[str, Any]:
         """One transfer: bytes of instances, and seconds."""
-        ways = {"plain": self._plain, "discard": self._discard, "intake": self._intake}
+        ways = {
+            "plain": self._plain,
+            "rad75-discard": self._discard,
+            "wado-discard": self._discard_wado,
+            "rad75-intake": partial(self._intake, "rad75"),
+            "wado-intake": partial(self._intake, "wado"),
+        }
         seconds = await ways[way](instances)
         return {"way": way, "bytes": instances * bytes_of(), "seconds": seconds}
 
@@ -84,6 +111,34 @@ class Taker:
         url = self._settings.peers[0].url
         async with self._session.post(url, data=body, headers=headers, timeout=TIMEOUT) as response:
             came = await _read(response)
+        if came < instances * bytes_of():
+            raise RuntimeError(f"only {came} bytes came")
+        return time.perf_counter() - started
+
+    async def _discard_wado(self, instances: int) -> float:
+        manifest = manifest_of(instances)
+        started = time.perf_counter()
+        token = attach_token(
+            call_context(PROFILE),
+            token_signer_of(self._settings.seal),
+            now=CLOCKWORK.now(),
+            new_id=CLOCKWORK.new_id,
+            country="XB",
+            audience=COUNTRY_A.urn,
+            client_fingerprint=fingerprint_of(self._settings.tls),
+            scope="RAD-107",
+        )
+        headers = {
+            "Authorization": token,
+            "Accept": accept_for(STORED_SYNTAXES),
+            "Accept-Encoding": "identity",
+        }
+        came = 0
+        for series in manifest.series:
+            scope = ImageScope(study=manifest.study, series=series.uid)
+            url = self._settings.peers[0].dicomweb_url + write_path(scope)
+            async with self._session.get(url, headers=headers, timeout=TIMEOUT) as response:
+                came += await _read(response)
         if came < instances * bytes_of():
             raise RuntimeError(f"only {came} bytes came")
         return time.perf_counter() - started
@@ -111,10 +166,10 @@ class Taker:
         )
         return content_type, OutgoingBody(root, boundary=boundary, root_id=root_id).alone()
 
-    async def _intake(self, instances: int) -> float:
+    async def _intake(self, wire: str, instances: int) -> float:
         shutil.rmtree(self._store, ignore_errors=True)
         async with _store(self._store) as kept:
-            intake = self._intake_into(kept, manifest_of(instances))
+            intake = self._intake_into(kept, manifest_of(instances), wire)
             started = time.perf_counter()
             await intake.run()
             seconds = time.perf_counter() - started
@@ -123,14 +178,22 @@ class Taker:
                 raise RuntimeError(f"the intake ended as {progress.view()}")
         return seconds
 
-    def _intake_into(self, kept: KeptStore, manifest: ImagingManifest) -> ImageIntake:
+    def _intake_into(self, kept: KeptStore, manifest: ImagingManifest, wire: str) -> ImageIntake:
         context = call_context(PROFILE)
         reading = DicomReading()
         return ImageIntake(
             initiator=Initiator(
                 own=COUNTRY_B,
-                exchanges=self._exchanges,
-                communities={COUNTRY_A: Community(id=COUNTRY_A, relation=context.relation)},
+                exchanges=self._exchanges[wire],
+                communities={
+                    COUNTRY_A: Community(
+                        id=COUNTRY_A,
+                        relation=context.relation,
+                        images_per_request={
+                            "": IMAGES_PER_REQUEST if wire == "rad75" else IMAGES_PER_STUDY
+                        },
+                    )
+                },
                 kept=kept,
                 reading=reading,
                 now=CLOCKWORK.now,

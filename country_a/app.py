@@ -1,8 +1,8 @@
 """Country A wired up: read it top to bottom.
 
 National systems, the responder over them, and the responder on the network: the responding
-gateway and the imaging source as SOAP endpoints, the gateway as FHIR too, and the control port
-beside them.
+gateway and the imaging source as SOAP endpoints, the gateway as FHIR and DICOMweb too, and the
+control port beside them.
 """
 
 from __future__ import annotations
@@ -23,14 +23,13 @@ from gateway.transport.app import Listener, names_of, new_application, serving
 from gateway.transport.assertion_log import AssertionLog
 from gateway.transport.compose import (
     Clockwork,
-    apology,
+    audit_sent,
     client_of,
     keeper_of,
-    serve_exchange,
-    serve_fhir,
     session_of,
     tls_server,
 )
+from gateway.transport.compose_servers import apology, serve_dicomweb, serve_exchange, serve_fhir
 from gateway.transport.control import Control, control_app
 from gateway.transport.record import Keeper
 from gateway.wire.soap.contract import Endpoint
@@ -67,6 +66,7 @@ async def running(
         national = await national_systems(settings)
         stack.push_async_callback(national.close)
         keeper = keeper_of(settings, clockwork)
+        await stack.enter_async_context(audit_sent(settings, keeper))
         assertions = AssertionLog(settings.gateway.state / "assertions.log")
 
         store = responder_of(settings, national)
@@ -95,6 +95,16 @@ async def running(
         serve_fhir(
             app,
             gateway,
+            settings=settings,
+            keeper=keeper,
+            assertions=assertions,
+            clockwork=clockwork,
+            rights=Rights(),
+        )
+        serve_dicomweb(
+            app,
+            gateway,
+            imaging_source=Oid(settings.national.imaging_source),
             settings=settings,
             keeper=keeper,
             assertions=assertions,

@@ -140,7 +140,7 @@ def build_manifest(
     *,
     uid: Uid,
     location: Oid,
-    created: datetime,
+    created: datetime | None,
     manufacturer: str,
     retrieve_url: str = "",
     institution: Organisation | None = None,

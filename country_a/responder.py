@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from country_a.consent import require_consent
 from country_a.images import WithIssues, deliver_from
-from country_a.national.ports import NationalSystems
+from country_a.manifests import build_manifest
+from country_a.national.ports import NationalSystems, StoredStudy
 from gateway.domain import (
     Association,
     BadRequest,
@@ -26,6 +27,7 @@ from gateway.domain import (
     ImageDelivery,
     ImageRequest,
     ImageSource,
+    ImagingManifest,
     Issue,
     NotAllowed,
     NotFound,
@@ -37,7 +39,9 @@ from gateway.domain import (
     PatientTraits,
     PeerMisbehaved,
     Refusal,
+    StudyQuery,
     TreatmentRelation,
+    is_asked_for,
 )
 
 
@@ -157,6 +161,53 @@ class Responder:
             )
         return Outcome(tuple(documents), tuple(issues))
 
+    async def find_studies(
+        self, query: StudyQuery, context: CallContext
+    ) -> Outcome[ImagingManifest]:
+        """Studies of the image store as it is now, newest first."""
+        self._own_community(query.community)
+        found: list[ImagingManifest] = []
+        for stored in await self._studies(query, context):
+            manifest = await self._manifest(stored, context)
+            if is_asked_for(query, manifest):
+                found.append(manifest)
+            if len(found) == query.limit:
+                break
+        return Outcome(tuple(found))
+
+    async def _studies(self, query: StudyQuery, context: CallContext) -> Sequence[StoredStudy]:
+        """The studies among which the filters decide: those named, or all of the patient."""
+        pacs = self._national.pacs
+        patient = query.patient or (None if query.studies else context.patient)
+        if patient is not None:
+            await self._require_patient(patient, context)
+            identity = await self._national.patients.get(patient)
+            held = await pacs.studies(identity.id if identity else patient)
+            return [study for study in held if not query.studies or study.uid in query.studies]
+        if not query.studies:
+            raise BadRequest(
+                Refusal.MISSING_PARAMETER,
+                "studies are searched for by patient, or by their UID",
+                subject="patient",
+            )
+        named = [await pacs.study(uid) for uid in dict.fromkeys(query.studies)]
+        return [study for study in named if study is not None]
+
+    async def _manifest(self, stored: StoredStudy, context: CallContext) -> ImagingManifest:
+        if stored.patient is None:
+            raise NotFound(Refusal.UNKNOWN_PATIENT, "a study that belongs to no patient")
+        identity = await self._require_patient(stored.patient, context)
+        return build_manifest(
+            stored,
+            await self._national.pacs.series(stored.uid),
+            await self._national.pacs.instances(stored.uid),
+            identity,
+            uid=stored.uid,
+            location=self._imaging_source,
+            created=None,
+            manufacturer="",
+        )
+
     async def retrieve_images(
         self, request: ImageRequest, wish: DeliveryWish, context: CallContext
     ) -> ImageDelivery:
@@ -190,7 +241,7 @@ class Responder:
             text = f"community {community} is not here; this gateway is {self._community}"
             raise NotFound(Refusal.UNKNOWN_COMMUNITY, text, subject=str(community))
 
-    async def _require_patient(self, patient: PatientId, context: CallContext) -> None:
+    async def _require_patient(self, patient: PatientId, context: CallContext) -> PatientIdentity:
         """The patient is known, is the one the treatment relation is about, and consents."""
         if context.relation is not TreatmentRelation.NONE and context.patient != patient:
             raise NotAllowed(
@@ -201,3 +252,4 @@ class Responder:
         if identity is None:
             raise NotFound(Refusal.UNKNOWN_PATIENT, "no such patient here")
         await require_consent(self._national.consent, identity.id, context)
+        return identity

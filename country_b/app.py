@@ -19,7 +19,7 @@ from country_b.blobs import DEFAULT_QUOTA_BYTES, BlobStore
 from country_b.database import create_tables, database_url, make_engine
 from country_b.image_api import ImageApi
 from country_b.image_jobs import ImageJobs
-from country_b.initiator import Community, Initiator
+from country_b.initiator import IMAGES_PER_REQUEST, Community, Initiator
 from country_b.kept import KeptStore
 from country_b.portal_api import MAX_REQUEST_BYTES, PortalApi
 from country_b.portal_routes import Portal
@@ -30,7 +30,16 @@ from gateway.domain import EXPLICIT_LITTLE_ENDIAN, CommunityId, Exchange, Uid
 from gateway.domain.delivery import STORED_SYNTAXES
 from gateway.peers import Peer, PeerBook
 from gateway.transport.app import LOOPBACK_HOSTS, Listener, names_of, no_web_pages, serving
-from gateway.transport.compose import Clockwork, exchanges_of, keeper_of, session_of
+from gateway.transport.compose import (
+    Clockwork,
+    audit_sent,
+    exchanges_of,
+    keeper_of,
+    session_of,
+    tls_server,
+    ways_of,
+)
+from gateway.transport.compose_servers import token_app_of
 from gateway.transport.control import Control, control_app
 
 DEFAULT_OWN = CommunityId("2.999.1.2")
@@ -48,6 +57,7 @@ def build_app(
     new_id: Callable[[], str] = CLOCKWORK.new_id,
     own: CommunityId = DEFAULT_OWN,
     communities: Mapping[CommunityId, Community] | None = None,
+    ways: Mapping[tuple[CommunityId, str], Exchange] | None = None,
     reading: Reading | None = None,
     information_version: str = "2026-1",
     kept_quota_bytes: int = DEFAULT_QUOTA_BYTES,
@@ -56,6 +66,7 @@ def build_app(
 ) -> web.Application:
     """The portal API over the given exchanges; everything it keeps lies in `state`.
 
+    `ways` are further ways to ask a community, by the names that its `Community` says.
     `allowed_hosts` are the names it may be called by, None for any.
     """
     known = communities or {item: Community(id=item) for item in exchanges}
@@ -67,7 +78,13 @@ def build_app(
     kept = KeptStore(engine, BlobStore(state, quota_bytes=kept_quota_bytes))
     jobs = ImageJobs(engine)
     initiator = Initiator(
-        own=own, exchanges=exchanges, communities=known, kept=kept, reading=reads, now=now
+        own=own,
+        exchanges=exchanges,
+        communities=known,
+        kept=kept,
+        reading=reads,
+        now=now,
+        ways=ways,
     )
     portal = Portal(
         communities=known,
@@ -100,6 +117,14 @@ def build_app(
     return app
 
 
+# Over DICOMweb a request is an address, whatever lies there; only the list of what is wanted grows.
+IMAGES_PER_STUDY = 50_000
+
+
+def _per_request(images_by: str) -> int:
+    return IMAGES_PER_REQUEST if images_by == "soap" else IMAGES_PER_STUDY
+
+
 def community_of(peer: Peer, own_syntaxes: tuple[Uid, ...]) -> Community:
     """A peer of the settings as the portal knows it."""
     if peer.community is None:
@@ -111,6 +136,9 @@ def community_of(peer: Peer, own_syntaxes: tuple[Uid, ...]) -> Community:
         class_codes=peer.profile.class_codes,
         relation=peer.treatment_relation,
         syntaxes=peer.syntaxes or own_syntaxes,
+        ways=tuple(way.name for way in peer.ways),
+        images_per_request={"": _per_request(peer.images_by)}
+        | {way.name: _per_request(way.images_by) for way in peer.ways},
     )
 
 
@@ -118,9 +146,13 @@ def community_of(peer: Peer, own_syntaxes: tuple[Uid, ...]) -> Community:
 async def running(
     settings: Settings, clockwork: Clockwork = CLOCKWORK
 ) -> AsyncIterator[Mapping[str, int]]:
-    """Country B on the network until left; gives the ports `portal` and `control`."""
+    """Country B on the network until left; gives the ports `portal` and `control`.
+
+    And `tokens`, where the settings have a token endpoint.
+    """
     async with AsyncExitStack() as stack:
         keeper = keeper_of(settings, clockwork)
+        await stack.enter_async_context(audit_sent(settings, keeper))
         session = await stack.enter_async_context(session_of(settings))
         exchanges = exchanges_of(settings, session, keeper, clockwork)
 
@@ -137,6 +169,7 @@ async def running(
                 for peer in book.peers
                 if peer.community is not None and peer.community in exchanges
             },
+            ways=ways_of(settings, session, keeper, clockwork),
             information_version=settings.portal.information_version,
             kept_quota_bytes=settings.portal.kept_quota_bytes,
             syntaxes=syntaxes,
@@ -147,6 +180,18 @@ async def running(
             allowed_hosts=names_of(settings.listen.control_host),
         )
         listen = settings.listen
+        tokens = settings.token
+        issuing: list[Listener] = []
+        if tokens.port is not None:
+            issuing.append(
+                Listener(
+                    name="tokens",
+                    app=token_app_of(settings, keeper, clockwork),
+                    host=tokens.host,
+                    port=tokens.port,
+                    tls=tls_server(settings.tls),
+                )
+            )
         ports = await stack.enter_async_context(
             serving(
                 Listener(name="portal", app=app, host=listen.host, port=listen.port),
@@ -156,6 +201,7 @@ async def running(
                     host=listen.control_host,
                     port=listen.control_port,
                 ),
+                *issuing,
             )
         )
         yield ports

@@ -16,10 +16,6 @@ from typing import Self, TypeAlias
 
 from gateway.domain import ImageDelivery, InstanceRef, Oid
 
-# What both gateways hold of a request and its answer is some 10 KiB an instance: a study of any
-# size takes no more memory than twice this many. It is some 400 KiB of XML; peers limit theirs at
-# a few MiB.
-MAX_INSTANCES_PER_REQUEST = 1000
 ASK_AHEAD_SECONDS = 0.5
 
 Wanted: TypeAlias = tuple[InstanceRef, Oid]
@@ -33,13 +29,15 @@ class ImageLots:
     """
 
     def __init__(
-        self, ask: Ask, wanted: Sequence[Wanted], *, now: Callable[[], float] = time.perf_counter
+        self,
+        ask: Ask,
+        wanted: Sequence[Wanted],
+        *,
+        lot_size: int,
+        now: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._ask = ask
-        self._lots = [
-            wanted[start : start + MAX_INSTANCES_PER_REQUEST]
-            for start in range(0, len(wanted), MAX_INSTANCES_PER_REQUEST)
-        ]
+        self._lots = [wanted[start : start + lot_size] for start in range(0, len(wanted), lot_size)]
         self._now = now
         self._taken = 0
         self._begun = 0

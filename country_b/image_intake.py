@@ -22,7 +22,7 @@ from typing import Any
 
 from country_b.image_asking import ImageLots, Wanted
 from country_b.image_shelf import ImageShelf, Shelved
-from country_b.initiator import Initiator
+from country_b.initiator import IMAGES_PER_REQUEST, Initiator
 from country_b.kept import KeptInstance, KeptStore
 from country_b.reading import Reading
 from country_b.session import Session
@@ -169,6 +169,9 @@ class ImageIntake:
         self._wish = wish
         self._correlation_id = correlation_id
         self._now = now
+        self._whole = ImageRequest.of_manifest(
+            manifest, session.patient.community, default_location=default_location
+        )
         self._lot: list[KeptInstance] = []
         self._flushing: asyncio.Task[None] | None = None
         self._started = 0.0
@@ -212,7 +215,7 @@ class ImageIntake:
             for item in await self._kept.instances(self._session.id, self._manifest.study)
             if not item.problem
         }
-        whole = ImageRequest.of_manifest(self._manifest, community, default_location=self._location)
+        whole = self._whole
         wanted = [pair for pair in whole.instances if self._selection.wants(pair[0])]
         if not wanted:
             raise refuse(Refusal.UNKNOWN_INSTANCE, "the manifest lists none of what was asked for")
@@ -232,9 +235,10 @@ class ImageIntake:
                 self._odd(error, "")
         notes = await self._read_notes(in_notes)
 
-        ordered = ImageRequest.of_manifest(
+        self._whole = ImageRequest.of_manifest(
             self._manifest, community, default_location=self._location, notes=notes
-        ).instances
+        )
+        ordered = self._whole.instances
         if self._selection.key_images_only:
             ordered = self._only_key_images(ordered, notes)
         rest = [
@@ -295,7 +299,9 @@ class ImageIntake:
         self.progress.issue(replace(issue, subject=subject or issue.subject))
 
     async def _fetch(self, wanted: Sequence[Wanted]) -> None:
-        async with ImageLots(self._ask, wanted) as lots:
+        community = self._initiator.community(self._patient.community)
+        size = community.images_per_request.get(self._session.way, IMAGES_PER_REQUEST)
+        async with ImageLots(self._ask, wanted, lot_size=size) as lots:
             while (taken := await lots.next()) is not None:
                 lot, delivery = taken
                 async with delivery:
@@ -304,18 +310,15 @@ class ImageIntake:
     async def _ask(self, lot: Sequence[Wanted]) -> ImageDelivery:
         community = self._patient.community
         context = self._initiator.context(self._session, community, self._correlation_id)
-        request = ImageRequest(community=community, instances=tuple(lot))
-        exchange = self._initiator.exchange(community)
+        request = replace(self._whole, instances=tuple(lot))
+        exchange = self._initiator.exchange(community, self._session.way)
         return await exchange.retrieve_images(request, self._wish, context)
 
     async def _receive(
         self, delivery: ImageDelivery, asked: dict[Uid, InstanceRef], lots: ImageLots
     ) -> None:
-        for issue in delivery.issues:
-            if issue.subject in self.progress.missing:
-                self.progress.missing[issue.subject] = issue
-            else:
-                self.progress.issue(issue)
+        told = delivery.issues
+        self._missing(told)
         announced = {item.ref.instance: item.size_bytes for item in delivery.announced}
         expected = set(asked)
         current: Uid | None = None
@@ -347,6 +350,15 @@ class ImageIntake:
                 if self._is_due():
                     await self._flush_beside()
             await shelf.settle()
+        # Some wires tell what has not come only when everything else has.
+        self._missing(delivery.issues[len(told) :])
+
+    def _missing(self, issues: Sequence[Issue]) -> None:
+        for issue in issues:
+            if issue.subject in self.progress.missing:
+                self.progress.missing[issue.subject] = issue
+            else:
+                self.progress.issue(issue)
 
     def _shelved(self, shelved: Shelved) -> None:
         """Count an image that is in its place, and remember it for the index."""

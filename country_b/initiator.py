@@ -50,6 +50,11 @@ from gateway.domain.selection import document_class, why_not
 
 MAX_MANIFEST_BYTES = 64 * 1024 * 1024  # some 300 bytes an instance: 200 000 instances
 
+# What both gateways hold of a request for images and its answer is some 10 KiB an instance: a study
+# of any size takes no more memory than twice this many. It is some 400 KiB of XML; peers limit
+# theirs at a few MiB.
+IMAGES_PER_REQUEST = 1000
+
 IHE_CLASS_CODES: Mapping[DocumentClass, tuple[Code, ...]] = {
     DocumentClass.REPORT: (CLASS_REPORTS,),
     DocumentClass.MANIFEST: (CLASS_IMAGES,),
@@ -58,7 +63,11 @@ IHE_CLASS_CODES: Mapping[DocumentClass, tuple[Code, ...]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Community:
-    """A country one can ask: how it is shown, how it codes classes, what it needs to answer."""
+    """A country one can ask: how it is shown, how it codes classes, what it needs to answer.
+
+    `ways` names the ways to ask it beside the usual one, whose name is ""; `images_per_request` is
+    how many images are asked for at once, by the name of the way.
+    """
 
     id: CommunityId
     name: str = ""
@@ -68,6 +77,8 @@ class Community:
     )
     relation: TreatmentRelation = TreatmentRelation.NONE
     syntaxes: tuple[Uid, ...] = (EXPLICIT_LITTLE_ENDIAN,)
+    ways: tuple[str, ...] = ()
+    images_per_request: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +102,7 @@ def wrong_patient(patient: PatientIdentity, named: ManifestPatient) -> bool:
 
 
 class Initiator:
-    """Drives the exchanges, one per community."""
+    """Drives the exchanges: one per community, and one for each further way to ask it."""
 
     def __init__(
         self,
@@ -102,6 +113,7 @@ class Initiator:
         kept: KeptStore,
         reading: Reading,
         now: Callable[[], datetime],
+        ways: Mapping[tuple[CommunityId, str], Exchange] | None = None,
     ) -> None:
         self._own = own
         self._exchanges = exchanges
@@ -109,16 +121,20 @@ class Initiator:
         self._kept = kept
         self._reading = reading
         self._now = now
+        self._ways = ways or {}
 
-    def exchange(self, community: CommunityId) -> Exchange:
-        """The way to a country; `UNKNOWN_COMMUNITY` if we have none."""
+    def exchange(self, community: CommunityId, way: str = "") -> Exchange:
+        """The way to a country, the usual one unless named; `UNKNOWN_COMMUNITY` if we have none.
+
+        `KeyError` for a way that is none of its `Community.ways`.
+        """
         if community not in self._exchanges:
             raise refuse(
                 Refusal.UNKNOWN_COMMUNITY,
                 "no country is known here by this community id",
                 subject=str(community),
             )
-        return self._exchanges[community]
+        return self._ways[community, way] if way else self._exchanges[community]
 
     def community(self, community: CommunityId) -> Community:
         """What we know of a country."""
@@ -145,11 +161,20 @@ class Initiator:
         )
 
     async def identify(
-        self, session: Session, community: CommunityId, traits: PatientTraits, correlation_id: str
+        self,
+        session: Session,
+        community: CommunityId,
+        traits: PatientTraits,
+        correlation_id: str,
+        *,
+        way: str = "",
     ) -> Outcome[PatientIdentity]:
-        """Patients who fit (step 4). None at all is a refusal: `UNKNOWN_PATIENT`."""
+        """Patients who fit (step 4). None at all is a refusal: `UNKNOWN_PATIENT`.
+
+        `way` is how the country is to be asked; what follows asks as the visit says.
+        """
         context = self.context(session, community, correlation_id, patient=False)
-        outcome = await self.exchange(community).identify_patient(traits, context)
+        outcome = await self.exchange(community, way).identify_patient(traits, context)
         strangers = [item for item in outcome.items if item.community != community]
         items = tuple(item for item in outcome.items if item.community == community)
         issues = outcome.issues + tuple(
@@ -177,7 +202,7 @@ class Initiator:
         context = self.context(session, community, correlation_id)
 
         started = time.perf_counter()
-        outcome = await self.exchange(community).find_documents(query, context)
+        outcome = await self.exchange(community, session.way).find_documents(query, context)
         seconds = time.perf_counter() - started
 
         dropped: dict[str, int] = {}
@@ -215,7 +240,9 @@ class Initiator:
         patient = _patient(session)
         context = self.context(session, patient.community, correlation_id)
         refs = tuple(entry.ref for entry in entries)
-        outcome = await self.exchange(patient.community).retrieve_documents(refs, context)
+        outcome = await self.exchange(patient.community, session.way).retrieve_documents(
+            refs, context
+        )
 
         wanted = {entry.ref.document: entry for entry in entries}
         came: dict[DocumentId, RetrievedDocument] = {}

@@ -75,7 +75,12 @@ class PortalApi(PortalRoutes):
         return web.json_response(
             {
                 "communities": [
-                    {"id": str(item.id), "name": item.name, "country": item.country}
+                    {
+                        "id": str(item.id),
+                        "name": item.name,
+                        "country": item.country,
+                        "ways": list(item.ways),
+                    }
                     for item in self.portal.communities.values()
                 ],
                 "information_version": self.portal.information_version,
@@ -139,10 +144,11 @@ class PortalApi(PortalRoutes):
     async def identify(self, request: web.Request) -> web.Response:
         """Step 4, first half: who fits."""
         session = await self.ready(request, Action.IDENTIFY)
-        community, traits = requests.read_identify(parse_body(await request.read()))
+        community, traits, way = requests.read_identify(parse_body(await request.read()))
+        self._known_way(community, way)
         try:
             outcome = await self.portal.initiator.identify(
-                session, community, traits, request[CORRELATION]
+                session, community, traits, request[CORRELATION], way=way
             )
         except ExchangeError as error:
             raise await self.noted(request, session, Action.IDENTIFY, error) from error
@@ -150,7 +156,9 @@ class PortalApi(PortalRoutes):
             request,
             session,
             Action.IDENTIFY,
-            lambda held: replace(held, community=community, candidates=outcome.items, patient=None),
+            lambda held: replace(
+                held, community=community, way=way, candidates=outcome.items, patient=None
+            ),
             text=f"{len(outcome.items)} fit",
         )
         return web.json_response(
@@ -345,6 +353,13 @@ class PortalApi(PortalRoutes):
                     subject=str(name),
                 )
         return tuple(by_id[name] for name in chosen)
+
+    def _known_way(self, community: CommunityId, way: str) -> None:
+        ways = self.portal.initiator.community(community).ways
+        if way and way not in ways:
+            raise BadInput(
+                {"way": f"expected one of: {', '.join(ways)}" if ways else "is not known"}
+            )
 
     def _country(self, community: CommunityId) -> str:
         return self.portal.initiator.community(community).country

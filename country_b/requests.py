@@ -110,10 +110,11 @@ def read_purpose(body: Any) -> PurposeOfUse:
     return purpose or PurposeOfUse.TREATMENT
 
 
-def read_identify(body: Any) -> tuple[CommunityId, PatientTraits]:
-    """Step 4: the country of affiliation and what is known of the patient."""
+def read_identify(body: Any) -> tuple[CommunityId, PatientTraits, str]:
+    """Step 4: the country of affiliation, what is known of the patient, the way to ask or ""."""
     form = Form(body)
     community = form.parsed("community", CommunityId.parse)
+    way = form.text("way", required=False, limit=64)
     ids = [patient_id(inner) for inner in form.forms("ids")]
     family = form.text("family", required=False, limit=200)
     given = tuple(form.texts("given", limit=MAX_GIVEN_NAMES))
@@ -133,7 +134,7 @@ def read_identify(body: Any) -> tuple[CommunityId, PatientTraits]:
     form.close()
     if community is None:
         raise AssertionError("a form without a community is closed with a problem")
-    return community, traits
+    return community, traits, way
 
 
 def _address(form: Form) -> Address:

@@ -153,7 +153,10 @@ class UnknownSession(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """A visit as it stands. Fields are None or empty until their step has been done."""
+    """A visit as it stands. Fields are None or empty until their step has been done.
+
+    `way` is how the country is asked, "" the usual way.
+    """
 
     id: str
     state: State
@@ -165,6 +168,7 @@ class Session:
     purpose: PurposeOfUse | None = None
     purpose_at: datetime | None = None
     community: CommunityId | None = None
+    way: str = ""
     candidates: tuple[PatientIdentity, ...] = ()
     patient: PatientIdentity | None = None
     use_note: str = ""

@@ -40,6 +40,7 @@ def session_view(session: Session, journal: tuple[JournalLine, ...]) -> dict[str
         else {"text_version": session.information_version, "at": session.informed_at.isoformat()},
         "purpose": None if session.purpose is None else session.purpose.value,
         "community": session.community,
+        "way": session.way,
         "patient": None if session.patient is None else identity_view(session.patient),
         "use_note": session.use_note,
         "closed_at": None if session.closed_at is None else session.closed_at.isoformat(),

@@ -129,6 +129,7 @@ def demo(
         size=size,
         profile=profile,
         dicom=dicom or ([bundled] if bundled else []),
+        ways=["soap", "fhir-mhd", "mixed"],
         json_file=out / "report.json",
         html_file=out / "report.html",
     )
@@ -156,6 +157,12 @@ def run_scenario(
     size: SizeOption = Size.DEMO,
     profile: ProfileOption = Profile.IHE,
     dicom: Dicom = None,
+    way: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="How Country A is asked: soap, fhir-mhd, fhir-ncp or mixed; may be repeated."
+        ),
+    ] = None,
 ) -> None:
     """Start both countries and tell stories."""
     _known(name)
@@ -166,9 +173,23 @@ def run_scenario(
         size=size,
         profile=profile,
         dicom=dicom or [],
+        ways=_ways(way or []),
         json_file=json_file,
         html_file=html_file,
     )
+
+
+def _ways(wanted: list[str]) -> list[str]:
+    """The ways that are wanted; one the house does not have is refused before it is built."""
+    from gateway.house import WAYS
+
+    known = [way["name"] for way in WAYS]
+    for way in wanted:
+        if way not in known:
+            raise typer.BadParameter(
+                f"found {way!r}, expected one of: {', '.join(known)}", param_hint="--way"
+            )
+    return wanted
 
 
 def _known(names: list[str]) -> None:
@@ -195,6 +216,7 @@ def _play(
     size: Size,
     profile: Profile,
     dicom: list[Path],
+    ways: list[str],
     json_file: Path | None,
     html_file: Path | None,
 ) -> None:
@@ -218,6 +240,7 @@ def _play(
             command += ["--control-b", f"http://127.0.0.1:{house.ports_b['control']}"]
             command += ["--seed-info", str(house.seed_info)]
             command += ["--transport", f"soap-{profile.value}"]
+            command += [word for way in ways for word in ("--way", way)]
             for option, path in (("--json", json_file), ("--html", html_file)):
                 if path is not None:
                     command += [option, str(path)]

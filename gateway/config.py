@@ -99,7 +99,28 @@ class SealSection(_Section):
     pinned: tuple[Path, ...] = Field((), description="seal certificates trusted without a chain")
 
 
-class PeerSection(_Section):
+class _Wires(_Section):
+    identify_by: Literal["soap", "fhir"] = Field(
+        "soap", description="how its patients are identified"
+    )
+    documents_by: Literal["soap", "fhir"] = Field(
+        "soap", description="how its documents are searched for and retrieved"
+    )
+    images_by: Literal["soap", "wado-rs", "xc-wado"] = Field(
+        "soap", description="how its images are fetched: soap, wado-rs or xc-wado"
+    )
+    fhir_dialect: Literal["mhd", "ncp"] = Field(
+        "mhd", description="how it is asked over FHIR: mhd (IHE) or ncp (NCPeH API)"
+    )
+
+
+class WaySection(_Wires):
+    """One more way to ask a peer, for a visit to choose by its name."""
+
+    name: str = Field(min_length=1, description="name of the way, such as fhir-mhd")
+
+
+class PeerSection(_Wires):
     """Another gateway: how to reach it, how to know it, and what it is used to."""
 
     name: str = Field(description="name of the peer, for people and logs")
@@ -108,20 +129,27 @@ class PeerSection(_Section):
     profile: str = Field("ihe", description="profile of the peer: ihe, ehdsi, or a TOML file")
     url: UrlText = Field("", description="its responding gateway endpoint; empty: it only asks us")
     fhir_url: UrlText = Field("", description="its FHIR base; empty: not asked over FHIR")
-    identify_by: Literal["soap", "fhir"] = Field(
-        "soap", description="how its patients are identified"
+    dicomweb_url: UrlText = Field(
+        "", description="its DICOMweb base, for wado-rs, or the base of its gateway, for xc-wado"
     )
-    documents_by: Literal["soap", "fhir"] = Field(
-        "soap", description="how its documents are searched for and retrieved"
+    image_hosts: tuple[str, ...] = Field(
+        (),
+        description="hosts or origins its manifests may point at; others are not called",
     )
-    fhir_dialect: Literal["mhd", "ncp"] = Field(
-        "mhd", description="how it is asked over FHIR: mhd (IHE) or ncp (NCPeH API)"
+    image_locations: dict[str, UrlText] = Field(
+        {}, description="DICOMweb base of each Retrieve Location UID; others: dicomweb_url"
     )
     tls_subjects: tuple[str, ...] = Field(
         (), description="subjects (RFC 4514) of the TLS client certificates it calls with"
     )
     assertions: Literal["reusable", "single-use"] = Field(
         "reusable", description="whether its assertions may be shown more than once"
+    )
+    token_form: Literal["iua", "openncp", "saml"] = Field(
+        "iua", description="what its access tokens are: iua, openncp (JWT around SAML), or saml"
+    )
+    token_secret: Path | None = Field(
+        None, description="file with the secret that seals its openncp tokens, 64 random bytes"
     )
     treatment_relation: Literal["", "trc", "resource-id", "none"] = Field(
         "", description="what vouches for the treatment relation; empty: as the profile says"
@@ -130,6 +158,9 @@ class PeerSection(_Section):
     syntaxes: tuple[str, ...] = Field(
         (), description="transfer syntaxes to ask this peer for, best first; empty: ours"
     )
+    ways: tuple[WaySection, ...] = Field(
+        (), description="further ways to ask it, which a visit may choose"
+    )
 
 
 class TranscriptSection(_Section):
@@ -137,6 +168,25 @@ class TranscriptSection(_Section):
 
     keep: Literal["small", "all"] = Field("small", description="keep large parts by hash, or all")
     quota_bytes: int = Field(512 * MIB, description="room for transcripts; full means refused")
+
+
+class AuditSection(_Section):
+    """Where audit events go besides the state folder."""
+
+    repository_url: UrlText = Field(
+        "", description="FHIR base of an audit repository to send events to; empty: none"
+    )
+
+
+class FhirSection(_Section):
+    """How the FHIR base says what is not allowed."""
+
+    auth_failures: Literal["rfc6750", "iua"] = Field(
+        "rfc6750", description="a token that is not enough: 403 (rfc6750) or 401 (iua)"
+    )
+    denial: Literal["empty", "404", "403", "401"] = Field(
+        "403", description="no consent: an empty answer, or this status; the audit has the reason"
+    )
 
 
 class LimitSection(_Section):
@@ -180,6 +230,53 @@ class PortalSection(_Section):
     )
 
 
+class TokenClientSection(_Section):
+    """A client that may ask for access tokens, and the professional it speaks for."""
+
+    name: str = Field(description="name of the client, its client_id")
+    tls_subjects: tuple[str, ...] = Field(
+        min_length=1, description="subjects (RFC 4514) of the TLS client certificates it shows"
+    )
+    professional_id: str = Field(description="id of the professional it speaks for")
+    family: str = Field(description="family name of the professional")
+    given: tuple[str, ...] = Field((), description="given names")
+    role: str = Field("221", description="role of the professional, an ISCO code")
+    role_display: str = Field("Medical Doctors", description="the role in words")
+    organisation: str = Field(description="name of the organisation")
+    organisation_id: str = Field("", description="its identifier")
+    organisation_authority: OidText | Literal[""] = Field(
+        "", description="OID that assigned the identifier"
+    )
+    facility_type: Literal["Hospital", "Resident Physician", "Pharmacy", "Other"] = Field(
+        "Hospital", description="type of the point of care"
+    )
+    locality: str = Field("", description="point of care; empty: the organisation")
+    permissions: tuple[str, ...] = Field(
+        ("PRD-003", "PRD-005", "PRD-006", "PRD-010", "PRD-016"),
+        description="permissions of the professional, HL7 codes",
+    )
+    scopes: tuple[str, ...] = Field(
+        ("ITI-78", "ITI-119"), description="scopes it may have: transactions, or SMART scopes"
+    )
+    treats: bool = Field(
+        False, description="whether it may name the patient it treats, as person_id"
+    )
+
+
+class TokenSection(_Section):
+    """Country B's token endpoint, for clients of its own. Off unless a port is set."""
+
+    port: Port | None = Field(None, description="port of the token endpoint; unset: there is none")
+    host: str = Field("127.0.0.1", description="address of the token endpoint")
+    public_url: UrlText = Field(
+        "", description="address clients call it by, which is the issuer of its tokens"
+    )
+    seconds: Annotated[int, Field(ge=30, le=3600)] = Field(
+        300, description="how long a token is valid"
+    )
+    clients: tuple[TokenClientSection, ...] = ()
+
+
 class Settings(BaseSettings):
     """Everything one service is told."""
 
@@ -193,9 +290,12 @@ class Settings(BaseSettings):
     seal: SealSection = SealSection()
     peers: tuple[PeerSection, ...] = ()
     transcripts: TranscriptSection = TranscriptSection()
+    audit: AuditSection = AuditSection()
+    fhir: FhirSection = FhirSection()
     limits: LimitSection = LimitSection()
     national: NationalSection = NationalSection()
     portal: PortalSection = PortalSection()
+    token: TokenSection = TokenSection()
 
     @classmethod
     def settings_customise_sources(
@@ -241,9 +341,12 @@ def _rooted_path(item: Any, base: Path) -> Any:
 
 
 def _rooted_peer(item: Any, base: Path) -> Any:
-    if isinstance(item, dict) and str(item.get("profile", "")).endswith(".toml"):
-        return {**item, "profile": _rooted_path(item["profile"], base)}
-    return item
+    if not isinstance(item, dict):
+        return item
+    names = [name for name in ("token_secret",) if name in item]
+    if str(item.get("profile", "")).endswith(".toml"):
+        names.append("profile")
+    return {**item, **{name: _rooted_path(item[name], base) for name in names}}
 
 
 def load_settings(path: Path) -> Settings:

@@ -33,6 +33,27 @@ POLL_SECONDS = 0.05
 HEALTH_SECONDS = 6.0  # the control port gives each national system five
 TAIL_LINES = 12
 
+# The ways in which Country B of the house can ask Country A; the first is the usual one.
+WAYS: tuple[Mapping[str, str], ...] = (
+    {"name": "soap", "identify_by": "soap", "documents_by": "soap", "images_by": "soap"},
+    {
+        "name": "fhir-mhd",
+        "identify_by": "fhir",
+        "documents_by": "fhir",
+        "images_by": "wado-rs",
+        "fhir_dialect": "mhd",
+    },
+    {
+        "name": "fhir-ncp",
+        "identify_by": "fhir",
+        "documents_by": "fhir",
+        "images_by": "wado-rs",
+        "fhir_dialect": "ncp",
+    },
+    # As MADO assumes: documents over XCA, images by XC-WADO.
+    {"name": "mixed", "identify_by": "soap", "documents_by": "soap", "images_by": "xc-wado"},
+)
+
 Say = Callable[[str], None]
 
 
@@ -259,8 +280,11 @@ class House:
             "country": "XA",
             "profile": self._plan.profile,
             "url": f"https://localhost:{port}/RespondingGateway",
+            "fhir_url": f"https://localhost:{port}/fhir",
+            "dicomweb_url": f"https://localhost:{port}/dicom-web",
         }
-        return _settings("xb", "Country B", COUNTRY_B, {}, peer)
+        usual = {key: value for key, value in WAYS[0].items() if key != "name"}
+        return _settings("xb", "Country B", COUNTRY_B, {}, peer | usual, WAYS)
 
 
 def _settings(
@@ -269,6 +293,7 @@ def _settings(
     community: CommunityId,
     more: Mapping[str, Mapping[str, Any]],
     peer: Mapping[str, Any],
+    ways: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """A settings file; every path is relative to the folder it stands in."""
     own = f"certs/{country}"
@@ -299,7 +324,10 @@ def _settings(
     lines = ["# Made for one run; the commented settings are in the countries' own folders."]
     for table, values in tables.items():
         lines += ["", f"[{table}]", *_toml(values)]
-    return "\n".join([*lines, "", "[[peers]]", *_toml(peer), ""])
+    lines += ["", "[[peers]]", *_toml(peer)]
+    for way in ways:
+        lines += ["", "[[peers.ways]]", *_toml(way)]
+    return "\n".join([*lines, ""])
 
 
 def _toml(values: Mapping[str, Any]) -> list[str]:

@@ -10,14 +10,16 @@ from __future__ import annotations
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 
 from gateway.config import PeerSection, SettingsError
 from gateway.domain.codes import Code, DocumentClass
 from gateway.domain.context import Caller, TreatmentRelation
-from gateway.domain.ids import CommunityId, Uid
+from gateway.domain.ids import CommunityId, InvalidIdentifier, Oid, Uid
+from gateway.wire.fhir.saml_tokens import weakness_of
+from gateway.wire.fhir.tokens import TokenForm
 from gateway.wire.soap.refusals import ErrorStyle
 
 
@@ -41,8 +43,19 @@ CHOICES = ("identify_by", "documents_by")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """A way to ask a peer: the wire of each kind of verb, under a name."""
+
+    name: str
+    identify_by: str = "soap"
+    documents_by: str = "soap"
+    images_by: str = "soap"
+    fhir_dialect: str = "mhd"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
-    """Another gateway as we deal with it."""
+    """Another gateway as we deal with it. `ways` are further ways to ask it; see `asked_by`."""
 
     name: str
     community: CommunityId | None
@@ -52,12 +65,29 @@ class Peer:
     fhir_url: str = ""
     identify_by: str = "soap"
     documents_by: str = "soap"
+    dicomweb_url: str = ""
+    images_by: str = "soap"
+    image_hosts: tuple[str, ...] = ()
+    image_locations: Mapping[Oid, str] = field(default_factory=dict)
     fhir_dialect: str = "mhd"
     tls_subjects: tuple[str, ...] = ()
     single_use: bool = False
+    token_form: TokenForm = TokenForm.IUA
+    token_secret: bytes = field(default=b"", repr=False)
     treatment_relation: TreatmentRelation
     allow_sha1: bool = False
     syntaxes: tuple[Uid, ...] = ()
+    ways: tuple[Way, ...] = ()
+
+    def asked_by(self, way: Way) -> Peer:
+        """The same peer, asked in one of its ways."""
+        return replace(
+            self,
+            identify_by=way.identify_by,
+            documents_by=way.documents_by,
+            images_by=way.images_by,
+            fhir_dialect=way.fhir_dialect,
+        )
 
 
 def load_profile(name: str) -> PeerProfile:
@@ -88,12 +118,21 @@ def peer_of_section(section: PeerSection) -> Peer:
     """The peer a settings section describes."""
     profile = load_profile(section.profile)
     relation = section.treatment_relation
-    over_fhir = [name for name in CHOICES if getattr(section, name) == "fhir"]
-    if over_fhir and not section.fhir_url:
-        raise SettingsError(
-            f"peers: {section.name!r} is to be asked over FHIR and has no fhir_url; "
-            f"name its FHIR base, or set {' and '.join(over_fhir)} to soap"
-        )
+    for each in (section, *section.ways):
+        over_fhir = [name for name in CHOICES if getattr(each, name) == "fhir"]
+        if over_fhir and not section.fhir_url:
+            raise SettingsError(
+                f"peers: {section.name!r} is to be asked over FHIR and has no fhir_url; "
+                f"name its FHIR base, or set {' and '.join(over_fhir)} to soap"
+            )
+        if each.images_by != "soap" and not section.dicomweb_url:
+            raise SettingsError(
+                f"peers: images of {section.name!r} are to be fetched by {each.images_by} and it "
+                "has no dicomweb_url; name its DICOMweb base, or set images_by to soap"
+            )
+    _refuse_doubles(
+        f"peers.ways.name of {section.name!r}", [way.name for way in section.ways], "way"
+    )
     return Peer(
         name=section.name,
         community=CommunityId(section.community),
@@ -103,13 +142,53 @@ def peer_of_section(section: PeerSection) -> Peer:
         fhir_url=section.fhir_url.rstrip("/"),
         identify_by=section.identify_by,
         documents_by=section.documents_by,
+        dicomweb_url=section.dicomweb_url.rstrip("/"),
+        images_by=section.images_by,
+        image_hosts=section.image_hosts,
+        image_locations=_locations(section),
         fhir_dialect=section.fhir_dialect,
         tls_subjects=section.tls_subjects,
         single_use=section.assertions == "single-use",
+        token_form=TokenForm(section.token_form),
+        token_secret=_token_secret(section),
         treatment_relation=TreatmentRelation(relation) if relation else profile.treatment_relation,
         allow_sha1=section.allow_sha1,
         syntaxes=tuple(Uid(uid) for uid in section.syntaxes),
+        ways=tuple(
+            Way(
+                name=way.name,
+                identify_by=way.identify_by,
+                documents_by=way.documents_by,
+                images_by=way.images_by,
+                fhir_dialect=way.fhir_dialect,
+            )
+            for way in section.ways
+        ),
     )
+
+
+def _locations(section: PeerSection) -> dict[Oid, str]:
+    try:
+        return {Oid(oid): url.rstrip("/") for oid, url in section.image_locations.items()}
+    except InvalidIdentifier as error:
+        raise SettingsError(f"peers.image_locations of {section.name!r}: {error}") from None
+
+
+def _token_secret(section: PeerSection) -> bytes:
+    """What seals a peer's tokens of OpenNCP; `SettingsError` for none, and for a weak one."""
+    if TokenForm(section.token_form) is not TokenForm.OPENNCP:
+        return b""
+    key = f"peers.token_secret of {section.name!r}"
+    if section.token_secret is None:
+        raise SettingsError(f"{key} is not set; tokens of openncp are sealed by a shared secret")
+    try:
+        # Editors end a file with a line; no peer means that line end.
+        secret = section.token_secret.read_bytes().strip()
+    except OSError as error:
+        raise SettingsError(f"{key} cannot be read ({error.strerror})") from None
+    if weakness := weakness_of(secret):
+        raise SettingsError(f"{key}: {weakness}; `openssl rand -base64 96` makes a good one")
+    return secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +225,8 @@ class PeerBook:
         return next((peer for peer in self.peers if peer.community == community), None)
 
 
-def _refuse_doubles(key: str, values: Sequence[str]) -> None:
-    """Two peers that cannot be told apart would take turns in silence."""
+def _refuse_doubles(key: str, values: Sequence[str], where: str = "peer") -> None:
+    """Two that cannot be told apart would take turns in silence."""
     twice = sorted(value for value, times in Counter(values).items() if times > 1)
     if twice:
-        raise SettingsError(f"{key}: {', '.join(twice)} stands in more than one peer")
+        raise SettingsError(f"{key}: {', '.join(twice)} stands in more than one {where}")

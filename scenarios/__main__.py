@@ -40,11 +40,12 @@ async def play(
     controls: Sequence[Control | None],
     *,
     transport: str,
+    way: str = "",
 ) -> Evidence:
     """Tell one story; what both control ports captured meanwhile goes with it."""
     marks = [await control.mark() if control else "" for control in controls]
     say(f"{scenario.name} over {transport}: {scenario.about}")
-    story = Story(portal, seeds, say=say)
+    story = Story(portal, seeds, say=say, way=way)
     try:
         await scenario.tell(story)
     except StoryEnds as end:
@@ -70,12 +71,22 @@ async def play_all(names: Sequence[str], options: argparse.Namespace, seeds: See
         controls = [
             Control(session, url) if url else None for url in (options.control_b, options.control_a)
         ]
-        evidence = [
-            await play(SCENARIOS[name], portal, seeds, controls, transport=options.transport)
-            for name in names
-        ]
+        evidence = []
+        for name in names:
+            scenario = SCENARIOS[name]
+            for way in ways_of(scenario, options.way):
+                transport = way or options.transport
+                evidence.append(
+                    await play(scenario, portal, seeds, controls, transport=transport, way=way)
+                )
     write_files(evidence, options.json, options.html)
     return DONE if all(each.run.verdict in _GOOD for each in evidence) else FAILED
+
+
+def ways_of(scenario: Scenario, wanted: Sequence[str]) -> Sequence[str]:
+    """The ways in which a story is told: every one wanted, or the first; "" is the usual one."""
+    ways = wanted or ("",)
+    return ways if scenario.in_every_way else ways[:1]
 
 
 def write_files(evidence: Sequence[Evidence], json: Path | None, html: Path | None) -> None:
@@ -110,6 +121,13 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--control-b", default="", help="URL of Country B's control port")
     run.add_argument("--seed-info", type=Path, required=True, help="seed.json of Country A")
     run.add_argument("--transport", default="soap", help="name of the transport, for the report")
+    run.add_argument(
+        "--way",
+        action="append",
+        default=[],
+        help="how Country A is asked, by the name of the way in Country B's settings; again for "
+        "another, which stories told side by side are told in as well",
+    )
     run.add_argument("--json", type=Path, help="write the machine-readable report here")
     run.add_argument("--html", type=Path, help="write the report for people here")
     return top

@@ -19,11 +19,15 @@ Tell = Callable[[Story], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A story: its name, what it is about, and how it is told."""
+    """A story: its name, what it is about, and how it is told.
+
+    `in_every_way` is whether it is told once for every way to ask that is wanted, or by the first.
+    """
 
     name: str
     about: str
     tell: Tell
+    in_every_way: bool = False
 
 
 _MODULES = (
@@ -39,6 +43,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         module.__name__.rpartition(".")[2],
         (module.__doc__ or "").partition("\n")[0],
         module.tell,
+        getattr(module, "IN_EVERY_WAY", False),
     )
     for module in _MODULES
 }

@@ -55,10 +55,15 @@ def read_seeds(path: Path) -> Seeds:
 
 
 def identify_body(
-    community: str, patient: Patient, *, by_name_only: bool = False
+    community: str, patient: Patient, *, by_name_only: bool = False, way: str = ""
 ) -> dict[str, Any]:
-    """What the portal is told of a patient: identifier and demographics, or the latter alone."""
+    """What the portal is told of a patient: identifier and demographics, or the latter alone.
+
+    `way` is how the country is to be asked, "" the usual way.
+    """
     body: dict[str, Any] = {"community": community}
+    if way:
+        body["way"] = way
     if not by_name_only:
         body["ids"] = [{"value": patient["id"], "authority": patient["authority"]}]
     names = patient.get("names") or []

@@ -52,9 +52,13 @@ async def prepare(story: Story, purpose: str = "TREATMENT") -> Visit:
     return visit
 
 
-async def confirm(story: Story, visit: Visit, patient: Patient) -> Json:
-    """Step 4: exactly this patient, found by identifier and demographics."""
-    found = await visit.post("identify", identify_body(story.seeds.community, patient))
+async def confirm(story: Story, visit: Visit, patient: Patient, *, way: str = "") -> Json:
+    """Step 4: exactly this patient, found by identifier and demographics.
+
+    `way` is how the country is asked, by default the story's.
+    """
+    body = identify_body(story.seeds.community, patient, way=way or story.way)
+    found = await visit.post("identify", body)
     chosen = {"value": patient["id"], "authority": patient["authority"]}
     check(
         any(candidate["patient"] == chosen for candidate in found["candidates"]),

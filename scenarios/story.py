@@ -59,7 +59,11 @@ class Telling:
 
 
 class Story:
-    """A scenario being told. `clock` gives seconds; `say` prints a line."""
+    """A scenario being told.
+
+    `way` is how the other country is asked, by the name it has in Country B's settings, "" the
+    usual way; `clock` gives seconds; `say` prints a line.
+    """
 
     def __init__(
         self,
@@ -67,9 +71,11 @@ class Story:
         seeds: Seeds,
         *,
         say: Say,
+        way: str = "",
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.portal = portal
+        self.way = way
         self.seeds = seeds
         self.steps: list[Step] = []
         self._say = say

@@ -11,6 +11,8 @@ from scenarios.client import Json, Visit
 from scenarios.seeds import Patient
 from scenarios.story import CheckFailed, Story, check, equal
 
+IN_EVERY_WAY = True  # side by side is what it is told for
+
 
 async def tell(story: Story) -> None:
     """Tell the ten steps."""

@@ -86,8 +86,11 @@ SHARED_WIRE = tuple(
         "saml",
         "saml_check",
         "saml_claims",
+        "saml_context",
         "saml_mint",
         "problems",
+        "ranges",
+        "validators",
     ]
 )
 NOUNS = ("gateway.domain",)
@@ -123,6 +126,11 @@ RULES: Mapping[str, Rule] = {
     # An instance may be given as the path of its file, so that pixel data need not be loaded.
     "gateway.wire.dicom.instances": Rule(
         (*NOUNS, *SHARED_WIRE, "gateway.wire.dicom"), frozenset({"pydicom"}), frozenset({"pathlib"})
+    ),
+    # Letters need a font, and scaling a library that does it in compiled code.
+    "gateway.wire.dicom.picture_canvas": Rule(
+        (*NOUNS, *SHARED_WIRE, "gateway.wire.dicom"),
+        frozenset({"numpy", "imagecodecs", "PIL", "ttf_opensans"}),
     ),
     "gateway.middleware": Rule((*NOUNS, "gateway.middleware"), io=frozenset({"asyncio"})),
     "gateway.transport": Rule(

@@ -20,10 +20,12 @@ from gateway.domain import (
     ExchangeError,
     ImageChunk,
     ImageRequest,
+    ImagingManifest,
     Issue,
     Outcome,
     PatientIdentity,
     PatientTraits,
+    StudyQuery,
     Uid,
 )
 
@@ -73,6 +75,7 @@ class ScriptedExchange:
     entries: Outcome[DocumentEntry] | ExchangeError = field(default_factory=Outcome)
     looked_up: Outcome[DocumentEntry | Association] | ExchangeError = field(default_factory=Outcome)
     documents: Outcome[Document] | ExchangeError = field(default_factory=Outcome)
+    studies: Outcome[ImagingManifest] | ExchangeError = field(default_factory=Outcome)
     delivery: ScriptedDelivery | ExchangeError = field(default_factory=ScriptedDelivery)
     asked: list[tuple[str, Any, CallContext]] = field(default_factory=list)
 
@@ -112,6 +115,13 @@ class ScriptedExchange:
     ) -> Outcome[Document]:
         """As set."""
         answer: Outcome[Document] = self._answer("retrieve", refs, context, self.documents)
+        return answer
+
+    async def find_studies(
+        self, query: StudyQuery, context: CallContext
+    ) -> Outcome[ImagingManifest]:
+        """As set."""
+        answer: Outcome[ImagingManifest] = self._answer("studies", query, context, self.studies)
         return answer
 
     async def retrieve_images(

@@ -12,7 +12,9 @@ from uuid import uuid4
 
 import aiohttp
 
+from country_a.oids import NationalOids
 from gateway.config import (
+    FhirSection,
     GatewaySection,
     LimitSection,
     PeerSection,
@@ -29,15 +31,13 @@ from gateway.transport.app import Listener, new_application, serving
 from gateway.transport.assertion_log import AssertionLog
 from gateway.transport.compose import (
     Clockwork,
-    apology,
     client_of,
     exchange_of,
     keeper_of,
-    serve_exchange,
-    serve_fhir,
     session_of,
     tls_server,
 )
+from gateway.transport.compose_servers import apology, serve_dicomweb, serve_exchange, serve_fhir
 from gateway.transport.record import Keeper
 from gateway.transport.soap_client import SoapClient
 from gateway.transport.tls import client_context
@@ -78,6 +78,7 @@ def settings_for(
     limits: LimitSection | None = None,
     default_profile: str = "ihe",
     transcripts: TranscriptSection | None = None,
+    fhir: FhirSection | None = None,
 ) -> Settings:
     """Settings of one gateway of the pair."""
     own = certs / country.lower()
@@ -104,6 +105,7 @@ def settings_for(
             crl=certs / "ca" / "crl.pem",
         ),
         peers=peers,
+        fhir=fhir or FhirSection(),
         limits=limits or LimitSection(),
         transcripts=transcripts or TranscriptSection(),
     )
@@ -129,6 +131,8 @@ async def pair_of(
     identify_by: Literal["soap", "fhir"] = "soap",
     documents_by: Literal["soap", "fhir"] = "soap",
     fhir_dialect: Literal["mhd", "ncp"] = "mhd",
+    images_by: Literal["soap", "wado-rs", "xc-wado"] = "soap",
+    fhir: FhirSection | None = None,
 ) -> AsyncIterator[Pair]:
     """Serve an Exchange as Country A, and ask it as Country B over mutual TLS."""
     clockwork = clockwork or real_clockwork()
@@ -142,6 +146,7 @@ async def pair_of(
         default_profile=profile,
         transcripts=transcripts,
         peers=callers,
+        fhir=fhir,
     )
     keeper_a = keeper_of(serving_settings, clockwork)
     app = new_application(new_id=clockwork.new_id, max_body_bytes=1024 * 1024, apology=apology)
@@ -165,6 +170,16 @@ async def pair_of(
         clockwork=clockwork,
         rights=Rights(),
     )
+    serve_dicomweb(
+        app,
+        exchange,
+        imaging_source=NationalOids.under(COUNTRY_A).imaging_source,
+        settings=serving_settings,
+        keeper=keeper_a,
+        assertions=assertions,
+        clockwork=clockwork,
+        rights=Rights(),
+    )
     listener = Listener(
         name="service", app=app, host="127.0.0.1", port=0, tls=tls_server(serving_settings.tls)
     )
@@ -180,6 +195,8 @@ async def pair_of(
             identify_by=identify_by,
             documents_by=documents_by,
             fhir_dialect=fhir_dialect,
+            images_by=images_by,
+            dicomweb_url=f"{base}/dicom-web",
         )
         asking_settings = settings_for(
             COUNTRY_B, "XB", certs, folder / "b", peers=(peer,), limits=limits

@@ -126,6 +126,28 @@ def test_settings_of_both_countries_can_be_read(tmp_path: Path) -> None:
     assert b.gateway.state == tmp_path / "state-b"
 
 
+def test_country_b_of_the_house_has_every_way_to_ask_country_a(tmp_path: Path) -> None:
+    """Over SOAP, over FHIR in each dialect, and mixed, by name; the first is also the usual one."""
+    path = tmp_path / "b.toml"
+    path.write_text(House(HousePlan(folder=tmp_path), print)._settings_b(8443), encoding="utf-8")
+
+    [peer] = load_settings(path).peers
+
+    asked = [
+        (way.name, way.identify_by, way.documents_by, way.images_by, way.fhir_dialect)
+        for way in peer.ways
+    ]
+    assert asked == [
+        ("soap", "soap", "soap", "soap", "mhd"),
+        ("fhir-mhd", "fhir", "fhir", "wado-rs", "mhd"),
+        ("fhir-ncp", "fhir", "fhir", "wado-rs", "ncp"),
+        ("mixed", "soap", "soap", "xc-wado", "mhd"),
+    ]
+    assert (peer.identify_by, peer.documents_by, peer.images_by) == asked[0][1:4]
+    assert peer.dicomweb_url == "https://localhost:8443/dicom-web"
+    assert peer.fhir_url == "https://localhost:8443/fhir"
+
+
 def test_failure_while_building_stops_what_was_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 from gateway.config import PeerSection, SettingsError
 from gateway.domain import Caller, CommunityId, DocumentClass, TreatmentRelation
 from gateway.peers import PeerBook, load_profile, peer_of_section
+from gateway.wire.fhir.tokens import TokenForm
 from gateway.wire.soap.refusals import ErrorStyle
 
 
@@ -94,6 +95,35 @@ def test_two_peers_that_cannot_be_told_apart_are_refused(key: str) -> None:
         PeerBook.of_sections(sections, "ihe")
 
 
+def test_a_peer_may_be_asked_in_several_ways() -> None:
+    """Each by its name; everything but the wires is the peer's own."""
+    ways = ({"name": "soap"}, {"name": "mixed", "documents_by": "fhir", "fhir_dialect": "ncp"})
+    section = PeerSection.model_validate(
+        {"name": "A", "community": "2.999.1.1", "fhir_url": "https://a.example/fhir", "ways": ways}
+    )
+
+    peer = peer_of_section(section)
+    mixed = peer.asked_by(peer.ways[1])
+
+    assert [way.name for way in peer.ways] == ["soap", "mixed"]
+    assert (mixed.identify_by, mixed.documents_by, mixed.fhir_dialect) == ("soap", "fhir", "ncp")
+    assert (mixed.name, mixed.community, mixed.fhir_url) == ("A", "2.999.1.1", peer.fhir_url)
+
+
+@pytest.mark.parametrize(
+    ("ways", "words"),
+    [
+        (({"name": "x", "documents_by": "fhir"},), "fhir_url"),
+        (({"name": "x"}, {"name": "x"}), "more than one way"),
+    ],
+)
+def test_ways_that_cannot_be_gone_are_refused(ways: object, words: str) -> None:
+    """Without an address, or without a name of their own."""
+    section = PeerSection.model_validate({"name": "A", "community": "2.999.1", "ways": ways})
+    with pytest.raises(SettingsError, match=words):
+        peer_of_section(section)
+
+
 def test_a_peer_to_be_asked_over_fhir_needs_an_address_there() -> None:
     """The key that is missing is named before anybody is asked."""
     section = PeerSection(name="A", community="2.999.1.1", identify_by="fhir")
@@ -101,3 +131,29 @@ def test_a_peer_to_be_asked_over_fhir_needs_an_address_there() -> None:
         peer_of_section(section)
     there = section.model_copy(update={"fhir_url": "https://a.example/fhir/"})
     assert peer_of_section(there).fhir_url == "https://a.example/fhir"
+
+
+def test_a_peer_sealing_tokens_needs_a_secret_nobody_guesses(tmp_path: Path) -> None:
+    """Refused at the start, by the key and the peer's name; never printed."""
+    path = tmp_path / "secret"
+    section = {"name": "B", "community": "2.999.2", "token_form": "openncp"}
+
+    for content, words in ((None, "not set"), (b"changeme", "8 bytes"), (b"ab" * 40, "different")):
+        given = dict(section)
+        if content is not None:
+            path.write_bytes(content)
+            given["token_secret"] = str(path)
+        with pytest.raises(SettingsError, match=words) as caught:
+            peer_of_section(PeerSection.model_validate(given))
+        assert "'B'" in str(caught.value)
+        assert content is None or content.decode() not in str(caught.value)
+    with pytest.raises(SettingsError, match="cannot be read"):
+        peer_of_section(
+            PeerSection.model_validate(section | {"token_secret": str(tmp_path / "gone")})
+        )
+
+    path.write_bytes(bytes(range(64)) + b"\n")
+    peer = peer_of_section(PeerSection.model_validate(section | {"token_secret": str(path)}))
+    assert peer.token_form is TokenForm.OPENNCP
+    assert len(peer.token_secret) >= 64
+    assert "token_secret" not in repr(peer)

@@ -31,7 +31,7 @@ from gateway.domain import (
     Timestamp,
 )
 from gateway.domain.codes import same_scheme
-from gateway.domain.selection import author_strings
+from gateway.domain.selection import author_strings, chronological
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -76,7 +76,7 @@ def entry_row(entry: DocumentEntry) -> Row:
         "format_code": code_key(entry.format_code),
         "practice_setting": code_key(entry.practice_setting),
         "facility_type": code_key(entry.facility_type),
-        "start_key": start.dtm if start else "",
+        "start_key": chronological(start),
         "service_start": micros(start.at) if start else None,
         "service_stop": micros(stop.at) if stop else None,
         "created": micros(created.at) if created else None,

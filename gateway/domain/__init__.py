@@ -55,6 +55,7 @@ from gateway.domain.images import (
     ImageChunk,
     ImageDelivery,
     ImageRequest,
+    ListedSeries,
 )
 from gateway.domain.manifest_elements import MANIFEST_ELEMENTS, ManifestElement
 from gateway.domain.manifests import (
@@ -78,7 +79,13 @@ from gateway.domain.people import (
     PatientIdentity,
     PatientTraits,
 )
-from gateway.domain.ports import DocumentSource, Exchange, ImageSource, PatientDirectory
+from gateway.domain.ports import (
+    DocumentSource,
+    Exchange,
+    ImageSource,
+    PatientDirectory,
+    StudySource,
+)
 from gateway.domain.refusals import (
     BadRequest,
     ExchangeError,
@@ -202,6 +209,7 @@ __all__ = [
     "Issue",
     "KeyImage",
     "KeyImageNote",
+    "ListedSeries",
     "LocalId",
     "ManifestElement",
     "ManifestForm",
@@ -246,6 +254,7 @@ __all__ = [
     "Side",
     "Staging",
     "StudyQuery",
+    "StudySource",
     "TimeRange",
     "Timestamp",
     "Transaction",

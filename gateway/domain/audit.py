@@ -25,6 +25,8 @@ class Transaction(StrEnum):
     SEARCH_DOCUMENTS = "ITI-67"
     FETCH_DOCUMENT = "ITI-68"
     FETCH_IMAGES = "RAD-107"
+    SEARCH_STUDIES = "RAD-129"
+    GET_TOKEN = "ITI-71"
 
 
 class Side(StrEnum):

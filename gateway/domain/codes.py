@@ -137,6 +137,18 @@ def as_region(code: Code) -> Code | None:
     return _REGION_BY_VALUE.get(_REGION_SYNONYMS.get(code.value, code.value))
 
 
+def same_region(code: Code) -> tuple[Code, ...]:
+    """Every code that names the region this one names, the value set's own first; else it alone.
+
+    Entries hold any of them, and who asks for a region is shown the rows that name it.
+    """
+    region = as_region(code)
+    if region is None:
+        return (code,)
+    synonyms = (value for value, own in _REGION_SYNONYMS.items() if own == region.value)
+    return (region, *(Code(value, SCT, region.display) for value in synonyms))
+
+
 def is_modality(code: Code) -> bool:
     """Whether an event code is a modality: a short upper-case value from DICOM's own scheme."""
     return same_scheme(code.scheme) == DCM and code.value.isalnum() and not code.value.isdigit()

@@ -17,6 +17,7 @@ from gateway.domain.codes import (
     DocumentClass,
     as_region,
     is_modality,
+    same_region,
 )
 from gateway.domain.ids import (
     CommunityId,
@@ -212,15 +213,22 @@ class Article10:
         community: CommunityId,
         class_codes: dict[DocumentClass, tuple[Code, ...]],
     ) -> DocumentQuery:
-        """The query that asks for this; `class_codes` is how the peer codes each class."""
-        events = tuple((code,) for code in (self.modality, self.region, self.procedure) if code)
+        """The query that asks for this; `class_codes` is how the peer codes each class.
+
+        A region is asked for by every code that names it: who holds an entry compares codes.
+        """
+        groups = (
+            (self.modality,) if self.modality else (),
+            same_region(self.region) if self.region else (),
+            (self.procedure,) if self.procedure else (),
+        )
         wanted = [ReferenceId.of_study(self.study)] if self.study else []
         wanted += [reference for reference in (self.accession, self.order) if reference]
         return DocumentQuery(
             patient=patient,
             community=community,
             class_codes=class_codes[self.document_class] if self.document_class else (),
-            event_codes=events,
+            event_codes=tuple(group for group in groups if group),
             references=tuple((reference,) for reference in wanted),
             service_start=self.performed,
         )

@@ -6,8 +6,8 @@ each instance ends with the chunk whose `last` is true.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -19,15 +19,30 @@ IMPLICIT_LITTLE_ENDIAN = Uid("1.2.840.10008.1.2")
 EXPLICIT_LITTLE_ENDIAN = Uid("1.2.840.10008.1.2.1")
 
 
+@dataclass(frozen=True, slots=True)
+class ListedSeries:
+    """What a manifest says of a series beside its instances: how many, and where they are.
+
+    `retrieve_url` is the WADO-RS base, "" where the manifest names none.
+    """
+
+    instances: int
+    retrieve_url: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRequest:
     """Instances of one community, each with the repository (Retrieve Location) that has it.
 
-    Instances come in the order asked for: what should be seen first stands first.
+    Instances come in the order asked for: what should be seen first stands first. `series` is
+    what is known of the series they belong to, for a wire that can ask for a whole one;
+    `key_images` are those that a note points at, wanted before all others.
     """
 
     community: CommunityId
     instances: tuple[tuple[InstanceRef, Oid], ...]
+    series: Mapping[Uid, ListedSeries] = field(default_factory=dict)
+    key_images: frozenset[Uid] = frozenset()
 
     @classmethod
     def of_manifest(
@@ -60,7 +75,15 @@ class ImageRequest:
             if image.instance in listed and image.instance not in rejected
         )
         order = [*first, *(uid for uid in listed if uid not in first)]
-        return cls(community=community, instances=tuple(listed[uid] for uid in order))
+        return cls(
+            community=community,
+            instances=tuple(listed[uid] for uid in order),
+            series={
+                series.uid: ListedSeries(len(series.instances), series.retrieve_url)
+                for series in manifest.series
+            },
+            key_images=frozenset(first),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,9 +112,11 @@ class ImageChunk:
 class ImageDelivery(Protocol):
     """Instances on their way. An async context manager: leaving it releases what it holds.
 
-    `announced` and `issues` are known before the first chunk; an instance with an issue is not
-    announced. `chunks` may raise `ExchangeError` when the source breaks half-way; instances
-    already ended with `last` are whole.
+    `announced` and `issues` are known before the first chunk, where the wire tells them that
+    early; an instance with an issue is not announced. Over one that does not (WADO-RS), what was
+    asked for is announced, and `issues` grows until `chunks` has ended.
+    `chunks` may raise `ExchangeError` when the source breaks half-way; instances already ended
+    with `last` are whole.
     """
 
     @property

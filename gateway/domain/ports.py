@@ -21,8 +21,10 @@ from gateway.domain.documents import (
     DocumentRef,
 )
 from gateway.domain.images import ImageDelivery, ImageRequest
+from gateway.domain.manifests import ImagingManifest
 from gateway.domain.outcome import Outcome
 from gateway.domain.people import PatientIdentity, PatientTraits
+from gateway.domain.studies import StudyQuery
 
 
 class PatientDirectory(Protocol):
@@ -57,6 +59,20 @@ class DocumentSource(Protocol):
         ...
 
 
+class StudySource(Protocol):
+    """Tells which studies are held."""
+
+    async def find_studies(
+        self, query: StudyQuery, context: CallContext
+    ) -> Outcome[ImagingManifest]:
+        """Studies of one patient that satisfy every filter, newest first (RAD-129).
+
+        Each is told as the manifest it would have now; one made only to tell of it, and not
+        published as a document, has the UID of its study as its own.
+        """
+        ...
+
+
 class ImageSource(Protocol):
     """Hands over images."""
 
@@ -67,5 +83,5 @@ class ImageSource(Protocol):
         ...
 
 
-class Exchange(PatientDirectory, DocumentSource, ImageSource, Protocol):
+class Exchange(PatientDirectory, DocumentSource, StudySource, ImageSource, Protocol):
     """All verbs of use case 1."""

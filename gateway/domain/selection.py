@@ -15,6 +15,7 @@ from functools import lru_cache
 from gateway.domain.codes import Code, DocumentClass
 from gateway.domain.documents import DocumentEntry, DocumentQuery
 from gateway.domain.ids import ReferenceId
+from gateway.domain.times import Timestamp
 
 
 @lru_cache(maxsize=256)
@@ -59,68 +60,78 @@ def author_strings(entry: DocumentEntry) -> tuple[str, ...]:
     return tuple(strings)
 
 
+def _in_groups(groups: Sequence[Sequence[Code]], held: Sequence[Code]) -> bool:
+    return all(_any_code(group, held) for group in groups)
+
+
+def _is_related(query: DocumentQuery, entry: DocumentEntry) -> bool:
+    return all(
+        any(matches_reference(want, held) for want in group for held in entry.references)
+        for group in query.references
+    )
+
+
+def _is_by(query: DocumentQuery, entry: DocumentEntry) -> bool:
+    return not query.author_patterns or any(
+        matches_pattern(pattern, text)
+        for pattern in query.author_patterns
+        for text in author_strings(entry)
+    )
+
+
+def _is_small_enough(query: DocumentQuery, entry: DocumentEntry) -> bool:
+    most, size = query.max_size_bytes, entry.size_bytes
+    return most is None or size is None or size <= most
+
+
+_Test = Callable[[DocumentQuery, DocumentEntry], bool]
+# Whether an entry passes a filter, by the field of the query, in the order they are looked at.
+_TESTS: dict[str, _Test] = {
+    "patient": lambda q, e: q.patient == e.patient,
+    "statuses": lambda q, e: not q.statuses or e.status in q.statuses,
+    "kinds": lambda q, e: not q.kinds or e.kind in q.kinds,
+    "class_codes": lambda q, e: not q.class_codes or _any_code(q.class_codes, (e.class_code,)),
+    "type_codes": lambda q, e: not q.type_codes or _any_code(q.type_codes, (e.type_code,)),
+    "format_codes": lambda q, e: not q.format_codes or _any_code(q.format_codes, (e.format_code,)),
+    "practice_settings": lambda q, e: (
+        not q.practice_settings or _any_code(q.practice_settings, (e.practice_setting,))
+    ),
+    "facility_types": lambda q, e: (
+        not q.facility_types or _any_code(q.facility_types, (e.facility_type,))
+    ),
+    "confidentiality": lambda q, e: _in_groups(q.confidentiality, e.confidentiality),
+    "event_codes": lambda q, e: _in_groups(q.event_codes, e.event_codes),
+    "references": _is_related,
+    "author_patterns": _is_by,
+    # An unknown creation time fails a range of them, unlike every other unknown.
+    "created": lambda q, e: (
+        q.created.is_open or (e.created is not None and q.created.contains(e.created))
+    ),
+    "service_start": lambda q, e: q.service_start.contains(e.service_start),
+    "service_stop": lambda q, e: q.service_stop.contains(e.service_stop),
+    "max_size_bytes": _is_small_enough,
+    "created_after": lambda q, e: (
+        q.created_after is None or e.created is None or e.created.at > q.created_after.at
+    ),
+    "created_before": lambda q, e: (
+        q.created_before is None or e.created is None or e.created.at < q.created_before.at
+    ),
+}
+
+
+def failing(query: DocumentQuery, entry: DocumentEntry) -> tuple[str, ...]:
+    """The filters an entry fails, by their field names in `DocumentQuery`; () if it is in."""
+    return tuple(name for name, passes in _TESTS.items() if not passes(query, entry))
+
+
 def why_not(query: DocumentQuery, entry: DocumentEntry) -> str:
     """The first filter an entry fails, by its field name in `DocumentQuery`; "" if it is in."""
-    q, e = query, entry
-    size, created = e.size_bytes, e.created
-    checks: tuple[tuple[str, bool], ...] = (
-        ("patient", q.patient == e.patient),
-        ("statuses", not q.statuses or e.status in q.statuses),
-        ("kinds", not q.kinds or e.kind in q.kinds),
-        ("class_codes", not q.class_codes or _any_code(q.class_codes, (e.class_code,))),
-        ("type_codes", not q.type_codes or _any_code(q.type_codes, (e.type_code,))),
-        ("format_codes", not q.format_codes or _any_code(q.format_codes, (e.format_code,))),
-        (
-            "practice_settings",
-            not q.practice_settings or _any_code(q.practice_settings, (e.practice_setting,)),
-        ),
-        (
-            "facility_types",
-            not q.facility_types or _any_code(q.facility_types, (e.facility_type,)),
-        ),
-        (
-            "confidentiality",
-            all(_any_code(group, e.confidentiality) for group in q.confidentiality),
-        ),
-        ("event_codes", all(_any_code(group, e.event_codes) for group in q.event_codes)),
-        (
-            "references",
-            all(
-                any(matches_reference(want, held) for want in group for held in e.references)
-                for group in q.references
-            ),
-        ),
-        (
-            "author_patterns",
-            not q.author_patterns
-            or any(
-                matches_pattern(pattern, text)
-                for pattern in q.author_patterns
-                for text in author_strings(e)
-            ),
-        ),
-        ("created", q.created.is_open or (created is not None and q.created.contains(created))),
-        ("service_start", q.service_start.contains(e.service_start)),
-        ("service_stop", q.service_stop.contains(e.service_stop)),
-        (
-            "max_size_bytes",
-            q.max_size_bytes is None or size is None or size <= q.max_size_bytes,
-        ),
-        (
-            "created_after",
-            q.created_after is None or created is None or created.at > q.created_after.at,
-        ),
-        (
-            "created_before",
-            q.created_before is None or created is None or created.at < q.created_before.at,
-        ),
-    )
-    return next((name for name, passed in checks if not passed), "")
+    return next((name for name, passes in _TESTS.items() if not passes(query, entry)), "")
 
 
 def matches(query: DocumentQuery, entry: DocumentEntry) -> bool:
     """Whether an entry satisfies every filter of a query."""
-    return not why_not(query, entry)
+    return all(passes(query, entry) for passes in _TESTS.values())
 
 
 def select(query: DocumentQuery, entries: Iterable[DocumentEntry]) -> tuple[DocumentEntry, ...]:
@@ -169,9 +180,18 @@ def _author(entry: DocumentEntry) -> str:
     return ""
 
 
+def chronological(moment: Timestamp | None) -> str:
+    """A moment as text that sorts by time, "" of an unknown one.
+
+    By its start and not by how precisely it is known: FHIR has no hours and minutes without
+    seconds, and the same row must stand at the same place whichever way it came.
+    """
+    return "" if moment is None else Timestamp(moment.at).dtm
+
+
 _KEYS: dict[SortKey, Callable[[DocumentEntry], str]] = {
-    SortKey.DATE: lambda e: e.service_start.dtm if e.service_start else "",
-    SortKey.CREATED: lambda e: e.created.dtm if e.created else "",
+    SortKey.DATE: lambda e: chronological(e.service_start),
+    SortKey.CREATED: lambda e: chronological(e.created),
     SortKey.CLASS: lambda e: document_class(e).value,
     SortKey.MODALITY: lambda e: ", ".join(sorted(code.value for code in e.modalities)),
     SortKey.REGION: lambda e: _label(e.regions),

@@ -23,11 +23,14 @@ from gateway.domain import (
     Exchange,
     ImageDelivery,
     ImageRequest,
+    ImagingManifest,
     NotAllowed,
     Outcome,
+    PatientId,
     PatientIdentity,
     PatientTraits,
     Refusal,
+    StudyQuery,
     TreatmentRelation,
 )
 
@@ -67,11 +70,7 @@ class Authorised:
     ) -> Outcome[DocumentEntry]:
         """See `DocumentSource.find_documents`."""
         self._permit_imaging(context)
-        if context.relation is not TreatmentRelation.NONE and context.patient != query.patient:
-            raise NotAllowed(
-                Refusal.TREATMENT_RELATION_MISMATCH,
-                "the treatment relation shown is about another patient than the query",
-            )
+        self._treats(query.patient, context)
         return await self._inner.find_documents(query, context)
 
     async def look_up_documents(
@@ -88,12 +87,28 @@ class Authorised:
         self._permit_imaging(context)
         return await self._inner.retrieve_documents(refs, context)
 
+    async def find_studies(
+        self, query: StudyQuery, context: CallContext
+    ) -> Outcome[ImagingManifest]:
+        """See `StudySource.find_studies`."""
+        self._permit_imaging(context)
+        if query.patient is not None:
+            self._treats(query.patient, context)
+        return await self._inner.find_studies(query, context)
+
     async def retrieve_images(
         self, request: ImageRequest, wish: DeliveryWish, context: CallContext
     ) -> ImageDelivery:
         """See `ImageSource.retrieve_images`."""
         self._permit_imaging(context)
         return await self._inner.retrieve_images(request, wish, context)
+
+    def _treats(self, patient: PatientId, context: CallContext) -> None:
+        if context.relation is not TreatmentRelation.NONE and context.patient != patient:
+            raise NotAllowed(
+                Refusal.TREATMENT_RELATION_MISMATCH,
+                "the treatment relation shown is about another patient than the query",
+            )
 
     def _permit_imaging(self, context: CallContext) -> None:
         self._permit(context, self._rights.documents)

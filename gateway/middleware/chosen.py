@@ -21,21 +21,30 @@ from gateway.domain import (
     ImageDelivery,
     ImageRequest,
     ImageSource,
+    ImagingManifest,
     Outcome,
     PatientDirectory,
     PatientIdentity,
     PatientTraits,
+    StudyQuery,
+    StudySource,
 )
 
 
 class ChosenPerVerb:
-    """An `Exchange` put together from three."""
+    """An `Exchange` put together from four."""
 
     def __init__(
-        self, *, patients: PatientDirectory, documents: DocumentSource, images: ImageSource
+        self,
+        *,
+        patients: PatientDirectory,
+        documents: DocumentSource,
+        studies: StudySource,
+        images: ImageSource,
     ) -> None:
         self._patients = patients
         self._documents = documents
+        self._studies = studies
         self._images = images
 
     async def identify_patient(
@@ -61,6 +70,12 @@ class ChosenPerVerb:
     ) -> Outcome[Document]:
         """See `DocumentSource.retrieve_documents`."""
         return await self._documents.retrieve_documents(refs, context)
+
+    async def find_studies(
+        self, query: StudyQuery, context: CallContext
+    ) -> Outcome[ImagingManifest]:
+        """See `StudySource.find_studies`."""
+        return await self._studies.find_studies(query, context)
 
     async def retrieve_images(
         self, request: ImageRequest, wish: DeliveryWish, context: CallContext

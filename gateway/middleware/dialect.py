@@ -24,12 +24,14 @@ from gateway.domain import (
     Exchange,
     ImageDelivery,
     ImageRequest,
+    ImagingManifest,
     Issue,
     Outcome,
     PatientIdentity,
     PatientTraits,
     Refusal,
     Severity,
+    StudyQuery,
 )
 from gateway.domain.codes import CLASS_IMAGES, CLASS_REPORTS
 
@@ -124,6 +126,12 @@ class InDialect:
     ) -> Outcome[Document]:
         """See `DocumentSource.retrieve_documents`; nothing to translate."""
         return await self._inner.retrieve_documents(refs, context)
+
+    async def find_studies(
+        self, query: StudyQuery, context: CallContext
+    ) -> Outcome[ImagingManifest]:
+        """See `StudySource.find_studies`; nothing to translate."""
+        return await self._inner.find_studies(query, context)
 
     async def retrieve_images(
         self, request: ImageRequest, wish: DeliveryWish, context: CallContext

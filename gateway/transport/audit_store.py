@@ -1,14 +1,17 @@
 """The audit trail on disk: append-only, one file a day (ITI-20; guideline Art. 15).
 
-A record is two lines: an index line of JSON, then the DICOM audit message as one line of XML.
-Both go out in one write, so a record is there or it is not. The index names no patient and no
-professional; those are in the message alone. Nothing is ever rewritten: a record cut short by a
-crash or a full disk stays, is skipped by readers, and the next one starts on a line of its own.
+A record is three lines: an index line of JSON, the DICOM audit message as one line of XML, and
+the FHIR AuditEvent as one line of JSON. Both forms are kept, because neither holds all of the
+event: ids of tokens are in one, details of a query in the other. The lines go out in one write, so
+that a record is there or it is not. The index names no patient and no professional; those are in
+the messages alone. Nothing is ever rewritten: a record cut short by a crash or a full disk stays,
+is skipped by readers, and the next one starts on a line of its own. Records of two lines, of before
+the second form, are read as having none.
 
 An event that cannot be kept raises `AuditNotKept`, for the caller to decide what becomes of the
 transaction: nothing goes unaudited in silence. `append` writes to a local file and waits for
 nobody (well under a millisecond for a usual event); it may be called from several threads.
-Sending events to a remote repository is not done here.
+Sending events to a remote repository is `audit_sender`'s.
 """
 
 from __future__ import annotations
@@ -24,14 +27,20 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from gateway.domain.audit import AuditEvent
 from gateway.domain.refusals import InternalFault, Refusal
-from gateway.wire.audit.dicom_xml import encode_audit, purpose_of
+from gateway.wire.audit.dicom_xml import encode_audit
+from gateway.wire.audit.fhir import render_audit
+from gateway.wire.audit.kinds import purpose_of
 from gateway.wire.problems import EncodeError
 
 SUFFIX = ".audit"
 # The longest line read back: a query of 64 MiB in base64, and room for what stands around it.
 MAX_LINE_BYTES = 96 * 1024 * 1024
+# How an index line begins, and no other: it tells the lines of a record apart without reading them.
+_INDEX = b'{"number": '
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -44,11 +53,15 @@ class AuditNotKept(InternalFault):
 
 @dataclass(frozen=True, slots=True)
 class AuditRecord:
-    """A record as kept: its number (rising, never reused), its index line, its message."""
+    """A record as kept: its number (rising, never reused), its index line, its two messages.
+
+    `fhir` is empty in records of before there were AuditEvents.
+    """
 
     number: int
     index: dict[str, Any]
     xml: bytes
+    fhir: bytes = b""
 
 
 class AuditStore:
@@ -74,7 +87,9 @@ class AuditStore:
     def append(self, event: AuditEvent) -> int:
         """Keep the event; its record number. Raises `AuditNotKept`, and then it is not kept."""
         try:
-            xml = encode_audit(event, source_id=self._source_id, process_id=self._process_id)
+            names = {"source_id": self._source_id, "process_id": self._process_id}
+            xml = encode_audit(event, **names)
+            fhir = orjson.dumps(render_audit(event, **names))
         except EncodeError as error:
             raise AuditNotKept from error
         day = event.at.astimezone(UTC).date().isoformat()
@@ -83,23 +98,28 @@ class AuditStore:
             self._newest = max(self._newest, day + SUFFIX)
             path = self._directory / self._newest
             number = self._last + 1
-            index = json.dumps(_index(number, event, xml), ensure_ascii=True)
+            index = json.dumps(_index(number, event, xml, fhir), ensure_ascii=True)
             try:
-                self._write(path, index.encode() + b"\n" + xml + b"\n")
+                self._write(path, b"\n".join((index.encode(), xml, fhir, b"")))
             except OSError as error:
                 self._unsure.add(path.name)
                 raise AuditNotKept from error
             self._last = number
         return number
 
+    @property
+    def last(self) -> int:
+        """The number of the last record written, 0 where there is none."""
+        return self._last
+
     def events(self, since: int = 0, limit: int | None = None) -> Iterator[AuditRecord]:
         """Records with a number above `since`, in the order of writing."""
         given = 0
-        for path in self._files():
+        for path in self._files_after(since):
             if limit is not None and given >= limit:
                 return
-            for record in _read(path):
-                if record.number > since and (limit is None or given < limit):
+            for record in _read(path, since):
+                if limit is None or given < limit:
                     given += 1
                     yield record
 
@@ -125,9 +145,25 @@ class AuditStore:
         finally:
             os.close(descriptor)
 
+    def _files_after(self, since: int) -> list[Path]:
+        """The files that may hold a number above `since`: numbers rise from file to file."""
+        files = self._files()
+        while len(files) > 1 and 0 < _first_number(files[1]) <= since + 1:
+            del files[0]
+        return files
+
     def _files(self) -> list[Path]:
         found = self._directory.glob("*" + SUFFIX)
         return sorted(path for path in found if _DAY.fullmatch(path.stem))
+
+
+def _first_number(path: Path) -> int:
+    """The first number in a file, 0 where there is none."""
+    with path.open("rb") as file:
+        while line := file.readline(MAX_LINE_BYTES):
+            if index := _index_of(line):
+                return int(index["number"])
+    return 0
 
 
 def _last_number(path: Path) -> int:
@@ -135,12 +171,12 @@ def _last_number(path: Path) -> int:
     last = 0
     with path.open("rb") as file:
         while line := file.readline(MAX_LINE_BYTES):
-            if line.startswith(b"{") and (index := _index_of(line)):
+            if index := _index_of(line):
                 last = max(last, index["number"])
     return last
 
 
-def _index(number: int, event: AuditEvent, xml: bytes) -> dict[str, Any]:
+def _index(number: int, event: AuditEvent, xml: bytes, fhir: bytes) -> dict[str, Any]:
     purpose = purpose_of(event)
     return {
         "number": number,
@@ -160,24 +196,34 @@ def _index(number: int, event: AuditEvent, xml: bytes) -> dict[str, Any]:
         "images": len(event.images),
         "size_bytes": len(xml),
         "sha256": hashlib.sha256(xml).hexdigest(),
+        "fhir_size_bytes": len(fhir),
+        "fhir_sha256": hashlib.sha256(fhir).hexdigest(),
     }
 
 
-def _read(path: Path) -> Iterator[AuditRecord]:
-    """The whole records of a file; a torn one is passed over."""
-    index: dict[str, Any] | None = None
+def _read(path: Path, since: int = 0) -> Iterator[AuditRecord]:
+    """The whole records of a file above a number; a torn one is passed over."""
     with path.open("rb") as file:
-        while line := file.readline(MAX_LINE_BYTES):
-            if line.startswith(b"{"):
-                index = _index_of(line)
+        line = file.readline(MAX_LINE_BYTES)
+        while line:
+            index = _index_of(line)
+            line = file.readline(MAX_LINE_BYTES)
+            if index is None:
                 continue
-            xml = line.removesuffix(b"\n")
-            if index and hashlib.sha256(xml).hexdigest() == index["sha256"]:
-                yield AuditRecord(index["number"], index, xml)
-            index = None
+            messages: list[bytes] = []
+            while line and len(messages) < 2 and not line.startswith(_INDEX):
+                messages.append(line.removesuffix(b"\n"))
+                line = file.readline(MAX_LINE_BYTES)
+            digests = [index[name] for name in ("sha256", "fhir_sha256") if name in index]
+            if index["number"] > since and digests == [
+                hashlib.sha256(message).hexdigest() for message in messages
+            ]:
+                yield AuditRecord(index["number"], index, *messages)
 
 
 def _index_of(line: bytes) -> dict[str, Any] | None:
+    if not line.startswith(_INDEX):
+        return None
     try:
         index = json.loads(line)
     except ValueError:

@@ -19,9 +19,10 @@ from aiohttp.typedefs import Handler
 
 from gateway.domain.refusals import ExchangeError, NotNow
 from gateway.transport.app import LOOPBACK_HOSTS, no_web_pages
-from gateway.transport.audit_store import AuditStore
+from gateway.transport.audit_store import AuditRecord, AuditStore
 from gateway.transport.plain import to_plain
 from gateway.transport.tap import Role, Tap
+from gateway.wire.fhir.resources import Format
 
 LOOPBACK: Final = "127.0.0.1"
 DEFAULT_LIMIT: Final = 100
@@ -57,7 +58,8 @@ ROUTES: Final[tuple[Route, ...]] = (
         "the answer as on the wire; ?head=1 adds its headers",
     ),
     Route("GET", "/audit", "audit records, oldest first: ?since=NUMBER &limit=N"),
-    Route("GET", "/audit/{id}", "one audit message as XML"),
+    Route("GET", "/audit/{id}", "one audit event as a DICOM audit message, XML"),
+    Route("GET", "/audit/{id}/fhir", "the same event as a FHIR AuditEvent, JSON"),
     Route("POST", "/seed", "fill the national systems; only where this gateway offers it"),
 )
 
@@ -94,6 +96,7 @@ class Control:
             ("GET", "/transcripts/{id}/answer"): self.answer_body,
             ("GET", "/audit"): self.audit_records,
             ("GET", "/audit/{id}"): self.audit_message,
+            ("GET", "/audit/{id}/fhir"): self.audit_resource,
             ("POST", "/seed"): self.seed,
         }
 
@@ -147,10 +150,20 @@ class Control:
 
     async def audit_message(self, request: web.Request) -> web.Response:
         """The DICOM audit message of one event."""
-        record = await asyncio.to_thread(self._audit.find, request.match_info["id"])
+        record = await self._audit_record(request)
         if record is None:
             return _missing("audit record", request)
         return web.Response(body=record.xml, content_type="application/xml", charset="utf-8")
+
+    async def audit_resource(self, request: web.Request) -> web.Response:
+        """The FHIR AuditEvent of one event."""
+        record = await self._audit_record(request)
+        if record is None or not record.fhir:
+            return _missing("AuditEvent", request)
+        return web.Response(body=record.fhir, content_type=Format.JSON.media_type, charset="utf-8")
+
+    async def _audit_record(self, request: web.Request) -> AuditRecord | None:
+        return await asyncio.to_thread(self._audit.find, request.match_info["id"])
 
     async def seed(self, request: web.Request) -> web.Response:
         """Hand the posted object to the seeding this gateway offers."""

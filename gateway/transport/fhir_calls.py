@@ -96,13 +96,15 @@ class FhirCalls:
         """Whose patients and documents the peer answers with."""
         return self.peer.community or context.answering
 
-    def record(self, transaction: Transaction, context: CallContext) -> Record:
-        """The record of a call about to begin."""
+    def record(
+        self, transaction: Transaction, context: CallContext, *, endpoint: str = ""
+    ) -> Record:
+        """The record of a call about to begin, by default to the FHIR base."""
         return self._keeper.open(
             side=Side.INITIATOR,
             transaction=transaction,
             peer=self.peer.community,
-            endpoint=self.peer.fhir_url,
+            endpoint=endpoint or self.peer.fhir_url,
             correlation_id=context.correlation_id,
             context=context,
         )

@@ -110,6 +110,10 @@ class FhirDocumentClient:
         if "statuses" in search.unasked and _wants_old(query):
             text = f"{self._calls.peer.name} lists documents in force alone in this dialect"
             issues += (_warning(Refusal.UNSUPPORTED, text, "status"),)
+        if search.assumed_types:
+            types = " and ".join(code.display or code.value for code in search.assumed_types)
+            text = f"{self._calls.peer.name} is asked in this dialect for these alone: {types}"
+            issues += (_warning(Refusal.UNSUPPORTED, text, "type"),)
         return Outcome(select(query, found.items), issues)
 
     async def look_up_documents(

@@ -31,6 +31,7 @@ from gateway.domain import (
     ExchangeError,
     ImageDelivery,
     ImageRequest,
+    ImagingManifest,
     Issue,
     NotNow,
     Outcome,
@@ -40,12 +41,15 @@ from gateway.domain import (
     Refusal,
     ReturnType,
     Side,
+    StudyQuery,
     Transaction,
     refuse,
 )
+from gateway.domain.selection import failing
 from gateway.peers import Peer
 from gateway.transport.bodies import IncomingBody, OutgoingBody
 from gateway.transport.failures import network_failures
+from gateway.transport.manifest_search import find_by_manifest
 from gateway.transport.packed import unpacked
 from gateway.transport.record import Keeper, Record
 from gateway.transport.soap_delivery import SoapDelivery
@@ -66,6 +70,7 @@ from gateway.wire.soap.envelope import (
 )
 from gateway.wire.soap.foreign_codes import refusal_of_fault
 from gateway.wire.soap.mtom import mtom_content_type
+from gateway.wire.soap.query_parameters import unasked
 from gateway.wire.soap.security import attach_context
 
 # Reads large enough that a gigabyte is not thousands of wake-ups.
@@ -157,12 +162,17 @@ class SoapClient:
     async def find_documents(
         self, query: DocumentQuery, context: CallContext
     ) -> Outcome[DocumentEntry]:
-        """Entries of one patient of the other country (ITI-38)."""
+        """Entries of one patient of the other country (ITI-38).
+
+        What a stored query cannot ask for is applied here; whether the peer applied the rest is
+        for the asker to judge.
+        """
         wanted = replace(query, return_type=ReturnType.LEAF_CLASS)
         found = await self._find(wanted, context)
-        return Outcome(
-            tuple(item for item in found.items if isinstance(item, DocumentEntry)), found.issues
-        )
+        entries = tuple(item for item in found.items if isinstance(item, DocumentEntry))
+        if left := set(unasked(query)):
+            entries = tuple(entry for entry in entries if left.isdisjoint(failing(query, entry)))
+        return Outcome(entries, found.issues)
 
     async def look_up_documents(
         self, lookup: DocumentLookup, context: CallContext
@@ -250,6 +260,12 @@ class SoapClient:
             raise PeerMisbehaved(Refusal.PEER_MISBEHAVED, text) from None
         except DecodeError as error:
             raise self._unreadable(error) from error
+
+    async def find_studies(
+        self, query: StudyQuery, context: CallContext
+    ) -> Outcome[ImagingManifest]:
+        """Studies of the other country, told by the manifests it lists (ITI-38, ITI-39)."""
+        return await find_by_manifest(self, query, context)
 
     async def retrieve_images(
         self, request: ImageRequest, wish: DeliveryWish, context: CallContext

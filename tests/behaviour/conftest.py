@@ -78,10 +78,18 @@ class Way:
         return outcome.items[0], found[index].patient
 
 
+# The mixture MADO assumes has documents over XCA and images over XC-WADO.
+OVER: dict[str, dict[str, Any]] = {
+    "soap": {},
+    "fhir": {"identify_by": "fhir", "documents_by": "fhir", "images_by": "wado-rs"},
+    "xc": {"images_by": "xc-wado"},
+}
+
+
 @pytest_asyncio.fixture(
     scope="module",
     loop_scope="module",
-    params=["direct", "soap-ihe", "soap-ehdsi", "fhir-mhd", "fhir-ncp"],
+    params=["direct", "soap-ihe", "soap-ehdsi", "fhir-mhd", "fhir-ncp", "xc-ihe"],
 )
 async def way(
     request: pytest.FixtureRequest,
@@ -104,10 +112,7 @@ async def way(
             yield Way(Authorised(responder, Rights()), TreatmentRelation.TRC, seeded)
         else:
             wire, dialect = request.param.split("-")
-            over_fhir: dict[str, Any] = {"identify_by": "fhir", "documents_by": "fhir"}
-            options = {"profile": dialect} if wire == "soap" else over_fhir
-            if wire == "fhir":
-                options["fhir_dialect"] = dialect
+            options = OVER[wire] | {"fhir_dialect" if wire == "fhir" else "profile": dialect}
             async with pair_of(responder, trust_domain, tmp_path, **options) as pair:
                 relation = RELATION[options.get("profile", "ihe")]
                 yield Way(pair.exchange, relation, seeded, lists_old=dialect != "ncp")

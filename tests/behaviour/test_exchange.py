@@ -204,7 +204,7 @@ async def test_a_corrected_report_is_offered_and_its_first_version_found_when_as
         everything = make_query(patient=patient, statuses=tuple(EntryStatus))
         outcome = await way.exchange.find_documents(everything, way.context(patient))
         assert outcome.items == offered
-        assert {issue.subject for issue in outcome.issues} == {"status"}
+        assert {issue.subject for issue in outcome.issues} == {"status", "type"}
         return
     both = await way.entries(
         "corrected-report", statuses=(EntryStatus.APPROVED, EntryStatus.DEPRECATED)

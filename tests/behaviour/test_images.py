@@ -22,12 +22,7 @@ from gateway.wire.dicom.dataset import describe, read_header
 from tests.behaviour.conftest import Way
 from tests.builders import COUNTRY_A
 
-# Images are asked for over SOAP, whichever wire the other verbs take.
-WAYS = ("direct", "soap-ihe", "soap-ehdsi")
-pytestmark = [
-    pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.parametrize("way", WAYS, indirect=True, scope="module"),
-]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ANY_SYNTAX = DeliveryWish(
     syntaxes=tuple(

@@ -9,7 +9,6 @@ from typing import Self
 
 import pytest
 
-from country_b import image_asking
 from country_b.image_asking import ASK_AHEAD_SECONDS, ImageLots, Wanted
 from gateway.domain import InstanceRef, NotNow, Oid, Refusal, Uid, refuse
 
@@ -84,14 +83,14 @@ class Clock:
         return self.seconds
 
 
-@pytest.fixture(autouse=True)
-def _small_lots(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image_asking, "MAX_INSTANCES_PER_REQUEST", LOT)
-
-
 def lots_of(peer: Peer, count: int, clock: Clock | None = None) -> ImageLots:
     """Lots of so many instances."""
-    return ImageLots(peer.ask, wanted(count), now=clock or Clock())  # type: ignore[arg-type]
+    return ImageLots(
+        peer.ask,  # type: ignore[arg-type]
+        wanted(count),
+        lot_size=LOT,
+        now=clock or Clock(),
+    )
 
 
 async def arrive(lots: ImageLots, clock: Clock, count: int, seconds: float) -> None:

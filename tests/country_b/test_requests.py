@@ -52,7 +52,7 @@ def test_authentication_in_the_future_is_refused() -> None:
 
 def test_identify_takes_identifiers_and_demographics() -> None:
     """Everything known of the patient goes into the traits."""
-    community, traits = requests.read_identify(
+    community, traits, way = requests.read_identify(
         IDENTIFY
         | {
             "family": "Borg",
@@ -70,6 +70,8 @@ def test_identify_takes_identifiers_and_demographics() -> None:
     assert traits.gender is Gender.FEMALE
     assert traits.address is not None
     assert traits.address.city == "Valletta"
+    assert way == ""
+    assert requests.read_identify(IDENTIFY | {"way": "fhir-mhd"})[2] == "fhir-mhd"
 
 
 @pytest.mark.parametrize(

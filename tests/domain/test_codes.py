@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from gateway.domain import Code
-from gateway.domain.codes import DCM, SCT, as_region, is_modality, region_of_body_part, same_scheme
+from gateway.domain.codes import (
+    DCM,
+    SCT,
+    as_region,
+    is_modality,
+    region_of_body_part,
+    same_region,
+    same_scheme,
+)
 
 
 def test_the_display_text_is_no_part_of_a_code() -> None:
@@ -44,6 +52,13 @@ def test_the_three_codes_of_the_spine_are_one_region(value: str) -> None:
     region = as_region(Code(value, "SCT"))
     assert region is not None
     assert region.value == "1141981001"
+
+
+def test_a_code_that_is_no_region_has_no_other_names() -> None:
+    """A hospital's own code, and a region of one name, are asked for as they are."""
+    local, head = Code("1141981001", "2.999.1"), Code("774007", SCT)
+    assert same_region(local) == (local,)
+    assert same_region(head) == (head,)
 
 
 def test_a_body_part_leads_to_a_region_and_an_unknown_one_to_none() -> None:

@@ -16,6 +16,7 @@ from gateway.domain import (
     read_content,
 )
 from gateway.domain.codes import CLASS_IMAGES, CLASS_REPORTS, DCM, SCT
+from gateway.domain.selection import matches
 from tests.builders import COUNTRY_A, PATIENT, make_entry
 
 CODES = {DocumentClass.REPORT: (CLASS_REPORTS,), DocumentClass.MANIFEST: (CLASS_IMAGES,)}
@@ -36,6 +37,18 @@ def test_modality_region_and_procedure_must_all_be_met() -> None:
         PATIENT, COUNTRY_A, CODES
     )
     assert query.event_codes == tuple((code,) for code in codes)
+
+
+@pytest.mark.parametrize("asked", ["1141981001", "737561001", "421060004"])
+def test_a_region_is_asked_for_by_every_code_that_names_it(asked: str) -> None:
+    """A row that shows the vertebral column is found by it, whichever code its entry holds."""
+    entry = make_entry(event_codes=(Code("737561001", "SNOMED-CT"),))
+
+    query = Article10(region=Code(asked, SCT)).query(PATIENT, COUNTRY_A, CODES)
+
+    [group] = query.event_codes
+    assert [code.value for code in group] == ["1141981001", "737561001", "421060004"]
+    assert matches(query, entry)
 
 
 def test_class_and_identifiers_and_dates_find_their_parameters() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 from gateway.domain import (
     Code,
     DocumentClass,
+    DocumentQuery,
     EntryId,
     EntryKind,
     EntryStatus,
@@ -26,6 +27,7 @@ from gateway.domain.codes import CLASS_REPORTS, DCM, FORMAT_PDF, SCT, TYPE_REPOR
 from gateway.domain.selection import (
     SortKey,
     document_class,
+    failing,
     group,
     matches,
     order,
@@ -96,6 +98,29 @@ def test_the_first_filter_an_entry_fails_is_named(field: str, changes: dict[str,
     assert why_not(make_query(**changes), make_entry()) == field
 
 
+def test_every_filter_an_entry_fails_is_named() -> None:
+    """In the order of the query's fields; the first of them is the one that stands for all."""
+    query = make_query(
+        max_size_bytes=1,
+        event_codes=((MR,),),
+        class_codes=(CLASS_REPORTS,),
+        type_codes=(TYPE_REPORT,),
+    )
+
+    assert failing(query, make_entry()) == (
+        "class_codes", "type_codes", "event_codes", "max_size_bytes",
+    )  # fmt: skip
+    assert why_not(query, make_entry()) == "class_codes"
+    assert failing(make_query(), make_entry()) == ()
+
+
+def test_every_filter_of_a_query_has_its_meaning() -> None:
+    """One that was forgotten would let every row through."""
+    said = {field.name for field in fields(DocumentQuery)} - {"community", "return_type"}
+
+    assert {name for name, _ in FAILS} == said
+
+
 def test_unknown_service_times_and_sizes_do_not_exclude() -> None:
     """What an entry does not say cannot be held against it."""
     entry = make_entry(service_start=None, service_stop=None, size_bytes=None)
@@ -126,6 +151,28 @@ def test_the_newest_study_comes_first_and_ties_are_stable() -> None:
     chosen = select(make_query(), _entries())
     assert [entry.id[-1] for entry in chosen] == ["1", "4", "3", "0", "2"]
     assert chosen == select(make_query(), reversed(_entries()))
+
+
+def test_how_precisely_a_time_is_known_does_not_move_a_row() -> None:
+    """FHIR writes 10:15 as 10:15:00: the row stands where it stood, beside those of that second."""
+    texts = ("20261119101500", "202611191015", "2026111910", "20261119")
+    entries = tuple(
+        make_entry(id=EntryId(f"urn:uuid:{n}"), service_start=Timestamp.parse(text))
+        for n, text in enumerate(texts)
+    )
+    widened = tuple(
+        replace(entry, service_start=Timestamp(entry.service_start.at))
+        for entry in entries
+        if entry.service_start
+    )
+
+    for key in (SortKey.DATE, SortKey.CREATED):
+        assert [e.id for e in order(reversed(entries), key, descending=True)] == [
+            e.id for e in order(widened, key, descending=True)
+        ]
+    assert [e.id[-1] for e in order(reversed(entries), SortKey.DATE, descending=True)] == [
+        "0", "1", "2", "3",
+    ]  # fmt: skip
 
 
 def test_a_list_is_grouped_by_year_and_by_modality() -> None:

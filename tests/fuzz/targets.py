@@ -65,6 +65,7 @@ from gateway.wire.soap.mtom import (
 )
 from gateway.wire.xml import Element, parse_xml, path_of, text_of
 from tests.builders import COUNTRY_A, COUNTRY_B, NOON, PATIENT
+from tests.dicom_images import BIG, RLE, bundled, encapsulated, image_of
 from tests.shared import SHARED
 
 EXPECTED: Final = (DecodeError, ExchangeError, EncodeError)
@@ -370,9 +371,34 @@ def _run_hl7v3(data: bytes) -> None:
     _each(data, answer, xcpd.decode_response)
 
 
+def _images() -> list[bytes]:
+    """Small images of several kinds, and a report."""
+    import numpy as np
+
+    pixels = np.arange(64, dtype=np.uint16).reshape(8, 8)
+    window = {"WindowCenter": "30", "WindowWidth": "20", "RescaleSlope": "2"}
+    names = ("rtdose_rle.dcm", "SC_rgb_small_odd_jpeg.dcm", "JPEGLSNearLossless_08.dcm")
+    return [
+        image_of(pixels, BitsStored=12, RescaleIntercept="1", PixelPaddingValue=3, **window),
+        image_of(pixels, BIG, NumberOfFrames=2, PixelData=bytes(256)),
+        image_of(pixels, RLE, NumberOfFrames=2, PixelData=encapsulated([b"ab"] * 4, [0, 20])),
+        *map(bundled, names),
+    ]
+
+
+def _run_image(data: bytes) -> None:
+    from gateway.wire.dicom.picture import picture_of
+    from gateway.wire.dicom.rendering import Rendering
+    from gateway.wire.dicom.web_metadata import metadata_of
+
+    metadata_of(data, "https://a.example/1")
+    picture_of(data, Rendering())
+
+
 TARGETS: Final[tuple[Target, ...]] = (
     Target("envelope", _envelopes, _run_envelope),
     Target("multipart", _multiparts, _run_multipart),
     Target("ebrim", _ebrims, _run_ebrim),
     Target("hl7v3", _hl7v3s, _run_hl7v3),
+    Target("image", _images, _run_image),
 )

@@ -18,6 +18,7 @@ from gateway.domain import (
     PatientId,
     PatientTraits,
     Refusal,
+    StudyQuery,
     TreatmentRelation,
 )
 from gateway.domain.codes import ISCO
@@ -33,6 +34,9 @@ VERBS: dict[str, Ask] = {
         DocumentLookup(community=COUNTRY_A), context
     ),
     "retrieve": lambda exchange, context: exchange.retrieve_documents((), context),
+    "studies": lambda exchange, context: exchange.find_studies(
+        StudyQuery(community=COUNTRY_A, patient=make_query().patient), context
+    ),
     "images": lambda exchange, context: exchange.retrieve_images(
         ImageRequest(community=COUNTRY_A, instances=()), DeliveryWish(), context
     ),
@@ -64,7 +68,7 @@ async def test_a_pharmacist_may_identify_and_see_no_images() -> None:
     context = make_context(professional=make_professional(role=Code("2262", ISCO, "Pharmacists")))
     exchange = Authorised(ScriptedExchange(), Rights())
     await VERBS["identify"](exchange, context)
-    for verb in ("find", "look up", "retrieve", "images"):
+    for verb in ("find", "look up", "retrieve", "studies", "images"):
         with pytest.raises(NotAllowed, match="Pharmacists"):
             await VERBS[verb](exchange, context)
 
@@ -75,6 +79,7 @@ async def test_a_treatment_relation_with_another_patient_opens_nothing(
 ) -> None:
     """The query is about one patient, the relation about another."""
     context = make_context(relation=relation, patient=PatientId("X", Oid("2.999.1.2")))
-    with pytest.raises(NotAllowed) as caught:
-        await VERBS["find"](Authorised(ScriptedExchange(), Rights()), context)
-    assert caught.value.refusal is Refusal.TREATMENT_RELATION_MISMATCH
+    for verb in ("find", "studies"):
+        with pytest.raises(NotAllowed) as caught:
+            await VERBS[verb](Authorised(ScriptedExchange(), Rights()), context)
+        assert caught.value.refusal is Refusal.TREATMENT_RELATION_MISMATCH

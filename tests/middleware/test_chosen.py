@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from gateway.domain import DeliveryWish, DocumentLookup, ImageRequest, Outcome, PatientTraits
+from gateway.domain import (
+    DeliveryWish,
+    DocumentLookup,
+    ImageRequest,
+    Outcome,
+    PatientTraits,
+    StudyQuery,
+)
 from gateway.middleware.chosen import ChosenPerVerb
 from tests.builders import COUNTRY_A, make_context, make_entry, make_query
 from tests.exchanges import ScriptedExchange
 
 
 async def test_every_verb_reaches_the_one_chosen_for_it_and_no_other() -> None:
-    """Patients, documents and images may each come over another wire."""
-    patients, images = ScriptedExchange(), ScriptedExchange()
+    """Patients, documents, studies and images may each come over another wire."""
+    patients, studies, images = [ScriptedExchange() for _ in range(3)]
     documents = ScriptedExchange(entries=Outcome((make_entry(),)))
-    exchange = ChosenPerVerb(patients=patients, documents=documents, images=images)
+    exchange = ChosenPerVerb(patients=patients, documents=documents, studies=studies, images=images)
     context, request = make_context(), ImageRequest(community=COUNTRY_A, instances=())
 
     await exchange.identify_patient(PatientTraits(), context)
     found = await exchange.find_documents(make_query(), context)
     await exchange.look_up_documents(DocumentLookup(community=COUNTRY_A), context)
     await exchange.retrieve_documents((), context)
+    await exchange.find_studies(StudyQuery(community=COUNTRY_A), context)
     delivery = await exchange.retrieve_images(request, DeliveryWish(), context)
 
     assert [verb for verb, _, _ in patients.asked] == ["identify"]
     assert [verb for verb, _, _ in documents.asked] == ["find", "look up", "retrieve"]
+    assert [verb for verb, _, _ in studies.asked] == ["studies"]
     assert [verb for verb, _, _ in images.asked] == ["images"]
     assert found == documents.entries
     assert delivery is images.delivery

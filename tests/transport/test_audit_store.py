@@ -12,37 +12,63 @@ import pytest
 from lxml import etree
 
 from gateway.domain import Refusal
+from gateway.transport import audit_store
 from gateway.transport.audit_store import AuditNotKept, AuditStore
+from gateway.wire.fhir.resources import validated
 from tests.builders import NOON, make_audit_event
 
 
-def test_a_record_is_an_index_line_and_a_message(tmp_path: Path) -> None:
-    """What was appended comes back: number, index and valid XML."""
+def test_a_record_is_an_index_line_and_two_messages(tmp_path: Path) -> None:
+    """What was appended comes back: number, index, valid XML and a valid resource."""
     store = AuditStore(tmp_path, "ncpeh-a")
 
     number = store.append(make_audit_event(id="e-1"))
 
     (record,) = store.events()
-    assert number == record.number == 1
+    assert number == record.number == store.last == 1
     assert record.index["transaction"] == "ITI-38"
     assert record.index["correlation_id"] == "corr-1"
     source = etree.fromstring(record.xml).find("AuditSourceIdentification")
     assert source is not None
     assert source.get("AuditSourceID") == "ncpeh-a"
+    resource = json.loads(record.fhir)
+    validated(resource)
+    assert (resource["resourceType"], resource["id"]) == ("AuditEvent", "e-1")
+    assert resource["source"]["observer"]["display"] == "ncpeh-a"
     (file,) = tmp_path.iterdir()
     assert file.name == "2026-11-22.audit"
-    assert len(file.read_bytes().splitlines()) == 2
+    assert len(file.read_bytes().splitlines()) == 3
+
+
+def test_a_record_of_before_the_second_form_is_still_read(tmp_path: Path) -> None:
+    """An append-only trail outlives the form of its records; they mix in one file."""
+    store = AuditStore(tmp_path, "s")
+    store.append(make_audit_event(id="old"))
+    (file,) = tmp_path.iterdir()
+    index, xml, _ = file.read_bytes().splitlines(keepends=True)
+    told = json.loads(index)
+    earlier = {key: told[key] for key in told if not key.startswith("fhir_")}
+    file.write_bytes(json.dumps(earlier).encode() + b"\n" + xml)
+
+    again = AuditStore(tmp_path, "s")
+    again.append(make_audit_event(id="new"))
+
+    old, new = again.events()
+    assert (old.index["id"], old.fhir, old.xml + b"\n") == ("old", b"", xml)
+    assert (new.number, new.index["id"]) == (2, "new")
+    assert new.fhir.startswith(b'{"')
 
 
 def test_the_index_names_no_person(tmp_path: Path) -> None:
-    """Patient and professional are in the message alone."""
+    """Patient and professional are in the messages alone."""
     store = AuditStore(tmp_path, "s")
     store.append(make_audit_event())
 
     (record,) = store.events()
 
-    assert b"A-0001" in record.xml
-    assert b"Lindqvist" in record.xml
+    for message in (record.xml, record.fhir):
+        assert b"A-0001" in message
+        assert b"Lindqvist" in message
     assert not any(word in json.dumps(record.index) for word in ("A-0001", "Lindqvist", "hcp-77"))
 
 
@@ -84,6 +110,24 @@ def test_listing_goes_on_from_a_number_with_a_limit(tmp_path: Path) -> None:
     assert list(store.events(limit=0)) == []
 
 
+def test_reading_on_passes_over_the_days_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trail of years is not read again for what was appended since."""
+    store = AuditStore(tmp_path, "s")
+    for days in (3, 2, 1):
+        store.append(make_audit_event(id=f"{days}", at=NOON - timedelta(days=days)))
+    read = []
+    real = audit_store._read
+    monkeypatch.setattr(
+        audit_store, "_read", lambda path, since: read.append(path.name) or real(path, since)
+    )
+
+    assert [record.number for record in store.events(since=1)] == [2, 3]
+    assert [record.number for record in store.events(since=2)] == [3]
+    assert read == ["2026-11-20.audit", "2026-11-21.audit", "2026-11-21.audit"]
+
+
 def test_one_event_is_found_by_id(tmp_path: Path) -> None:
     """An event is found whatever day it is of; an unknown one is None."""
     store = AuditStore(tmp_path, "s")
@@ -97,7 +141,8 @@ def test_one_event_is_found_by_id(tmp_path: Path) -> None:
     assert store.find("none") is None
 
 
-@pytest.mark.parametrize("cut", [1, 40, 700])
+# The FHIR line is 3 kB long, the XML line before it 2.5 kB, the index line half of that.
+@pytest.mark.parametrize("cut", [1, 40, 700, 4000, 5600])
 def test_a_torn_record_is_skipped_and_the_next_one_is_whole(tmp_path: Path, cut: int) -> None:
     """A record cut off by a crash hides neither what came before nor what comes after."""
     store = AuditStore(tmp_path, "s")

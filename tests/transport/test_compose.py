@@ -7,20 +7,28 @@ from typing import Any
 
 import pytest
 
-from gateway.config import PeerSection, SealSection, Settings, SettingsError, TlsSection
-from gateway.domain import CommunityId, TreatmentRelation
-from gateway.peers import peer_of_section
+from gateway.config import (
+    PeerSection,
+    SealSection,
+    Settings,
+    SettingsError,
+    TlsSection,
+    WaySection,
+)
+from gateway.domain import CommunityId
+from gateway.middleware.chosen import ChosenPerVerb
 from gateway.pki import TrustDomain
 from gateway.transport.compose import (
     Clockwork,
     exchanges_of,
     keeper_of,
-    policy_of,
     session_of,
     signer_of,
     tls_server,
     trust_of,
+    ways_of,
 )
+from gateway.transport.soap_client import SoapClient
 from tests.builders import COUNTRY_A, COUNTRY_B
 from tests.gateways import settings_for, write_trust
 
@@ -45,6 +53,27 @@ async def test_everything_needed_is_found(settings: Settings, clockwork: Clockwo
         exchanges = exchanges_of(settings, session, keeper, clockwork)
 
     assert list(exchanges) == [CommunityId(COUNTRY_A)]
+
+
+async def test_a_peer_is_an_exchange_for_each_of_its_ways(
+    settings: Settings, clockwork: Clockwork
+) -> None:
+    """By community and name; who only asks has none."""
+    asked = settings.peers[0].model_copy(
+        update={
+            "fhir_url": "https://a.example/fhir",
+            "ways": (WaySection(name="soap"), WaySection(name="fhir", documents_by="fhir")),
+        }
+    )
+    settings = settings.model_copy(update={"peers": (asked, *settings.peers[1:])})
+    async with session_of(settings) as session:
+        ways = ways_of(settings, session, keeper_of(settings, clockwork), clockwork)
+
+    assert {name: type(exchange) for (_, name), exchange in ways.items()} == {
+        "soap": SoapClient,
+        "fhir": ChosenPerVerb,
+    }
+    assert {community for community, _ in ways} == {COUNTRY_A}
 
 
 @pytest.mark.parametrize(
@@ -90,28 +119,6 @@ def test_what_is_kept_lies_in_the_state_folder(settings: Settings, clockwork: Cl
     assert keeper.tap.directory == settings.gateway.state / "transcripts"
     assert (settings.gateway.state / "audit").is_dir()
     assert keeper.community == COUNTRY_B
-
-
-@pytest.mark.parametrize(
-    ("changes", "relation", "sha1"),
-    [
-        ({}, TreatmentRelation.RESOURCE_ID, False),
-        ({"profile": "ehdsi"}, TreatmentRelation.TRC, False),
-        ({"treatment_relation": "none"}, TreatmentRelation.NONE, False),
-        ({"allow_sha1": True}, TreatmentRelation.RESOURCE_ID, True),
-    ],
-)
-def test_what_is_demanded_of_assertions_is_as_the_peer_entry_says(
-    changes: dict[str, Any], relation: TreatmentRelation, sha1: bool
-) -> None:
-    """The profile decides where the entry is silent."""
-    peer = peer_of_section(PeerSection(name="A", community=COUNTRY_A, **changes))
-
-    policy = policy_of(peer)
-
-    assert policy.relation is relation
-    assert policy.allow_sha1 is sha1
-    assert policy.audiences == (peer.profile.audience,)
 
 
 def test_files_that_do_not_belong_together_are_named(settings: Settings, tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ async def test_raw_messages_are_served_harmlessly(client: Client) -> None:
 
 
 async def test_audit_is_listed_and_shown(client: Client) -> None:
-    """Index lines in JSON, each message in XML."""
+    """Index lines in JSON, each event in XML and as a resource."""
     page = await get(client, "/audit?limit=2")
     rest = await get(client, f"/audit?since={page['next']}")
     response = await client.get("/audit/e-2")
@@ -146,6 +146,9 @@ async def test_audit_is_listed_and_shown(client: Client) -> None:
     assert ids == ["e-0", "e-1", "e-2"]
     assert response.content_type == "application/xml"
     assert (await response.read()).startswith(b"<AuditMessage>")
+    resource = await client.get("/audit/e-2/fhir")
+    assert resource.content_type == "application/fhir+json"
+    assert (await resource.json(content_type=None))["id"] == "e-2"
 
 
 @pytest.mark.parametrize(
@@ -154,6 +157,7 @@ async def test_audit_is_listed_and_shown(client: Client) -> None:
         ("/transcripts/none", 404),
         ("/transcripts/..%2F..%2Fetc/request", 404),
         ("/audit/none", 404),
+        ("/audit/none/fhir", 404),
         ("/audit?since=-1", 400),
         ("/transcripts?limit=x", 400),
         ("/transcripts?limit=" + "9" * 5000, 400),

@@ -1,9 +1,9 @@
-"""Which form of an instance a client accepts, and which one it gets.
+"""Which forms of an instance a client accepts, and in which order.
 
 Accept headers are read as clients send them, not as the grammar has them, and answered as PS3.18
 rules: explicit VR little endian unless another transfer syntax is named, the stored one for `*`,
-never a syntax that was not asked for, and implicit or big endian to nobody. What is not decided
-here is how an instance gets into a syntax (`instances`). Clauses: PS3.18 8.3.3, 8.7.3 and 8.7.5
+never a syntax that was not asked for, and implicit or big endian to nobody. Which of the forms an
+instance can be had in, its source decides. Clauses: PS3.18 8.3.3, 8.7.3 and 8.7.5
 (media types and their choice), RFC 9110 12.5.1 (Accept).
 """
 
@@ -16,8 +16,8 @@ from enum import StrEnum
 from typing import Final
 
 from gateway.domain import EXPLICIT_LITTLE_ENDIAN, BadRequest, InvalidIdentifier, Refusal, Uid
+from gateway.domain.delivery import STORED_SYNTAXES
 from gateway.wire.dicom.dataset import EXPLICIT_BIG, IMPLICIT_LITTLE
-from gateway.wire.dicom.instances import can_decode
 from gateway.wire.problems import DecodeError
 
 # A list of every transfer syntax there is, each in a range of its own, is 4 kB.
@@ -71,11 +71,19 @@ class Packaging(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """How an instance is sent; the transfer syntax is None when its file goes as it is stored."""
+class Acceptable:
+    """In which forms an instance may be sent, most wanted first; never empty."""
 
-    media: Packaging
-    transfer_syntax: Uid | None
+    options: tuple[tuple[Packaging, Uid], ...]
+
+    @property
+    def syntaxes(self) -> tuple[Uid, ...]:
+        """The transfer syntaxes, most wanted first."""
+        return tuple(dict.fromkeys(syntax for _, syntax in self.options))
+
+    def packaging(self, syntax: Uid | None) -> Packaging:
+        """How an instance in a syntax is sent; None for one whose syntax nobody knows."""
+        return next((how for how, one in self.options if one == syntax), self.options[0][0])
 
 
 class NotAcceptable(BadRequest):
@@ -169,49 +177,32 @@ def _quality(text: str, where: str) -> float:
 
 
 def choose_instances(
-    accept: Sequence[MediaRange],
-    stored: Uid,
-    *,
-    is_lossy: bool | None = None,
-    fits: bool = True,
-    alone: bool = True,
-    wrap: bool = False,
-) -> Choice:
-    """How an instance stored in a transfer syntax is sent to a client that accepts these ranges.
+    accept: Sequence[MediaRange], *, alone: bool = True, wrap: bool = False
+) -> Acceptable:
+    """The forms in which instances may be sent to a client that accepts these ranges.
 
-    `is_lossy` is what is known of its pixels, None for what the syntax suggests; `fits` is False
-    when they would not fit a native element of 32 bits. `alone` is False when the answer has
-    several instances, which a single part cannot hold; `wrap` then sends parts all the same, for
-    clients that ask for a single part and take many. Raises `NotAcceptable`.
+    A range that names no transfer syntax is for explicit little endian, and for syntaxes that may
+    hold lossy pixels, which nobody has to decode (PS3.18 8.7.3). `*` is for the syntax an
+    instance is stored in, with explicit little endian for what may not be sent as it is stored.
+    `alone` is False when the answer has several instances, which a single part cannot hold;
+    `wrap` then sends parts all the same, for clients that ask for a single part and take many.
+    Raises `NotAcceptable`.
     """
-    plain = can_decode(stored) and fits
-    lossy = _may_be_lossy(stored) if is_lossy is None else is_lossy
-    default = stored if stored not in _NEVER_SENT and (lossy or not fits) else None
-    if plain and default is None:
-        default = EXPLICIT_LITTLE_ENDIAN
-    offered = _offered(stored, plain=plain)
-    best: tuple[float, int] | None = None
-    choice: Choice | None = None
+    ranked: list[tuple[float, int, Packaging, Uid]] = []
+    named = (Uid(one.transfer_syntax) for one in accept if one.transfer_syntax not in ("", "*"))
+    candidates = tuple(dict.fromkeys((*STORED_SYNTAXES, *named)))
     for packaging in _packagings(alone=alone, wrap=wrap):
-        for syntax in offered:
-            found = _wanted(accept, packaging, syntax, stored, default)
-            if found is not None and (best is None or found > best):
-                best = found
-                media = Packaging.MULTIPART if not alone else packaging
-                choice = Choice(media, None if syntax == stored else syntax)
-    if choice is None:
-        raise _not_acceptable(offered, alone=alone)
-    return choice
-
-
-def _may_be_lossy(syntax: str) -> bool:
-    return syntax in _MAYBE_LOSSY or syntax.startswith(_VIDEO)
-
-
-def _offered(stored: Uid, *, plain: bool) -> tuple[Uid, ...]:
-    """The syntaxes in which an instance can be sent, the stored one first."""
-    as_stored = () if stored in _NEVER_SENT else (stored,)
-    return tuple(dict.fromkeys((*as_stored, EXPLICIT_LITTLE_ENDIAN))) if plain else as_stored
+        sent = packaging if alone else Packaging.MULTIPART
+        for syntax in candidates:
+            found = None if syntax in _NEVER_SENT else _wanted(accept, packaging, syntax)
+            if found is not None:
+                ranked.append((*found, sent, syntax))
+    if not ranked:
+        raise _not_acceptable(alone=alone)
+    # Of equals the first stays first: explicit little endian comes last of those stored, or
+    # everything that can be decoded would be.
+    ranked.sort(key=lambda option: option[:2], reverse=True)
+    return Acceptable(tuple(dict.fromkeys((how, syntax) for _, _, how, syntax in ranked)))
 
 
 def _packagings(*, alone: bool, wrap: bool) -> tuple[Packaging, ...]:
@@ -220,11 +211,7 @@ def _packagings(*, alone: bool, wrap: bool) -> tuple[Packaging, ...]:
 
 
 def _wanted(
-    accept: Sequence[MediaRange],
-    packaging: Packaging,
-    syntax: Uid,
-    stored: Uid,
-    default: Uid | None,
+    accept: Sequence[MediaRange], packaging: Packaging, syntax: Uid
 ) -> tuple[float, int] | None:
     """How much a form is wanted, by quality and place in the header; None when it is not.
 
@@ -232,12 +219,12 @@ def _wanted(
     bring back what a narrower range rules out.
     """
     if not accept:
-        wanted = packaging is Packaging.MULTIPART and syntax == default
+        wanted = packaging is Packaging.MULTIPART and _is_default(syntax)
         return (1.0, 0) if wanted else None
     decisive: tuple[int, float, int] | None = None
     for place, one in enumerate(accept):
         covers = _specificity(one, packaging)
-        if covers is None or not _covers_syntax(one, syntax, stored, default):
+        if covers is None or not _covers_syntax(one, syntax):
             continue
         # An explicit syntax is narrower than `*`, which is narrower than none.
         depth = covers * 3 + (one.transfer_syntax == syntax) * 2
@@ -263,21 +250,21 @@ def _specificity(one: MediaRange, packaging: Packaging) -> int | None:
     return None if depth is None else depth + (one.type == DICOM)
 
 
-def _covers_syntax(one: MediaRange, syntax: Uid, stored: Uid, default: Uid | None) -> bool:
+def _covers_syntax(one: MediaRange, syntax: Uid) -> bool:
     if not one.transfer_syntax:
-        return syntax == default
-    if one.transfer_syntax == ANY_SYNTAX:
-        # As stored; what may not be sent as it is stored is sent plain.
-        return syntax == (EXPLICIT_LITTLE_ENDIAN if stored in _NEVER_SENT else stored)
-    return syntax == one.transfer_syntax
+        return _is_default(syntax)
+    return one.transfer_syntax in (ANY_SYNTAX, syntax)
 
 
-def _not_acceptable(offered: Sequence[Uid], *, alone: bool) -> NotAcceptable:
-    if not offered:
-        return NotAcceptable("this instance can be sent in no transfer syntax", subject="Accept")
+def _is_default(syntax: Uid) -> bool:
+    lossy = syntax in _MAYBE_LOSSY or syntax.startswith(_VIDEO)
+    return lossy or syntax == EXPLICIT_LITTLE_ENDIAN
+
+
+def _not_acceptable(*, alone: bool) -> NotAcceptable:
     media = 'multipart/related; type="application/dicom"' + (f" or {DICOM}" if alone else "")
-    syntaxes = ", ".join(offered)
-    return NotAcceptable(f"offered are {media}, in {syntaxes} or *", subject="Accept")
+    text = f"offered are {media}, as stored (transfer-syntax=*) or in {EXPLICIT_LITTLE_ENDIAN}"
+    return NotAcceptable(text, subject="Accept")
 
 
 def choose_metadata(accept: Sequence[MediaRange]) -> str:
@@ -293,18 +280,18 @@ def choose_metadata(accept: Sequence[MediaRange]) -> str:
 
 
 def accept_for(wish_syntaxes: Sequence[Uid]) -> str:
-    """The Accept header by which we ask for instances, best syntax first.
+    """The Accept header by which we ask for instances, best syntax first and no other.
 
-    It ends with "as stored, if need be", so that nothing is decompressed only because we did not
-    name its syntax; an empty wish asks for just that.
+    Who reads every syntax asks for instances as they are stored, in few words.
     """
+    if set(STORED_SYNTAXES) <= set(wish_syntaxes):
+        return f'multipart/related; type="{DICOM}"; transfer-syntax={ANY_SYNTAX}'
     return ", ".join(_asked(wish_syntaxes))
 
 
 def _asked(syntaxes: Sequence[Uid]) -> Iterator[str]:
-    media = f'multipart/related; type="{DICOM}"; transfer-syntax='
     for index, syntax in enumerate(syntaxes):
         # Beyond the ninth the order alone tells, as it does among equals.
-        quality = max(10 - index, 2)
-        yield f"{media}{syntax}" + (f"; q=0.{quality}" if quality < 10 else "")
-    yield f"{media}{ANY_SYNTAX}" + ("; q=0.1" if syntaxes else "")
+        quality = max(10 - index, 1)
+        weight = f"; q=0.{quality}" if quality < 10 else ""
+        yield f'multipart/related; type="{DICOM}"; transfer-syntax={syntax}{weight}'

@@ -113,7 +113,7 @@ def _write_native(
 
 
 def _write_decoded(ds: FileDataset, pixels: BinaryIO, syntax: str, out: io.BytesIO) -> None:
-    form = _format(ds, syntax)
+    form = frame_format(ds, syntax)
     count = max(1, integer(ds, Tag(0x0028, 0x0008)) or 1)
     total = form.frame_bytes * count
     padded = total + total % 2
@@ -155,7 +155,8 @@ def _next(frames: Iterator[bytes], index: int, count: int) -> bytes:
     return frame
 
 
-def _format(ds: FileDataset, syntax: str) -> FrameFormat:
+def frame_format(ds: FileDataset, syntax: str) -> FrameFormat:
+    """What the header says of every frame; `DecodeError` where it says too little."""
     wanted = {
         "Rows": integer(ds, Tag(0x0028, 0x0010)),
         "Columns": integer(ds, Tag(0x0028, 0x0011)),

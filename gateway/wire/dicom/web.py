@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Final, Self
 from urllib.parse import quote, unquote
 
-from gateway.domain import InstanceRef, InvalidIdentifier, Refusal, Uid, refuse
+from gateway.domain import ExchangeError, InstanceRef, InvalidIdentifier, Refusal, Uid, refuse
 from gateway.wire.problems import DecodeError, EncodeError
 
 # The longest of ours, with three UIDs and a list of frames, stays below 1 kB; bulk data of deep
@@ -113,6 +113,26 @@ def parse_path(path: str) -> ImageScope:
     `Refusal.UNSUPPORTED` what is no resource of retrieval.
     """
     return scope_of_segments(path_segments(path))
+
+
+def is_search(path: str) -> bool:
+    """Whether a raw path ends where a search begins: at a word that no UID follows (10.6)."""
+    return path.rstrip("/").rpartition("/")[2] in ("studies", "series", "instances")
+
+
+def instance_of_location(url: str) -> InstanceRef | None:
+    """The instance a Content-Location or a retrieve URL names; None where it names none.
+
+    Never fails: what a server writes there is a hint, and some write nothing.
+    """
+    path = url.partition("?")[0]
+    at = max(path.rfind("/studies/"), path.rfind("/study/"))
+    if at < 0:
+        return None
+    try:
+        return parse_path(path[at:]).ref
+    except (DecodeError, ExchangeError):
+        return None
 
 
 def path_segments(path: str) -> tuple[str, ...]:

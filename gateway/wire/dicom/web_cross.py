@@ -43,6 +43,11 @@ class CrossAddress:
     retrieve_url: str = ""
 
 
+def is_xc_path(path: str) -> bool:
+    """Whether a raw path is meant to be an address across communities."""
+    return path.lstrip("/").lower().startswith(f"{_HOME.lower()}/")
+
+
 def parse_xc_path(path: str, query: str = "") -> CrossAddress:
     """The address in a raw path, relative to the gateway's base, and its raw query string.
 

@@ -43,10 +43,10 @@ _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutgoingInstance:
-    """An instance to send: its absolute URL, its syntax as sent, its size where it is known."""
+    """An instance to send: its absolute URL, and its syntax as sent and size where known."""
 
     location: str
-    transfer_syntax: Uid
+    transfer_syntax: Uid | None
     size_bytes: int | None = None
 
 
@@ -62,9 +62,9 @@ def content_type(boundary: str, *, transfer_syntax: Uid | None = None) -> str:
     return f'multipart/related; type="{DICOM}"{syntax}; boundary={boundary}'
 
 
-def single_content_type(transfer_syntax: Uid) -> str:
+def single_content_type(transfer_syntax: Uid | None) -> str:
     """The Content-Type of an answer that is one instance and no multipart."""
-    return f"{DICOM}; transfer-syntax={transfer_syntax}"
+    return f"{DICOM}; transfer-syntax={transfer_syntax}" if transfer_syntax else DICOM
 
 
 def instance_head(boundary: str, instance: OutgoingInstance, *, first: bool) -> bytes:

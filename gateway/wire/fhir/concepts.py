@@ -11,6 +11,7 @@ Clauses: FHIR R4, datatypes.html#Coding and #CodeableConcept; terminologies-syst
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from gateway.domain import Code, InvalidIdentifier, Oid
@@ -38,6 +39,7 @@ UCUM: Final = "2.16.840.1.113883.6.8"
 IDENTIFIER_TYPE: Final = "2.16.840.1.113883.18.108"  # HL7 table 0203
 DIAGNOSTIC_SERVICE: Final = "2.16.840.1.113883.18.35"  # HL7 table 0074
 
+MAX_SCHEMES: Final = 1024  # remembered; a country has dozens, and a peer may send any
 MAX_CODINGS: Final = 50  # of one concept; a translation into every system known is fewer
 
 
@@ -128,12 +130,14 @@ def is_oid(text: str) -> bool:
     return True
 
 
+@lru_cache(maxsize=MAX_SCHEMES)
 def system_of(scheme: str) -> str:
     """The FHIR system of a scheme: its URL where known, `urn:oid:…` of an OID, else itself."""
     name = _spelling(same_scheme(scheme))
     return _URL_OF.get(name) or (f"{OID_URN}{name}" if is_oid(name) else scheme)
 
 
+@lru_cache(maxsize=MAX_SCHEMES)
 def scheme_of(system: str) -> str:
     """The scheme of a FHIR system: its OID where known or written as `urn:oid:…`, else itself."""
     name = _spelling(same_scheme(system))
@@ -142,12 +146,14 @@ def scheme_of(system: str) -> str:
 
 def write_coding(code: Code) -> Json:
     """A code as a Coding; what it does not have is left out."""
-    coding = {
-        "system": system_of(code.scheme),
-        "code": code.value,
-        "display": code.display,
-    }
-    return {name: value for name, value in coding.items() if value}
+    coding = {}
+    if system := system_of(code.scheme):
+        coding["system"] = system
+    if code.value:
+        coding["code"] = code.value
+    if code.display:
+        coding["display"] = code.display
+    return coding
 
 
 def read_coding(coding: Json, where: str) -> Code:

@@ -68,8 +68,8 @@ class Relation:
 
 
 def _filled(**elements: object) -> Json:
-    # FHIR has no empty values.
-    return {name: value for name, value in elements.items() if value not in ("", None, [], {})}
+    # FHIR has no empty values; 0 is none.
+    return {name: value for name, value in elements.items() if value or value == 0}
 
 
 def _concepts(codes: Iterable[Code]) -> list[Json]:
@@ -268,14 +268,14 @@ def write_document_reference(
     written beside the class code, by what the document is.
     """
     contained = Contained()
-    master, own = _master(entry), _own_id(entry)
+    unique = write_identifier(_master(entry))
     root = base.rstrip("/")
     resource = _filled(
         resourceType="DocumentReference",
         id=reference_id,
         extension=_extensions(entry),
-        masterIdentifier=write_identifier(master),
-        identifier=[write_identifier(master), write_identifier(own)],
+        masterIdentifier=unique,
+        identifier=[{**unique}, write_identifier(_own_id(entry))],
         status=_STATUS[entry.status],
         type=_concept(entry.type_code),
         category=_category(entry, categories),

@@ -195,7 +195,7 @@ def write_datetime(moment: Timestamp) -> str:
     """
     at, precision = moment.at, moment.precision
     if precision > Precision.DAY:
-        return at.strftime("%Y-%m-%dT%H:%M:%SZ").zfill(20)
+        return at.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
     day = f"{at.year:04}-{at.month:02}-{at.day:02}"
     return day[: {Precision.YEAR: 4, Precision.MONTH: 7, Precision.DAY: 10}[precision]]
 

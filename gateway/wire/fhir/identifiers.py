@@ -62,13 +62,16 @@ class Identifier:
 
 def write_identifier(identifier: Identifier) -> Json:
     """The Identifier; what it does not have is left out."""
-    written = {
-        "use": identifier.use,
-        "type": write_concept(*identifier.types),
-        "system": identifier.system,
-        "value": identifier.value,
-    }
-    return {name: value for name, value in written.items() if value}
+    written: Json = {}
+    if identifier.use:
+        written["use"] = identifier.use
+    if identifier.types:
+        written["type"] = write_concept(*identifier.types)
+    if identifier.system:
+        written["system"] = identifier.system
+    if identifier.value:
+        written["value"] = identifier.value
+    return written
 
 
 def read_identifier(json: Json, where: str) -> Identifier:

@@ -36,6 +36,9 @@ MAX_NUMBER: Final = 64
 _SAFE_INTEGER: Final = 18  # digits that every writer of JSON can write as an integer
 _RULE: Final = "FHIR R4 json"
 # What the writer must look at again: an empty value, or a null, which orjson makes of NaN too.
+# The search for bytes as they stand takes a tenth of the time of the expression, and nearly always
+# finds nothing.
+_EMPTY: Final = (b"{}", b"[]", b"null")
 _SUSPECT: Final = re.compile(rb"[:,\[](?:\{\}|\[\]|null)")
 
 
@@ -73,7 +76,7 @@ def write_json(resource: Json) -> bytes:
         made = orjson.dumps(resource, default=_number)
     except TypeError as error:
         raise EncodeError(f"JSON cannot carry the resource: {error}") from error
-    if _SUSPECT.search(made):
+    if any(empty in made for empty in _EMPTY) and _SUSPECT.search(made):
         _refuse_empty(resource)
     return made
 

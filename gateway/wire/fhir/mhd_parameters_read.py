@@ -33,8 +33,15 @@ from gateway.domain import (
 from gateway.wire.fhir.concepts import OID_URN, scheme_of
 from gateway.wire.fhir.document_identifiers import as_document_id
 from gateway.wire.fhir.document_reference_terms import CATEGORY_CLASSES
-from gateway.wire.fhir.identifiers import DICOM_UIDS, URIS, Identifier, as_patient_id, as_reference
+from gateway.wire.fhir.identifiers import DICOM_UIDS, URIS, Identifier, as_reference
 from gateway.wire.fhir.mhd_retrieve import bare_type
+from gateway.wire.fhir.patient_parameters import (
+    PATIENT_IDENTIFIERS,
+    PATIENT_REFERENCES,
+    malformed,
+    read_identified,
+    read_referenced,
+)
 from gateway.wire.fhir.search import (
     Parameter,
     Token,
@@ -90,12 +97,6 @@ _REFERENCES = {
     "encounter:identifier": str(ReferenceKind.ENCOUNTER),
     "encounter.identifier": str(ReferenceKind.ENCOUNTER),
 }
-_PATIENT_IDENTIFIERS = frozenset(
-    f"{name}{chain}"
-    for name in ("patient", "subject")
-    for chain in (".identifier", ":identifier", ":Patient.identifier")
-)
-_PATIENT_REFERENCES = frozenset({"patient", "subject", "patient:Patient", "subject:Patient"})
 _AUTHORS = {
     f"author{of}.{part}": part for of in ("", ":Practitioner") for part in ("family", "given")
 }
@@ -113,6 +114,11 @@ _HEADS = frozenset(
     | {_STATUS_NAME, _COMMUNITY, "study-instance-uid", "accession-number"}
 )
 _REFUSED = frozenset({"_include", "_revinclude", "_has"})
+# Every name, with its chain or modifier, that narrows a search here.
+SPELLINGS = frozenset(
+    {*_CODES, *_GROUPS, *_TIMES, *_REFERENCES, *PATIENT_IDENTIFIERS, *PATIENT_REFERENCES}
+    | {*_AUTHORS, _STATUS_NAME, _IDENTIFIER, _ID, _MIME, _COMMUNITY}
+)
 _KINDS = tuple(str(kind) for kind in ReferenceKind if kind is not ReferenceKind.STUDY)
 
 
@@ -186,12 +192,6 @@ def _unsupported(parameter: str, what: str) -> ExchangeError:
     return refuse(Refusal.UNSUPPORTED, text, subject=parameter)
 
 
-def _malformed(parameter: str, expected: str) -> ExchangeError:
-    # The value is not repeated: it may identify a patient.
-    text = f"The search parameter {quoted(parameter)} has no such value, expected {expected}."
-    return refuse(Refusal.MALFORMED_REQUEST, text, subject=parameter)
-
-
 def _missing(text: str) -> ExchangeError:
     return refuse(Refusal.MISSING_PARAMETER, text, subject="patient.identifier")
 
@@ -236,7 +236,7 @@ def _study(value: str, name: str) -> ReferenceId:
     try:
         return ReferenceId.of_study(Uid.parse(value))
     except InvalidIdentifier as error:
-        raise _malformed(name, error.expected) from None
+        raise malformed(name, error.expected) from None
 
 
 def _references(value: str, name: str, kind: str) -> tuple[ReferenceId, ...]:
@@ -269,7 +269,7 @@ def _references(value: str, name: str, kind: str) -> tuple[ReferenceId, ...]:
             if reference is not None:
                 found.append(reference)
     except InvalidIdentifier as error:
-        raise _malformed(name, error.expected) from None
+        raise malformed(name, error.expected) from None
     return tuple(dict.fromkeys(found))
 
 
@@ -281,7 +281,7 @@ def _statuses(parameters: Iterable[Parameter]) -> set[EntryStatus] | None:
         for value in parameter.values:
             text = read_token(value, f"query.{_STATUS_NAME}").code
             if text not in _STATUS:
-                raise _malformed(_STATUS_NAME, "current or superseded")
+                raise malformed(_STATUS_NAME, "current or superseded")
             status = _STATUS[text]
             if status is not None:
                 found.add(status)
@@ -304,7 +304,7 @@ def _author_patterns(parts: dict[str, list[Parameter]]) -> tuple[str, ...]:
 def _count(parameter: Parameter) -> int:
     text = unescape(parameter.values[0]).strip()
     if not (text.isascii() and text.isdigit() and len(text) < 10 and len(parameter.values) == 1):
-        raise _malformed(_COUNT, "a number")
+        raise malformed(_COUNT, "a number")
     return min(int(text), _MAX_COUNT)
 
 
@@ -366,10 +366,10 @@ class _Reading:
             self.times.setdefault(_TIMES[name], []).append(read_moments(parameter))
         elif name in _AUTHORS:
             self.authors.setdefault(_AUTHORS[name], []).append(parameter)
-        elif name in _PATIENT_IDENTIFIERS:
-            self.found.update(dict.fromkeys(self._patient(value, name) for value in values))
-        elif name in _PATIENT_REFERENCES:
-            self.found.update(dict.fromkeys(self._referenced(value, name) for value in values))
+        elif name in PATIENT_IDENTIFIERS:
+            self.found.update((read_identified(value, name), None) for value in values)
+        elif name in PATIENT_REFERENCES:
+            self.found.update((read_referenced(v, name, self.patients), None) for v in values)
         elif name == _STATUS_NAME:
             self.statuses.append(parameter)
         else:
@@ -394,28 +394,6 @@ class _Reading:
         else:
             return name in _NO_FILTERS
         return True
-
-    def _patient(self, value: str, name: str) -> PatientId:
-        token = read_token(value, f"query.{name}")
-        if not token.system or not token.code:
-            raise _malformed(name, "system|value")
-        identifier = Identifier(value=token.code, system=token.system)
-        patient = as_patient_id(identifier, f"query.{name}")
-        if patient is None:
-            text = "No patient is known by an identifier of this system."
-            raise refuse(Refusal.UNKNOWN_PATIENT, text, subject=name)
-        return patient
-
-    def _referenced(self, value: str, name: str) -> PatientId:
-        if "|" in value:
-            return self._patient(value, name)
-        text = unescape(value).strip()
-        patient = self.patients(text) if self.patients else None
-        if patient is None:
-            raise refuse(
-                Refusal.UNKNOWN_PATIENT, "No patient is known by this reference.", subject=name
-            )
-        return patient
 
     def _address(self, values: Sequence[str]) -> None:
         wanted = {unescape(value).strip().removeprefix(OID_URN) for value in values}

@@ -6,8 +6,8 @@ Spelling is in `stored_queries`, the message around it in `xca_query`. Clauses: 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 
 from gateway.domain import (
     Code,
@@ -48,6 +48,7 @@ from gateway.wire.soap.stored_queries import (
 from gateway.wire.xml import quoted
 
 _MAX_SIZE_DIGITS = 18  # an exabyte; a larger limit limits nothing
+_LAST_SECOND = datetime.max.replace(microsecond=0, tzinfo=UTC)
 _P = Parameter
 
 # Parameter and field of `DocumentQuery`, for the filters that are plain alternatives of codes.
@@ -74,15 +75,36 @@ _TIMES: tuple[tuple[Parameter, Parameter, str], ...] = (
 
 
 def _dtm(moment: datetime) -> str:
-    return Timestamp(moment).dtm
+    # Entries are known to the second at most: what lies before a part of one is what lies before
+    # the next whole one. Cut off, the end of a range would lose the second it stands in.
+    whole = moment.replace(microsecond=0)
+    if whole != moment and whole < _LAST_SECOND:
+        whole += timedelta(seconds=1)
+    return Timestamp(whole).dtm
 
 
 def _instant(stamp: Timestamp) -> str:
     return stamp.at.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _code_texts(codes: Iterable[Code]) -> list[str]:
+def _code_texts(codes: Sequence[Code]) -> list[str]:
+    if not _is_askable(codes):
+        return []
     return [f"{code.value}^^{code.scheme}" for code in codes]
+
+
+def _is_askable(codes: Sequence[Code]) -> bool:
+    return all(code.scheme for code in codes)
+
+
+def unasked(query: DocumentQuery) -> tuple[str, ...]:
+    """The filters, by their field, that are not asked for or not wholly: the asker applies them.
+
+    A stored query has no code without its scheme (ITI TF-2 3.18.4.1.2.3.4), which FHIR has.
+    """
+    flat = [field for _, field in _CODES if not _is_askable(getattr(query, field))]
+    grouped = [field for _, field in _GROUPS if not all(map(_is_askable, getattr(query, field)))]
+    return (*flat, *grouped)
 
 
 def _find_slots(query: DocumentQuery) -> list[str]:

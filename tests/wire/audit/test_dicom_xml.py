@@ -13,64 +13,21 @@ from gateway.domain import (
     AuditedDocument,
     AuditEvent,
     AuditOutcome,
-    Caller,
     DocumentId,
-    InstanceRef,
     Oid,
     PatientId,
-    PurposeOfUse,
     Refusal,
     Side,
     Transaction,
-    Uid,
 )
-from gateway.wire.audit.dicom_xml import HOME_DETAILS, encode_audit, outcome_description
+from gateway.wire.audit.dicom_xml import HOME_DETAILS, encode_audit
+from gateway.wire.audit.kinds import outcome_description
 from gateway.wire.problems import EncodeError
-from tests.builders import COUNTRY_A, COUNTRY_B, PATIENT, make_audit_event, make_context
+from tests.builders import COUNTRY_A, PATIENT, make_audit_event
 from tests.shared import shared
+from tests.wire.audit.events import IMAGES, PEOPLE, RETRIEVALS, event_of
 
 SCHEMAS = ("dicom2017c-ipf.xsd", "openncp-DICOM_Unsigned.xsd")
-STUDY, OTHER_STUDY = Uid("2.999.9.1"), Uid("2.999.9.2")
-IMAGES = (
-    InstanceRef(study=STUDY, series=Uid("2.999.9.1.1"), instance=Uid("2.999.9.1.1.1")),
-    InstanceRef(study=STUDY, series=Uid("2.999.9.1.1"), instance=Uid("2.999.9.1.1.2")),
-    InstanceRef(study=OTHER_STUDY, series=Uid("2.999.9.2.1"), instance=Uid("2.999.9.2.1.1")),
-)
-DOCUMENTS = (
-    AuditedDocument(
-        document=DocumentId("2.999.5.1"), repository=Oid("2.999.1.9"), community=COUNTRY_A
-    ),
-    AuditedDocument(
-        document=DocumentId("2.999.5.2"), repository=Oid("2.999.1.9"), community=COUNTRY_A
-    ),
-)
-DOCUMENT_RETRIEVALS = (Transaction.RETRIEVE, Transaction.FETCH_DOCUMENT)
-IMAGE_RETRIEVALS = (
-    Transaction.IMAGES,
-    Transaction.IMAGES_FROM_SOURCE,
-    Transaction.FETCH_IMAGES,
-)
-RETRIEVALS = (*DOCUMENT_RETRIEVALS, *IMAGE_RETRIEVALS)
-PEOPLE = {
-    "treatment": {},
-    "emergency": {"emergency": True, "context": make_context(purpose=PurposeOfUse.EMERGENCY)},
-    "nobody": {"context": None, "patients": (), "caller": Caller(), "peer": None},
-}
-
-
-def event_of(transaction: Transaction, side: Side, outcome: AuditOutcome, who: str) -> AuditEvent:
-    failed = outcome is not AuditOutcome.SUCCESS
-    return make_audit_event(
-        transaction=transaction,
-        side=side,
-        outcome=outcome,
-        community=COUNTRY_A if side is Side.RESPONDER else COUNTRY_B,
-        refusal=Refusal.NO_CONSENT if failed else None,
-        outcome_text="the patient did not agree" if failed else "",
-        documents=DOCUMENTS if transaction in DOCUMENT_RETRIEVALS else (),
-        images=IMAGES if transaction in IMAGE_RETRIEVALS else (),
-        **{"peer": COUNTRY_B if side is Side.RESPONDER else COUNTRY_A, **PEOPLE[who]},
-    )
 
 
 def read(event: AuditEvent) -> etree._Element:
@@ -153,6 +110,10 @@ EXPECTED = {
     ("ITI-68", "responder"): ("110106", "R"),
     ("RAD-107", "initiator"): ("110103", "C"),
     ("RAD-107", "responder"): ("110104", "R"),
+    ("RAD-129", "initiator"): ("110112", "E"),
+    ("RAD-129", "responder"): ("110112", "E"),
+    ("ITI-71", "initiator"): ("110114", "E"),
+    ("ITI-71", "responder"): ("110114", "E"),
 }
 
 

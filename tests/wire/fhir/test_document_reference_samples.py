@@ -1,4 +1,7 @@
-"""DocumentReferences that others made: IHE, HL7 Europe, the EU API, and a MADO implementation."""
+"""DocumentReferences that others made, there and back; and those made for MADO.
+
+What those of other guides say is in the table of `test_fhir_samples_documents`.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,6 @@ import pytest
 from gateway.domain import Code, Uid
 from gateway.domain.codes import CLASS_IMAGES, DCM, FORMAT_KOS, SCT
 from gateway.wire.fhir.document_reference_read import FoundDocument, read_document_reference
-from gateway.wire.fhir.document_reference_terms import FORMAT_FHIR_MANIFEST
-from gateway.wire.fhir.mhd_find import decode_response
 from gateway.wire.fhir.resources import validated
 from tests.builders import COUNTRY_A, PATIENT
 from tests.shared import SHARED, shared
@@ -91,17 +92,6 @@ def test_the_sample_for_all_dialects_says_what_mado_asks_for() -> None:
     assert entry.authors[1].name.family == "Manifest maker"
 
 
-def test_its_twin_differs_in_format_and_is_related() -> None:
-    """The same study, in two encodings that name each other."""
-    (kos,) = rows(sample("fhir/constructed/documentreference_kos_all_dialects.json"))
-    (fhir,) = rows(sample("fhir/constructed/documentreference_fhir_all_dialects.json"))
-
-    assert fhir.entry.format_code == FORMAT_FHIR_MANIFEST
-    assert fhir.entry.studies == kos.entry.studies
-    assert fhir.relations[0][1].endswith("kos-0001")
-    assert kos.relations[0][1].endswith("fhir-0001")
-
-
 def test_the_row_of_a_mado_implementation() -> None:
     """No identifier, an older name of DICOM's code system, a relative url."""
     (found,) = rows(sample("mado/mado-kos-1.2.250.1.59.40211.22756022.2.1.101-docref.json"))
@@ -110,18 +100,3 @@ def test_the_row_of_a_mado_implementation() -> None:
     assert found.entry.format_code == FORMAT_KOS
     assert found.entry.studies == ("1.2.250.1.59.40211.22756022.2.1.101",)
     assert found.entry.references[1].authority == "http://example.org/fhir/ris-ids"
-
-
-@pytest.mark.parametrize(
-    "name", ["Bundle-FindDocumentReferences.json", "Bundle-ex-findDocumentReferencesResponse.json"]
-)
-def test_ihes_answers_are_read(name: str) -> None:
-    """One row each, and nothing that took a row away."""
-    page = decode_response(
-        sample(f"fhir/mhd/{name}"), community=COUNTRY_A, repository=REPOSITORY, patient=PATIENT
-    )
-
-    assert page.found
-    assert page.outcome.errors == ()
-    assert len(page.found) == page.total
-    assert page.next_url == ""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from datetime import date
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.domain import CommunityId, Gender, HumanName, Oid, PatientId, PatientIdentity
+from gateway.domain import Oid, PatientId, PatientIdentity
 from gateway.wire.fhir.patients import (
     MAX_REPEATS,
     PDQM_PATIENT,
@@ -200,25 +199,3 @@ def test_traits_go_there_and_back() -> None:
 
     validated(patient)
     assert read_traits(patient, "Patient") == BY_NAME
-
-
-def test_the_samples_of_ihe_are_read() -> None:
-    """Names in their order of use, maiden names, traits; an identifier with a URL is no noun."""
-    folder = shared("samples/fhir/pdqm")
-
-    def sample(name: str) -> Json:
-        return read_resource((folder / f"{name}.json").read_bytes(), Format.JSON)
-
-    patient = sample("Patient-ex-patient") | {"identifier": [ID]}
-    identity = read_patient(patient, CommunityId("2.999.1.1"))
-    maiden = read_traits(sample("Patient-ex-patient-mothers-maiden-name"), "Patient")
-
-    assert identity is not None
-    assert identity.names[0] == HumanName(family="Schmidt", given=("John", "Jacob", "Jingleheimer"))
-    assert identity.names[-1].family == "Schnidt"
-    assert (identity.birth_date, identity.gender) == (date(1923, 7, 25), Gender.UNDIFFERENTIATED)
-    assert identity.address is not None
-    assert identity.address.country == "USA"
-    assert (maiden.mothers_maiden_name, maiden.ids) == ("Doe", ())
-    with pytest.raises(DecodeError, match=r"identifier"):
-        read_patient(sample("Patient-ex-patient"), CommunityId("2.999.1.1"))

@@ -240,30 +240,6 @@ def test_matches_go_there_and_back(traits: PatientTraits) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "certain"),
-    [
-        ("Parameters-ex-match-input-count", False),
-        ("Parameters-ex-match-input-onlyCertainMatches", True),
-        ("Parameters-ex-match-input-patient-only", False),
-        ("Patient-ex-match-input-patient", False),
-    ],
-)
-def test_the_matches_of_ihe_are_read(name: str, certain: bool) -> None:
-    """With Parameters and without; an identifier of a foreign domain weighs nothing."""
-    resource = json.loads(shared(f"samples/fhir/pdqm/{name}.json").read_bytes())
-
-    assert pdqm.decode_match(resource) == (
-        PatientTraits(
-            name=HumanName(family="Schmidt", given=("John",)),
-            birth_date=date(1923, 7, 25),
-            gender=Gender.UNDIFFERENTIATED,
-            address=Address(country="USA"),
-        ),
-        certain,
-    )
-
-
-@pytest.mark.parametrize(
     ("patient", "refusal"),
     [
         ({}, Refusal.MISSING_PARAMETER),

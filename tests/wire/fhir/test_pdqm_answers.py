@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -51,15 +50,6 @@ def _answer(outcome: Outcome[PatientIdentity], *, scores: bool = True) -> Json:
 def _sample(name: str) -> Json:
     path = shared(f"samples/fhir/pdqm/Bundle-ex-{name}.json")
     return read_resource(path.read_bytes(), Format.JSON)
-
-
-def _with_oids(bundle: Json) -> Json:
-    """IHE's example with identifiers that a later request could use."""
-    bundle = deepcopy(bundle)
-    for i, entry in enumerate(bundle["entry"]):
-        if entry["resource"]["resourceType"] == "Patient":
-            entry["resource"]["identifier"] = [{**ID, "value": f"A-{i}"}]
-    return bundle
 
 
 @pytest.mark.parametrize("format", Format)
@@ -144,32 +134,6 @@ def test_a_bare_outcome_is_nobody_and_a_reason() -> None:
 
 
 # --- answers of others ----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("name", "degrees"),
-    [
-        ("match-output", [90]),
-        ("match-output-multiple", [90, 50]),
-        ("match-output-warning", [90]),
-        ("QueryPatientResourceResponseMessage", [100]),
-    ],
-)
-def test_the_answers_of_ihe_are_read(name: str, degrees: list[int]) -> None:
-    """With the scores they have; without any a patient is one who was searched for."""
-    outcome = pdqm.decode_response(_with_oids(_sample(name)), A)
-
-    assert [identity.match_degree for identity in outcome.items] == degrees
-    assert all(identity.community == A for identity in outcome.items)
-    assert outcome.items[0].names[0].family == "Schmidt"
-    assert len(outcome.issues) == (name == "match-output-warning")
-
-
-def test_the_empty_answers_of_ihe_are_read() -> None:
-    """Nobody, and nobody because the back end did not answer."""
-    assert pdqm.decode_response(_sample("match-output-empty"), A) == Outcome()
-    failed = pdqm.decode_response(_sample("match-output-error"), A)
-    assert (failed.items, len(failed.errors)) == ((), 1)
 
 
 def test_patients_without_a_usable_identifier_are_told() -> None:

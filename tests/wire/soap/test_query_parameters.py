@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from gateway.domain import (
@@ -12,11 +14,12 @@ from gateway.domain import (
     EntryKind,
     PatientId,
     ReferenceId,
+    TimeRange,
     Uid,
 )
 from gateway.wire.problems import EncodeError
 from gateway.wire.soap import stored_queries
-from gateway.wire.soap.query_parameters import write_slots
+from gateway.wire.soap.query_parameters import unasked, write_slots
 from tests.builders import COUNTRY_A, make_query
 
 
@@ -51,6 +54,34 @@ def test_groups_are_slots_of_their_own() -> None:
     _, slots = write_slots(make_query(event_codes=((Code("a", "b"),), (Code("c", "d"),))))
 
     assert sum("EventCodeList" in slot for slot in slots) == 2
+
+
+def test_a_range_within_a_second_is_asked_for_to_the_whole_one() -> None:
+    """A DTM has no fractions; an entry at 10:00:00 is before 10:00:00.5, and not after it."""
+    half = datetime(2026, 3, 1, 10, 0, 0, 500_000, tzinfo=UTC)
+    for limits, slot in (
+        (TimeRange(end=half), "ServiceStartTimeTo"),
+        (TimeRange(start=half), "ServiceStartTimeFrom"),
+    ):
+        [text] = [each for each in write_slots(make_query(service_start=limits))[1] if slot in each]
+        assert "20260301100001" in text
+    [last] = write_slots(
+        make_query(service_start=TimeRange(start=datetime.max.replace(tzinfo=UTC)))
+    )[1][2:]
+    assert "99991231235959" in last
+
+
+def test_a_code_without_scheme_is_not_asked_for_and_named() -> None:
+    """XDS has none such: a filter that has one is left out whole, for whoever asks to apply."""
+    bare, whole = Code("CT", ""), Code("MR", "1.2.840.10008.2.16.4")
+    query = make_query(type_codes=(bare,), class_codes=(whole,), event_codes=((whole, bare),))
+
+    assert unasked(query) == ("type_codes", "event_codes")
+    assert unasked(make_query(event_codes=((whole,),))) == ()
+    text = "".join(write_slots(query)[1])
+    assert "ClassCode" in text
+    assert "TypeCode" not in text
+    assert "EventCodeList" not in text
 
 
 def test_a_patient_id_that_fits_no_value_is_refused() -> None:

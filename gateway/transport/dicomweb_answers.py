@@ -1,0 +1,146 @@
+"""What an Exchange answers to DICOMweb: which instances an address means, and their delivery.
+
+Between the routes and the port. A study is looked up first: what it is made of now decides what a
+request for it means, and whose it is (DICOM PS3.18 10.4, XC-WADO 58.4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from gateway.domain import (
+    CallContext,
+    CommunityId,
+    DeliveryWish,
+    Exchange,
+    ImageDelivery,
+    ImageRequest,
+    ImagingManifest,
+    InstanceRef,
+    NotFound,
+    Oid,
+    Outcome,
+    PatientId,
+    Refusal,
+    StudyQuery,
+    Uid,
+    refuse,
+)
+from gateway.peers import Peer
+from gateway.wire.dicom.qido_search import DecodedSearch
+from gateway.wire.dicom.web import ImageScope
+
+# Modalities of objects that show nothing by themselves (PS3.16 CID 32).
+NOT_IMAGES = frozenset(
+    {"KO", "SR", "PR", "SEG", "REG", "RTDOSE", "RTPLAN", "RTSTRUCT", "AU", "PLAN"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Located:
+    """The instances an address means, of which study and patient they are, and where."""
+
+    study: ImagingManifest
+    request: ImageRequest
+
+    @property
+    def patients(self) -> tuple[PatientId, ...]:
+        """Whose study it is."""
+        return self.study.patient.ids[:1]
+
+    @property
+    def representative(self) -> Located:
+        """The one instance that stands for all: of the first series of images, in its middle."""
+        images = {
+            series.uid
+            for series in self.study.series
+            if series.modality is None or series.modality.value not in NOT_IMAGES
+        }
+        pairs = self.request.instances
+        pictured = [pair for pair in pairs if pair[0].series in images] or list(pairs)
+        of_first = [pair for pair in pictured if pair[0].series == pictured[0][0].series]
+        chosen = of_first[len(of_first) // 2]
+        return replace(self, request=replace(self.request, instances=(chosen,)))
+
+
+class DicomwebAnswerer:
+    """Asks an Exchange for what DICOMweb addresses mean.
+
+    `exchange_of` gives the Exchange a peer is answered by for the community.
+    """
+
+    def __init__(
+        self,
+        exchange_of: Callable[[Peer], Exchange],
+        *,
+        community: CommunityId,
+        default_location: Oid,
+    ) -> None:
+        self._exchange_of = exchange_of
+        self.community = community
+        self._default_location = default_location
+
+    async def search(
+        self, search: DecodedSearch, peer: Peer, context: CallContext
+    ) -> Outcome[ImagingManifest]:
+        """The studies among which a search decides."""
+        return await self._exchange_of(peer).find_studies(search.query, context)
+
+    async def locate(
+        self,
+        scope: ImageScope,
+        peer: Peer,
+        context: CallContext,
+        *,
+        location: Oid | None = None,
+    ) -> Located:
+        """The instances of a scope; refuses with `UNKNOWN_INSTANCE` where there are none.
+
+        `location` is the one an address across communities names: what lies elsewhere is not
+        there.
+        """
+        query = StudyQuery(community=self.community, studies=(scope.study,))
+        found = await self._exchange_of(peer).find_studies(query, context)
+        study = next((each for each in found.items if each.study == scope.study), None)
+        if study is None:
+            for issue in found.errors:
+                raise refuse(issue.refusal, issue.text, subject=issue.subject)
+            raise _nothing("study", scope.study)
+        whole = ImageRequest.of_manifest(
+            study, self.community, default_location=self._default_location
+        )
+        listed = [pair for pair in whole.instances if _is_in(scope, pair[0])]
+        if not listed:
+            if scope.series is not None and scope.series not in whole.series:
+                raise _nothing("series", scope.series)
+            raise _nothing("instance", scope.instance or scope.series or scope.study)
+        here = [pair for pair in listed if location is None or pair[1] == location]
+        if not here:
+            text = f"nothing of study {scope.study} is at {location}"
+            raise NotFound(Refusal.UNKNOWN_REPOSITORY, text, subject=str(location))
+        request = ImageRequest(community=self.community, instances=tuple(here), series=whole.series)
+        return Located(study=study, request=request)
+
+    async def deliver(
+        self, located: Located, syntaxes: Sequence[Uid], peer: Peer, context: CallContext
+    ) -> ImageDelivery:
+        """Located instances on their way, each in one of the syntaxes; refuses if none can be."""
+        delivery = await self._exchange_of(peer).retrieve_images(
+            located.request, DeliveryWish(syntaxes=tuple(syntaxes)), context
+        )
+        if not delivery.announced:
+            async with delivery:
+                pass
+            for issue in delivery.issues:
+                raise refuse(issue.refusal, issue.text, subject=issue.subject)
+            raise _nothing("study", located.study.study)
+        return delivery
+
+
+def _is_in(scope: ImageScope, ref: InstanceRef) -> bool:
+    return scope.series in (None, ref.series) and scope.instance in (None, ref.instance)
+
+
+def _nothing(what: str, uid: Uid) -> NotFound:
+    return NotFound(Refusal.UNKNOWN_INSTANCE, f"no {what} {uid} here", subject=str(uid))

@@ -1,0 +1,302 @@
+"""Images on their way over DICOMweb: request after request, part after part.
+
+Which instances come, only their parts tell: what was asked for counts as announced, and what has
+not come in the end is an issue. A part is known by its Content-Location, or by the header of its
+file where a server sends none. What comes and is not wanted is let go: it was read before, or the
+study has grown since its manifest was written (IHE RAD MADO, TF-2 4.107).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing
+from dataclasses import dataclass
+from io import BytesIO
+from types import TracebackType
+from typing import Self, TypeAlias
+
+import aiohttp
+
+from gateway.domain import (
+    AnnouncedInstance,
+    BadRequest,
+    ExchangeError,
+    ImageChunk,
+    ImageRequest,
+    InstanceRef,
+    Issue,
+    NotFound,
+    PeerMisbehaved,
+    Refusal,
+    Severity,
+    Uid,
+)
+from gateway.transport.part_recorder import PartRecorder
+from gateway.transport.record import Record
+from gateway.wire.dicom.dataset import read_identity
+from gateway.wire.dicom.identity import HEAD_BYTES
+from gateway.wire.dicom.web import instance_of_location
+from gateway.wire.dicom.web_parts import PartPiece, WebParts
+from gateway.wire.dicom.web_plan import Fetch
+from gateway.wire.problems import DecodeError
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An answer whose body is still to be read, and the record of its call."""
+
+    fetch: Fetch
+    record: Record
+    response: aiohttp.ClientResponse
+    pieces: Callable[[], AsyncIterator[bytes]]
+
+
+Open: TypeAlias = Callable[[Fetch], AbstractAsyncContextManager[Opened]]
+
+
+class DicomwebDelivery:
+    """Fetches one after the other as an `ImageDelivery`; the next is asked for meanwhile.
+
+    `open` sends the request of a fetch and gives its answer; it raises as the peer refuses.
+    """
+
+    def __init__(
+        self, request: ImageRequest, fetches: Sequence[Fetch], open: Open, *, peer: str
+    ) -> None:
+        self._open = open
+        self._peer = peer
+        self._series = request.series
+        self._left = deque(fetches)
+        self._ahead: deque[_Conversation] = deque()
+        self._repositories = {ref.instance: location for ref, location in request.instances}
+        self._waiting = {ref.instance: ref for ref, _ in request.instances}
+        self._passed: dict[Uid, PartRecorder] = {}
+        self._issues: dict[str, Issue] = {}
+        self.announced = tuple(
+            AnnouncedInstance(ref=ref, repository=location) for ref, location in request.instances
+        )
+
+    @property
+    def issues(self) -> tuple[Issue, ...]:
+        """What has not come, and why; whole when `chunks` has ended."""
+        return tuple(self._issues.values())
+
+    async def begin(self) -> None:
+        """Ask for the first: a refusal of it is raised, if it is about more than one instance."""
+        self._ask_ahead()
+        first = self._ahead[0]
+        try:
+            await first.opened()
+        except (BadRequest, NotFound):
+            if len(self._waiting) == 1:
+                raise
+        except BaseException:
+            await self._close()
+            raise
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close what is still open, whatever happened."""
+        await self._close()
+
+    def hashed(self, instance: Uid, sha256: str) -> None:
+        """See `ImageDelivery`: the record's part of the instance ends with it."""
+        recorder = self._passed.pop(instance, None)
+        if recorder is not None:
+            recorder.done(sha256=sha256)
+
+    async def chunks(self) -> AsyncIterator[ImageChunk]:
+        """The instances' DICOM files, in the order they come."""
+        while self._ahead or self._left:
+            if not self._ahead:
+                self._ask_ahead()
+            conversation = self._ahead[0]
+            try:
+                opened = await conversation.opened()
+            except (BadRequest, NotFound) as error:
+                self._refused(conversation.fetch, error)
+            else:
+                self._ask_ahead()
+                try:
+                    async with aclosing(self._images(opened)) as images:
+                        async for chunk in images:
+                            yield chunk
+                except ExchangeError as error:
+                    await self._ahead.popleft().close(error)
+                    raise
+            await self._ahead.popleft().close()
+        for uid in self._waiting:
+            self._issues.setdefault(str(uid), self._absent(uid))
+
+    def _ask_ahead(self) -> None:
+        if self._left:
+            self._ahead.append(_Conversation(self._left.popleft(), self._open))
+
+    async def _images(self, opened: Opened) -> AsyncGenerator[ImageChunk, None]:
+        fetch, record = opened.fetch, opened.record
+        current = _Incoming(fetch)
+        try:
+            parts = WebParts(opened.response.headers.get("Content-Type", ""))
+            async with aclosing(_pieces(parts, opened.pieces())) as pieces:
+                async for piece in pieces:
+                    data = current.take(piece)
+                    if data is not None:
+                        chunk = self._chunk(current, data, piece, record)
+                        if chunk is not None:
+                            yield chunk
+                    if piece.last:
+                        current = _Incoming(fetch)
+        except DecodeError as error:
+            text = f"the answer of {self._peer} cannot be read: {error}"
+            raise PeerMisbehaved(Refusal.PEER_MISBEHAVED, text) from error
+        self._tell(fetch, record, parts)
+
+    def _tell(self, fetch: Fetch, record: Record, parts: WebParts) -> None:
+        """What came of a fetch, to its record; what was odd about it, to whoever asked."""
+        came = [ref for ref in fetch.wanted if ref.instance not in self._waiting]
+        absent = [ref for ref in fetch.wanted if ref.instance in self._waiting]
+        record.answered(
+            noun=tuple(
+                AnnouncedInstance(ref=ref, repository=self._repositories[ref.instance])
+                for ref in came
+            ),
+            issues=tuple(self._absent(ref.instance) for ref in absent),
+        )
+        study = str(fetch.scope.study)
+        for finding in parts.findings:
+            self._note(finding, study)
+        listed = self._listed(fetch)
+        if parts.complete > listed > 0:
+            self._note(f"{parts.complete} instances came, the manifest lists {listed}", study)
+
+    def _listed(self, fetch: Fetch) -> int:
+        """How many instances the manifest lists in the scope of a fetch; 0 where nobody knows."""
+        if fetch.scope.instance is not None:
+            return 1
+        of_series = {uid: one.instances for uid, one in self._series.items()}
+        if fetch.scope.series is not None:
+            return of_series.get(fetch.scope.series, 0)
+        return sum(of_series.values())
+
+    def _absent(self, uid: Uid) -> Issue:
+        text = f"{self._peer} did not send the instance, and gave no reason"
+        return Issue(refusal=Refusal.UNKNOWN_INSTANCE, text=text, subject=str(uid))
+
+    def _wants(self, ref: InstanceRef) -> bool:
+        return self._waiting.get(ref.instance) == ref
+
+    def _chunk(
+        self, current: _Incoming, data: bytes, piece: PartPiece, record: Record
+    ) -> ImageChunk | None:
+        """The piece of a wanted instance, told to the record; None of any other."""
+        ref = current.ref
+        if ref is None or (current.recorder is None and not self._wants(ref)):
+            return None
+        if current.recorder is None:
+            current.recorder = record.part(piece.headers, stored=str(ref.instance), digest=False)
+            self._waiting.pop(ref.instance)
+        current.recorder.update(data)
+        if piece.last:
+            current.recorder.passed()
+            self._passed[ref.instance] = current.recorder
+        return ImageChunk(ref.instance, data, piece.last)
+
+    def _refused(self, fetch: Fetch, error: ExchangeError) -> None:
+        for ref in fetch.wanted:
+            if ref.instance in self._waiting:
+                name = str(ref.instance)
+                self._issues[name] = Issue(
+                    refusal=error.refusal, text=error.text, code=error.code, subject=name
+                )
+
+    def _note(self, text: str, subject: str) -> None:
+        issue = Issue(
+            refusal=Refusal.PEER_MISBEHAVED,
+            text=f"{self._peer}: {text}",
+            severity=Severity.WARNING,
+            subject=subject,
+        )
+        self._issues.setdefault(text, issue)
+
+    async def _close(self) -> None:
+        try:
+            while self._ahead:
+                await self._ahead.popleft().close()
+        finally:
+            for instance in tuple(self._passed):
+                self.hashed(instance, "")
+
+
+class _Conversation:
+    """The request of one fetch, sent at once, and its answer when that is there."""
+
+    def __init__(self, fetch: Fetch, open: Open) -> None:
+        self.fetch = fetch
+        self._manager = open(fetch)
+        self._task = asyncio.get_running_loop().create_task(self._manager.__aenter__())
+
+    async def opened(self) -> Opened:
+        """The answer; raises as the peer refuses."""
+        return await asyncio.shield(self._task)
+
+    async def close(self, error: ExchangeError | None = None) -> None:
+        """Let go of the answer, read or not; `error` is what ended its reading."""
+        if not self._task.done():
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        if not self._task.cancelled() and self._task.exception() is None:
+            kind, trace = (type(error), error.__traceback__) if error else (None, None)
+            await self._manager.__aexit__(kind, error, trace)
+
+
+class _Incoming:
+    """A part coming in: held back until it is known which instance it is."""
+
+    def __init__(self, fetch: Fetch) -> None:
+        self._fetch = fetch
+        self._held: list[bytes] | None = []
+        self._size = 0
+        self.ref: InstanceRef | None = None
+        self.recorder: PartRecorder | None = None
+
+    def take(self, piece: PartPiece) -> bytes | None:
+        """The bytes that can be passed on: all held at first, then each piece; None while held."""
+        if self._held is None:
+            return piece.data
+        self._held.append(piece.data)
+        self._size += len(piece.data)
+        self.ref = self.ref or instance_of_location(piece.header("content-location"))
+        if self.ref is None:
+            if self._size < HEAD_BYTES and not piece.last:
+                return None
+            self.ref = self._identified(b"".join(self._held))
+        held, self._held = b"".join(self._held), None
+        return held
+
+    def _identified(self, head: bytes) -> InstanceRef | None:
+        """Which instance a file says it is; the one asked for where it does not and one was."""
+        only = self._fetch.wanted[0] if self._fetch.scope.instance is not None else None
+        try:
+            header = read_identity(BytesIO(head))
+        except DecodeError:
+            return only
+        if header.study is None or header.series is None or header.instance is None:
+            return only
+        return InstanceRef(study=header.study, series=header.series, instance=header.instance)
+
+
+async def _pieces(parts: WebParts, body: AsyncIterator[bytes]) -> AsyncGenerator[PartPiece, None]:
+    async for data in body:
+        for piece in parts.feed(data):
+            yield piece
+    for piece in parts.finish():
+        yield piece

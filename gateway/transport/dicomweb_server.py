@@ -1,0 +1,362 @@
+"""Puts an Exchange on the network as DICOMweb: instances by their addresses (WADO-RS, RAD-107),
+and searches for them (QIDO-RS, RAD-129).
+
+The caller is made out from TLS and the access token, as on the FHIR routes; addresses and Accept
+headers are read by `wire/dicom`, what they mean is asked by `dicomweb_answers`. Every request is
+kept as a transcript and audited, refusals too. An answer that breaks off is cut, never ended.
+Clauses: DICOM PS3.18 8 and 10.4, IHE RAD TF-2 4.107, XC-WADO 58.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from aiohttp import web
+
+from gateway.config import LimitSection
+from gateway.domain import (
+    BadRequest,
+    CallContext,
+    Caller,
+    CommunityId,
+    ExchangeError,
+    ImageChunk,
+    ImageDelivery,
+    NotAllowed,
+    NotNow,
+    Oid,
+    Refusal,
+    Side,
+    Transaction,
+)
+from gateway.peers import Peer
+from gateway.transport.dicomweb_answers import DicomwebAnswerer, Located
+from gateway.transport.dicomweb_search import read_search, write_found
+from gateway.transport.dicomweb_views import ViewRequest, answer_view
+from gateway.transport.record import Keeper, Record, recorded_images
+from gateway.transport.redaction import without_secrets
+from gateway.transport.sending import outward, send_stream, send_whole
+from gateway.transport.server_identity import ServerIdentity
+from gateway.transport.tls import peer_of
+from gateway.transport.token_gate import TokenGate, check_community
+from gateway.wire.dicom.accept import (
+    DICOM_JSON,
+    Packaging,
+    choose_instances,
+    choose_metadata,
+    parse_accept,
+)
+from gateway.wire.dicom.web import (
+    ImageScope,
+    View,
+    is_search,
+    parse_path,
+    query_value,
+    write_path,
+)
+from gateway.wire.dicom.web_cross import is_xc_path, parse_xc_path
+from gateway.wire.dicom.web_parts import (
+    OutgoingInstance,
+    body_length,
+    content_type,
+    instance_head,
+    instance_tail,
+    single_content_type,
+)
+from gateway.wire.dicom.web_refusals import status_of, write_refusal
+from gateway.wire.fhir.security import write_challenge
+from gateway.wire.message import Message
+from gateway.wire.problems import DecodeError
+
+BASE = "/dicom-web"
+# Live peers make it from the FHIR base, by another last word.
+SIBLING_BASE = "/dicom"
+MAX_REQUEST_ID = 128
+RETRY_AFTER = "5"  # seconds
+# DICOM has no scope of its own; SMART's for the study grants its images too.
+SCOPES = frozenset({Transaction.FETCH_IMAGES.value, "system/ImagingStudy.r"})
+SEARCH_SCOPES = frozenset({Transaction.SEARCH_STUDIES.value, "system/ImagingStudy.s"})
+
+AnswererOf = Callable[[CommunityId | None], DicomwebAnswerer]
+
+
+@dataclass(slots=True)
+class _Call:
+    """One request on its way through: what has been made out so far."""
+
+    request: web.Request
+    record: Record
+    caller: Caller
+    peer: Peer
+    base: str
+    request_id: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every answer carries."""
+        return {
+            "X-Request-Id": self.request_id,
+            "Vary": "Accept, Accept-Encoding, Authorization",
+            "Cache-Control": "private, no-cache",
+            # What a peer stored is shown by browsers as what it is said to be, and runs nothing.
+            "X-Content-Type-Options": "nosniff",
+            "Content-Security-Policy": "sandbox",
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Address:
+    """What a request is for, and of whom it is asked."""
+
+    scope: ImageScope
+    community: CommunityId | None = None
+    location: Oid | None = None
+
+
+class DicomwebServer:
+    """The routes of a DICOMweb base for Exchanges.
+
+    `answerer` gives who answers for a community, None for our own; it refuses with
+    `UNKNOWN_COMMUNITY` for one we have no way to.
+    """
+
+    def __init__(
+        self,
+        answerer: AnswererOf,
+        *,
+        identity: ServerIdentity,
+        keeper: Keeper,
+        limits: LimitSection,
+        public_url: str = "",
+    ) -> None:
+        self._answerer = answerer
+        self._identity = identity
+        self._keeper = keeper
+        self._limits = limits
+        root = public_url.rstrip("/")
+        audiences = tuple(f"{root}{base}" for base in (BASE, SIBLING_BASE)) if root else ()
+        self._gate = TokenGate(identity, audiences)
+
+    def add_to(self, app: web.Application) -> None:
+        """Add the base and its sibling; what an address means is not decided by aiohttp."""
+        for base in (BASE, SIBLING_BASE):
+            app.router.add_route("*", base + "{path:(?:/.*)?}", partial(self._serve, base))
+
+    async def _serve(self, base: str, request: web.Request) -> web.StreamResponse:
+        caller = peer_of(request.get_extra_info("ssl_object"), request.remote or "")
+        peer = self._identity.peers.caller(caller)
+        request_id = self._request_id(request)
+        try:
+            record = self._keeper.open(
+                side=Side.RESPONDER,
+                transaction=Transaction.FETCH_IMAGES,
+                peer=peer.community,
+                endpoint=f"{request.scheme}://{request.host}{request.path}",
+                correlation_id=request_id,
+                caller=caller,
+            )
+        except NotNow as error:
+            # What cannot be kept is not begun: no transcript, no exchange.
+            return web.Response(
+                status=status_of(error.refusal),
+                body=write_refusal(error, correlation_id=request_id),
+                headers={"Content-Type": "application/json", "Retry-After": RETRY_AFTER},
+            )
+        call = _Call(
+            request=request,
+            record=record,
+            caller=caller,
+            peer=peer,
+            base=f"{request.scheme}://{request.host}{base}",
+            request_id=request_id,
+        )
+        with record:
+            try:
+                return await self._answer(call, base)
+            except DecodeError as error:
+                refused = BadRequest(Refusal.MALFORMED_REQUEST, str(error), subject=error.where)
+                return self._refuse(call, refused)
+            except ExchangeError as error:
+                return self._refuse(call, error)
+
+    async def _answer(self, call: _Call, base: str) -> web.StreamResponse:
+        request, record = call.request, call.record
+        # A token in the address is refused; it is not written down for that.
+        line = f"{request.method} {without_secrets(request.raw_path)} HTTP/1.1"
+        headers = tuple((str(k), str(v)) for k, v in request.headers.items())
+        record.got_request(Message(start_line=line, headers=headers, body=b""))
+        record.identify(call.request_id, line.removesuffix(" HTTP/1.1").encode())
+        if request.method not in ("GET", "HEAD"):
+            raise _MethodNotAllowed(request.method)
+        path, _, query = request.raw_path.removeprefix(base).partition("?")
+        searching = is_search(path)
+        if searching:
+            record.transaction = Transaction.SEARCH_STUDIES
+        context = self._gate.admit(
+            request,
+            caller=call.caller,
+            peer=call.peer,
+            correlation_id=call.request_id,
+            patient_specific=True,
+            scopes=SEARCH_SCOPES if searching else SCOPES,
+        )
+        record.context = context
+        check_community(context, call.peer)
+        if searching:
+            return await self._search(call, self._answerer(None), path, query, context)
+        address = _address(path, query)
+        answerer = self._answerer(address.community)
+        located = await answerer.locate(
+            address.scope, call.peer, context, location=address.location
+        )
+        images = tuple(ref for ref, _ in located.request.instances)
+        record.asked(noun=located.request, images=images, patients=located.patients)
+        if address.scope.view is View.INSTANCES:
+            return await self._instances(call, answerer, located, context)
+        if address.scope.view is View.THUMBNAIL:
+            located = located.representative
+        asked = ViewRequest(
+            request=request,
+            record=record,
+            scope=address.scope,
+            base=call.base,
+            headers=call.headers,
+            boundary=self._boundary(),
+            silence_seconds=self._limits.silence_seconds,
+        )
+        deliver = partial(answerer.deliver, located, peer=call.peer, context=context)
+        return await answer_view(asked, deliver)
+
+    async def _search(
+        self, call: _Call, answerer: DicomwebAnswerer, path: str, query: str, context: CallContext
+    ) -> web.StreamResponse:
+        accept = call.request.headers.getall("Accept", [])
+        choose_metadata(parse_accept(",".join(accept), query_value(query, "accept")))
+        search = read_search(path, query, community=answerer.community, context=context)
+        patient = search.query.patient or context.patient
+        call.record.asked(noun=search.query, patients=(patient,) if patient else ())
+        found = await answerer.search(search, call.peer, context)
+        call.record.answered(noun=found, issues=found.issues)
+        body, warnings = write_found(search, found, base=call.base, service=call.base)
+        headers = call.headers | {"Content-Type": DICOM_JSON}
+        if warnings:
+            headers["Warning"] = ", ".join(warnings)
+        return send_whole(call.record, 200, headers, body)
+
+    async def _instances(
+        self, call: _Call, answerer: DicomwebAnswerer, located: Located, context: CallContext
+    ) -> web.StreamResponse:
+        request = call.request
+        accept = parse_accept(
+            ",".join(request.headers.getall("Accept", [])),
+            query_value(request.rel_url.raw_query_string, "accept"),
+        )
+        acceptable = choose_instances(accept, alone=len(located.request.instances) == 1)
+        delivery = await answerer.deliver(located, acceptable.syntaxes, call.peer, context)
+        async with delivery:
+            call.record.answered(noun=delivery.announced, issues=delivery.issues)
+            sent = tuple(
+                OutgoingInstance(
+                    location=call.base + write_path(ImageScope.of(item.ref)),
+                    transfer_syntax=item.transfer_syntax,
+                    size_bytes=item.size_bytes,
+                )
+                for item in delivery.announced
+            )
+            headers = call.headers
+            status = 206 if delivery.issues else 200
+            images = recorded_images(delivery, call.record)
+            if acceptable.packaging(sent[0].transfer_syntax) is Packaging.SINGLE:
+                headers["Content-Type"] = single_content_type(sent[0].transfer_syntax)
+                headers["Content-Location"] = sent[0].location
+                body, length, tail = _file(images), sent[0].size_bytes, b""
+                if sha256 := delivery.announced[0].sha256:
+                    headers["ETag"] = f'"{sha256}"'
+                    if headers["ETag"] in request.headers.get("If-None-Match", ""):
+                        return send_whole(call.record, 304, headers, b"")
+            else:
+                boundary = self._boundary()
+                headers["Content-Type"] = content_type(boundary)
+                body = _parts(boundary, delivery, sent, images)
+                length, tail = body_length(boundary, sent), instance_tail(boundary)
+            if request.method == "HEAD":
+                if length is not None:
+                    headers["Content-Length"] = str(length)
+                return send_whole(call.record, status, headers, b"")
+            return await send_stream(
+                request,
+                call.record,
+                body,
+                status=status,
+                headers=headers,
+                length=length,
+                tail=tail,
+                silence_seconds=self._limits.silence_seconds,
+            )
+
+    def _refuse(self, call: _Call, error: ExchangeError) -> web.Response:
+        call.record.refused(error)
+        headers = call.headers | {"Content-Type": "application/json"}
+        if isinstance(error, NotAllowed) and (challenge := write_challenge(error.refusal)):
+            headers["WWW-Authenticate"] = challenge
+        if error.retry:
+            headers["Retry-After"] = RETRY_AFTER
+        status = status_of(error.refusal)
+        if isinstance(error, _MethodNotAllowed):
+            status, headers["Allow"] = 405, "GET, HEAD"
+        body = write_refusal(outward(error), correlation_id=call.request_id)
+        return send_whole(call.record, status, headers, body)
+
+    def _boundary(self) -> str:
+        # Random enough to occur in no instance.
+        return f"b-{self._identity.new_id()}"
+
+    def _request_id(self, request: web.Request) -> str:
+        """The caller's own id of its request, where it is fit to be repeated; else one of ours."""
+        given = request.headers.get("X-Request-Id", "")
+        fit = given.isprintable() and given.isascii() and 0 < len(given) <= MAX_REQUEST_ID
+        return given if fit else self._identity.new_id()
+
+
+class _MethodNotAllowed(BadRequest):
+    """A method that DICOMweb has and this service does not (405)."""
+
+    def __init__(self, method: str) -> None:
+        super().__init__(Refusal.UNSUPPORTED, f"{method[:16]} is not offered here; GET is")
+
+
+def _address(path: str, query: str) -> _Address:
+    if is_xc_path(path):
+        cross = parse_xc_path(path, query)
+        return _Address(scope=cross.scope, community=cross.community, location=cross.location)
+    return _Address(scope=parse_path(path))
+
+
+async def _file(images: AsyncIterator[ImageChunk]) -> AsyncIterator[bytes]:
+    async for chunk in images:
+        yield chunk.data
+
+
+async def _parts(
+    boundary: str,
+    delivery: ImageDelivery,
+    sent: tuple[OutgoingInstance, ...],
+    images: AsyncIterator[ImageChunk],
+) -> AsyncIterator[bytes]:
+    """The parts of an answer as their chunks come, but for what ends it."""
+    heads: Mapping[str, OutgoingInstance] = {
+        item.ref.instance: instance for item, instance in zip(delivery.announced, sent, strict=True)
+    }
+    opened = ""
+    first = True
+    async for chunk in images:
+        if chunk.instance != opened:
+            opened = chunk.instance
+            yield instance_head(boundary, heads[opened], first=first)
+            first = False
+        if chunk.data:
+            yield chunk.data
+        if chunk.last:
+            opened = ""
