@@ -418,6 +418,26 @@ def check_settings(config: Annotated[Path, Config]) -> None:
         raise fail("\n".join(missing))
 
 
+@app.command("coverage")
+def show_coverage(
+    file: Annotated[
+        Path, typer.Argument(help="A report or a manifest.", exists=True, dir_okay=False)
+    ],
+) -> None:
+    """Show, element by element, what of the guideline's data set a report or a manifest carries."""
+    from gateway.coverage import MAX_FILE_BYTES, coverage_of
+    from gateway.wire.problems import DecodeError
+
+    try:
+        if file.stat().st_size > MAX_FILE_BYTES:
+            raise fail(f"{file} is larger than {MAX_FILE_BYTES} bytes; no report or manifest is")
+        coverage = coverage_of(file.read_bytes())
+    except (DecodeError, OSError) as error:
+        raise fail(f"{file} cannot be read: {error}") from None
+    for line in coverage.lines():
+        typer.echo(line)
+
+
 def main() -> None:
     """The entry point."""
     app()

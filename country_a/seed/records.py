@@ -38,14 +38,15 @@ class StudyRecord:
 
 @dataclass(slots=True, kw_only=True)
 class ReportRecord:
-    """A report in force: a document id for each of its forms."""
+    """A report in force: a document id for each of its forms, "" of a form it does not have."""
 
     title: str
     status: str
     version: int
     studies: list[str]
-    pdf: str
+    pdf: str = ""
     cda: str = ""
+    fhir: str = ""
     replaced: list[str] = field(default_factory=list)
 
 
@@ -61,7 +62,8 @@ class PatientRecord:
     @property
     def report_documents(self) -> int:
         """How many report documents are listed: a report in two forms counts twice."""
-        return sum(2 if report.cda else 1 for report in self.reports)
+        forms = (form for one in self.reports for form in (one.pdf, one.cda, one.fhir))
+        return sum(bool(form) for form in forms)
 
     def plain(self) -> dict[str, Any]:
         """The record as JSON-able values."""
