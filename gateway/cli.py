@@ -115,6 +115,16 @@ def run_module(command: list[str]) -> int:
     return subprocess.run(command, check=False).returncode  # noqa: S603  our own modules
 
 
+# What the demo tells: the comparison of the wires filter by filter is for those who look for it.
+SHOWN = (
+    "uc1_report_and_images",
+    "uc1_refusals",
+    "uc1_filters",
+    "uc1_versions",
+    "uc1_given_dicom",
+)
+
+
 @app.command()
 def demo(
     out: Out = Path("out"),
@@ -123,7 +133,7 @@ def demo(
     profile: ProfileOption = Profile.IHE,
     dicom: Dicom = None,
 ) -> None:
-    """Start both countries, tell every story, write the report.
+    """Start both countries, tell the stories, write the report.
 
     Without --dicom, the real DICOM files that pydicom brings along are taken in.
     """
@@ -131,7 +141,7 @@ def demo(
 
     bundled = bundled_files()
     _play(
-        ["all"],
+        list(SHOWN),
         out=out,
         seed=seed,
         size=size,

@@ -31,7 +31,6 @@ def test_demo_tells_every_story(tmp_path: Path) -> None:
         "uc1_report_and_images": "pass",
         "uc1_refusals": "pass",
         "uc1_filters": "pass",
-        "uc1_equal_answers": "pass",
         "uc1_versions": "pass",
         "uc1_given_dicom": "pass",
     }
@@ -43,8 +42,6 @@ def test_demo_tells_every_story(tmp_path: Path) -> None:
         {"ITI-78", "ITI-67", "ITI-68", "RAD-107"},
         {"ITI-55", "ITI-38", "ITI-39", "RAD-107"},
     ]
-    [equal] = [run for run in runs if run["scenario"] == "uc1_equal_answers"]
-    assert transactions(equal) == {"ITI-55", "ITI-38", "ITI-78", "ITI-67"}
 
 
 def transactions(run: dict[str, Any]) -> set[str]:

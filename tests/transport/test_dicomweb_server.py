@@ -136,6 +136,25 @@ async def test_series_and_instances_come_alone(served: Served) -> None:
     assert (again.status, again.body) == (304, b"")
 
 
+async def test_one_instance_can_be_had_in_part(served: Served) -> None:
+    """To go on where a transfer broke off; a part of nothing is refused."""
+    study = served.studies[0]
+    series = study.series[0]
+    path = f"/studies/{study.study}/series/{series.uid}/instances/{series.instances[0].uid}"
+    accept = "application/dicom; transfer-syntax=*"
+
+    whole = await served.fetch(path, Accept=accept)
+    part = await served.fetch(
+        path, Accept=accept, Range="bytes=100-", If_Range=whole.headers["ETag"]
+    )
+    beyond = await served.fetch(path, Accept=accept, Range="bytes=99999999-")
+
+    assert (part.status, part.body) == (206, whole.body[100:])
+    size = len(whole.body)
+    assert part.headers["Content-Range"] == f"bytes 100-{size - 1}/{size}"
+    assert (beyond.status, beyond.headers["Content-Range"]) == (416, f"bytes */{size}")
+
+
 async def test_head_tells_and_sends_nothing(served: Served) -> None:
     """Type and length are those of the answer."""
     path = f"/studies/{served.studies[0].study}"
