@@ -21,7 +21,6 @@ from typing import Final, TypeVar
 from gateway.domain import (
     Code,
     CommunityId,
-    ExchangeError,
     ImagingManifest,
     InvalidIdentifier,
     Issue,
@@ -29,14 +28,13 @@ from gateway.domain import (
     ReferenceId,
     ReferenceKind,
     Refusal,
-    Severity,
     StudyQuery,
     TimeRange,
     Uid,
     is_asked_for,
     refuse,
 )
-from gateway.wire.fhir.concepts import OID_URN, scheme_of
+from gateway.wire.fhir.concepts import OID_URN
 from gateway.wire.fhir.identifiers import (
     ACCESSION,
     ACCESSION_ISSUER,
@@ -46,10 +44,17 @@ from gateway.wire.fhir.identifiers import (
     Identifier,
     as_reference,
 )
+from gateway.wire.fhir.parameter_values import (
+    malformed,
+    not_applied,
+    read_code,
+    read_count,
+    unquoted,
+    unsupported,
+)
 from gateway.wire.fhir.patient_parameters import (
     PATIENT_IDENTIFIERS,
     PATIENT_REFERENCES,
-    malformed,
     read_identified,
     read_referenced,
 )
@@ -162,33 +167,10 @@ class DecodedSearch:
     @property
     def warnings(self) -> tuple[Issue, ...]:
         """One warning for every parameter that was not applied."""
-        return tuple(
-            Issue(
-                refusal=Refusal.UNSUPPORTED,
-                severity=Severity.WARNING,
-                text=f"The search parameter {quoted(name)} was not applied"
-                + (": no reason is held with a study." if name in _NOT_HELD else "."),
-                subject=name,
-            )
-            for name in self.ignored
-        )
-
-
-def _unsupported(parameter: str, what: str) -> ExchangeError:
-    text = f"The search parameter {quoted(parameter)} is not offered with {what}."
-    return refuse(Refusal.UNSUPPORTED, text, subject=parameter)
+        return not_applied(self.ignored, dict.fromkeys(_NOT_HELD, "no reason is held with a study"))
 
 
 # --- values ---------------------------------------------------------------------------------------
-
-
-def _code(value: str, name: str) -> Code:
-    token = read_token(value, f"query.{name}")
-    if not token.code:
-        raise _unsupported(name, "a system alone")
-    if token.system == "":
-        raise _unsupported(name, "a code of no system")
-    return Code(token.code, scheme_of(token.system) if token.system else "")
 
 
 def _uid(text: str, name: str) -> Uid:
@@ -203,11 +185,6 @@ def _uid_of_token(value: str, name: str) -> Uid:
     return _uid(read_token(value, f"query.{name}").code, name)
 
 
-def _unquoted(text: str) -> str:
-    # MADO prints accession numbers in double quotes.
-    return text[1:-1] if len(text) > 2 and text[0] == text[-1] == '"' else text
-
-
 def _accession(text: str, system: str, name: str) -> ReferenceId:
     identifier = Identifier(value=text, system=system, types=(ACCESSION,))
     reference = as_reference(identifier, f"query.{name}")
@@ -219,9 +196,9 @@ def _accession(text: str, system: str, name: str) -> ReferenceId:
 def _identified(value: str, name: str) -> tuple[ReferenceId, ...]:
     """The study or the accession numbers that a value may mean."""
     token = read_token(value, f"query.{name}")
-    text = _unquoted(token.code)
+    text = unquoted(token.code)
     if not text:
-        raise _unsupported(name, "a system alone")
+        raise unsupported(name, "a system alone")
     is_urn = text[: len(OID_URN)].lower() == OID_URN
     bare = text[len(OID_URN) :] if is_urn else text
     if token.system == DICOM_UIDS or (is_urn and not token.system):
@@ -243,17 +220,10 @@ def _of_type(value: str, name: str) -> tuple[ReferenceId, ...]:
     if len(parts) < 3 or not parts[2]:
         raise malformed(name, "system|code|value")
     kind = _TYPES.get(unescape(parts[1]).strip())
-    text = _unquoted(unescape(parts[2]).strip())
+    text = unquoted(unescape(parts[2]).strip())
     if kind == ReferenceKind.STUDY:
         return (ReferenceId.of_study(_uid(text, name)),)
     return (_accession(text, "", name),) if kind else ()
-
-
-def _count(parameter: Parameter) -> int:
-    text = unescape(parameter.values[0]).strip()
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and len(parameter.values) == 1):
-        raise malformed(_COUNT, "a number")
-    return min(int(text), MAX_COUNT)
 
 
 def _elements(values: Sequence[str]) -> tuple[str, ...]:
@@ -302,16 +272,16 @@ class _Reading:
         bare = parameter.name
         head = bare.partition(".")[0].partition(":")[0]
         if head in _REFUSED:
-            raise _unsupported(head, "this value")
+            raise unsupported(head, "this value")
         if head in _HEADS and name not in _NOT_OFFERED:
             what = f"modifier {quoted(parameter.modifier)}" if parameter.modifier else "this chain"
-            raise _unsupported(bare, what)
+            raise unsupported(bare, what)
         self.ignored[name] = None
 
     def _take(self, name: str, parameter: Parameter) -> bool:
         values = parameter.values
         if name in _CODES:
-            self.codes[_CODES[name]].append(tuple(_code(value, name) for value in values))
+            self.codes[_CODES[name]].append(tuple(read_code(value, name) for value in values))
         elif name == _CLASS:
             self.classes.append(tuple(_uid_of_token(value, name) for value in values))
         elif name == _OF_TYPE:
@@ -346,7 +316,7 @@ class _Reading:
     def _shape(self, name: str, parameter: Parameter) -> bool:
         values = parameter.values
         if name == _COUNT:
-            self.count = _count(parameter)
+            self.count = read_count(parameter, MAX_COUNT)
         elif name == _SUMMARY and values == ("count",):
             self.count = 0
         elif name == _ELEMENTS:

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from gateway.domain import ExchangeError, PatientId, Refusal, refuse
+from gateway.domain import PatientId, Refusal, refuse
 from gateway.wire.fhir.identifiers import Identifier, as_patient_id
+from gateway.wire.fhir.parameter_values import malformed
 from gateway.wire.fhir.search import read_token, unescape
-from gateway.wire.xml import quoted
 
 PATIENT_IDENTIFIERS: Final = frozenset(
     f"{name}{chain}"
@@ -21,13 +21,6 @@ PATIENT_IDENTIFIERS: Final = frozenset(
     for chain in (".identifier", ":identifier", ":Patient.identifier")
 )
 PATIENT_REFERENCES: Final = frozenset({"patient", "subject", "patient:Patient", "subject:Patient"})
-
-
-def malformed(parameter: str, expected: str) -> ExchangeError:
-    """The refusal of a value that a parameter cannot have."""
-    # The value is not repeated: it may identify a patient.
-    text = f"The search parameter {quoted(parameter)} has no such value, expected {expected}."
-    return refuse(Refusal.MALFORMED_REQUEST, text, subject=parameter)
 
 
 def read_identified(value: str, name: str) -> PatientId:
