@@ -62,7 +62,8 @@ def _by_series(request: ImageRequest, wanted: list[_Wanted]) -> Iterator[Fetch]:
         refs = tuple(ref for ref, _ in pairs)
         ref, location = pairs[0]
         listed = _listed(request, ref.series)
-        if len(refs) > MAX_ALONE and 2 * len(refs) >= listed.instances > 0:
+        is_whole = len(refs) == listed.instances > 1
+        if is_whole or (len(refs) > MAX_ALONE and 2 * len(refs) >= listed.instances > 0):
             scope = ImageScope(study=ref.study, series=ref.series)
             yield Fetch(scope, refs, location, listed.retrieve_url)
         else:
