@@ -15,8 +15,9 @@ from datetime import UTC, datetime
 from country_a.national.sql import OpenSystems, open_systems
 from country_a.oids import NationalOids
 from country_a.responder import Responder
+from country_a.seed.registrar import ManifestForms
 from gateway.config import Settings
-from gateway.domain import CommunityId, ImageSource, Oid
+from gateway.domain import CommunityId, ImageSource, ManifestEncoding, Oid
 from gateway.middleware.authorised import Rights
 from gateway.peers import Peer, load_profile
 from gateway.transport.app import Listener, names_of, new_application, serving
@@ -54,6 +55,14 @@ def oids_of(settings: Settings) -> NationalOids:
         repository=Oid(settings.national.repository),
         imaging_source=Oid(settings.national.imaging_source),
         patients=Oid(settings.national.patient_authority),
+    )
+
+
+def forms_of(settings: Settings) -> ManifestForms:
+    """How this country publishes its manifests."""
+    return ManifestForms(
+        encodings=tuple(map(ManifestEncoding, settings.national.manifest_forms)),
+        trial_codes=settings.national.trial_codes,
     )
 
 
