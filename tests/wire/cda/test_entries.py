@@ -24,8 +24,8 @@ SEQUENCES = {
     "act": f"{ACT} {TAIL}",
     "observation": (
         "id code derivationExpr text statusCode effectiveTime priorityCode repeatNumber"
-        " languageCode value interpretationCode methodCode targetSiteCode subject specimen performer "
-        + TAIL
+        " languageCode value interpretationCode methodCode targetSiteCode subject specimen"
+        f" performer {TAIL}"
     ),
     "procedure": (
         "id code text statusCode effectiveTime priorityCode languageCode methodCode"
