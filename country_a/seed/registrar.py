@@ -31,7 +31,7 @@ from gateway.domain import (
     PatientIdentity,
     Uid,
 )
-from gateway.domain.codes import FORMAT_PDF, FORMAT_PDF_IN_CDA
+from gateway.domain.codes import FORMAT_CDA_STRUCTURED, FORMAT_PDF, FORMAT_PDF_IN_CDA
 from gateway.domain.selection import manifest_encoding
 from gateway.wire.cda.report import encode_report
 from gateway.wire.dicom import kos_write
@@ -214,25 +214,34 @@ class Registrar:
         await self._systems.registry.add(entries, links)
         return tuple(entries)
 
-    async def fhir_report(
-        self, report: ImagingReport, patient: PatientIdentity, facts: StudyFacts
-    ) -> DocumentEntry:
-        """Publish a report as a FHIR document, of R4, under its own document id."""
-        data = await asyncio.to_thread(encode_fhir, report)
-        entry = report_entry(
-            report,
-            data,
-            patient,
-            document=Uid(report.id),
-            mime_type=FHIR,
+    async def structured_report(
+        self, report: ImagingReport, patient: PatientIdentity, facts: StudyFacts, *, cda: Uid
+    ) -> tuple[DocumentEntry, DocumentEntry]:
+        """Publish a report as a FHIR document, of R4, and as a structured CDA under an id each."""
+        as_cda = replace(report, id=DocumentId(cda))
+        forms = (
             # No code has been published for it; what it is, its MIME type says (IHE MHD).
-            format_code=FORMAT_PDF,
-            facts=facts,
-            oids=self._oids,
+            (Uid(report.id), FHIR, FORMAT_PDF, await asyncio.to_thread(encode_fhir, report)),
+            (cda, CDA, FORMAT_CDA_STRUCTURED, encode_report(as_cda, structured=True)),
         )
-        await self._systems.repository.put(entry.ref.document, data, sha1=entry.sha1)
-        await self._systems.registry.add([entry], [])
-        return entry
+        entries = []
+        for document, mime_type, format_code, data in forms:
+            entry = report_entry(
+                report,
+                data,
+                patient,
+                document=document,
+                mime_type=mime_type,
+                format_code=format_code,
+                facts=facts,
+                oids=self._oids,
+            )
+            await self._systems.repository.put(entry.ref.document, data, sha1=entry.sha1)
+            entries.append(entry)
+        as_fhir, other = entries
+        link = self._link(AssociationKind.TRANSFORMS, other, as_fhir)
+        await self._systems.registry.add(entries, [link])
+        return as_fhir, other
 
     def _link(
         self, kind: AssociationKind, source: DocumentEntry, target: DocumentEntry

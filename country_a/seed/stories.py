@@ -328,7 +328,7 @@ class Stories:
     async def _greek(self, record: PatientRecord) -> None:
         record.story = (
             "A mammography with a note of interest beside one that rejects an image; beside its "
-            "report as PDF and CDA one in FHIR that has every element of the guideline."
+            "report as PDF and CDA one that has every element of the guideline, in FHIR and CDA."
         )
         mg = await self._study(
             record,
@@ -355,14 +355,20 @@ class Stories:
             oids=self._oids,
             created=published.astimezone(WINTER) + timedelta(hours=4),
         )
-        entry = await self._registrar.fhir_report(report, patient, manifest_facts([manifest]))
+        as_fhir, as_cda = await self._registrar.structured_report(
+            report,
+            patient,
+            manifest_facts([manifest]),
+            cda=self._oids.uid(self._seed_number, study.number, _CDA_ARC, _FHIR_ARC, 1),
+        )
         record.reports.append(
             ReportRecord(
                 title=report.title,
                 status=report.status.value,
                 version=report.version,
                 studies=[str(manifest.study)],
-                fhir=str(entry.ref.document),
+                cda=str(as_cda.ref.document),
+                fhir=str(as_fhir.ref.document),
             )
         )
 

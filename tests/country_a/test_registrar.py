@@ -23,7 +23,14 @@ from gateway.domain import (
     Uid,
     read_content,
 )
-from gateway.domain.codes import FORMAT_FHIR_MANIFEST, FORMAT_KOS, FORMAT_PDF, FORMAT_PDF_IN_CDA
+from gateway.domain.codes import (
+    FORMAT_CDA_STRUCTURED,
+    FORMAT_FHIR_MANIFEST,
+    FORMAT_KOS,
+    FORMAT_PDF,
+    FORMAT_PDF_IN_CDA,
+)
+from gateway.domain.report_losses import held_by_cda
 from gateway.domain.selection import manifest_encoding
 from gateway.wire.cda.report import decode_report
 from gateway.wire.dicom.dataset import describe, read_header
@@ -142,6 +149,22 @@ async def test_the_report_of_everything_is_published_as_a_fhir_document(
     assert set(report.references) == set(entry.references)
     assert report.references[0].value == record.studies[0].uid
     assert {one.instance for one in report.key_images} <= set(await _instances(systems, record))
+
+
+async def test_the_report_of_everything_is_published_as_a_clinical_document_too(
+    planted: Any, systems: NationalSystems
+) -> None:
+    """Under an id of its own, with what the form can hold of the other."""
+    record = planted.patient(Role.GREEK)
+    (published,) = (one for one in record.reports if one.fhir)
+    entry = (await systems.registry.documents([DocumentId(published.cda)]))[published.cda]
+
+    report = decode_report(await fetch(systems, published.cda))
+    other = decode_fhir(await fetch(systems, published.fhir))
+
+    assert (entry.mime_type, entry.format_code) == ("text/xml", FORMAT_CDA_STRUCTURED)
+    assert report.id == published.cda
+    assert replace(report, id=other.id) == held_by_cda(other)
 
 
 async def _instances(systems: NationalSystems, record: Any) -> list[str]:
