@@ -240,6 +240,9 @@ class PortalSection(_Section):
     syntaxes: tuple[str, ...] = Field(
         (), description="transfer syntaxes this portal reads, best first"
     )
+    manifest_form: Literal["kos", "fhir"] = Field(
+        "kos", description="encoding of manifests shown first and fetched by study: kos or fhir"
+    )
 
 
 class TokenClientSection(_Section):
