@@ -83,13 +83,15 @@ OVER: dict[str, dict[str, Any]] = {
     "soap": {},
     "fhir": {"identify_by": "fhir", "documents_by": "fhir", "images_by": "wado-rs"},
     "xc": {"images_by": "xc-wado"},
+    # Studies searched for as ImagingStudy: documents over FHIR, images over RAD-75.
+    "studies": {"identify_by": "fhir", "documents_by": "fhir"},
 }
 
 
 @pytest_asyncio.fixture(
     scope="module",
     loop_scope="module",
-    params=["direct", "soap-ihe", "soap-ehdsi", "fhir-mhd", "fhir-ncp", "xc-ihe"],
+    params=["direct", "soap-ihe", "soap-ehdsi", "fhir-mhd", "fhir-ncp", "xc-ihe", "studies-mhd"],
 )
 async def way(
     request: pytest.FixtureRequest,
@@ -112,7 +114,7 @@ async def way(
             yield Way(Authorised(responder, Rights()), TreatmentRelation.TRC, seeded)
         else:
             wire, dialect = request.param.split("-")
-            options = OVER[wire] | {"fhir_dialect" if wire == "fhir" else "profile": dialect}
+            options = OVER[wire] | {"profile" if dialect in RELATION else "fhir_dialect": dialect}
             async with pair_of(responder, trust_domain, tmp_path, **options) as pair:
                 relation = RELATION[options.get("profile", "ihe")]
                 yield Way(pair.exchange, relation, seeded, lists_old=dialect != "ncp")
