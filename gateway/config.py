@@ -118,6 +118,11 @@ class WaySection(_Wires):
     """One more way to ask a peer, for a visit to choose by its name."""
 
     name: str = Field(min_length=1, description="name of the way, such as fhir-mhd")
+    url: UrlText = Field("", description="its responding gateway this way; empty: the peer's own")
+    fhir_url: UrlText = Field("", description="its FHIR base this way; empty: the peer's own")
+    dicomweb_url: UrlText = Field(
+        "", description="its DICOMweb base this way; empty: the peer's own"
+    )
 
 
 class PeerSection(_Wires):
@@ -127,7 +132,10 @@ class PeerSection(_Wires):
     community: Community = Field(description="its home community id")
     country: str = Field("", description="its two-letter country code")
     profile: str = Field("ihe", description="profile of the peer: ihe, ehdsi, or a TOML file")
-    url: UrlText = Field("", description="its responding gateway endpoint; empty: it only asks us")
+    url: UrlText = Field(
+        "",
+        description="its responding gateway endpoint; empty: asked over FHIR and DICOMweb, or not",
+    )
     fhir_url: UrlText = Field("", description="its FHIR base; empty: not asked over FHIR")
     dicomweb_url: UrlText = Field(
         "", description="its DICOMweb base, for wado-rs, or the base of its gateway, for xc-wado"

@@ -183,7 +183,7 @@ def exchanges_of(
     return {
         peer.community: exchange_of(peer, settings, session, keeper, clockwork)
         for peer in book.peers
-        if peer.url and peer.community is not None
+        if peer.is_asked and peer.community is not None
     }
 
 
@@ -200,7 +200,7 @@ def ways_of(
             peer.asked_by(way), settings, session, keeper, clockwork
         )
         for peer in book.peers
-        if peer.url and peer.community is not None
+        if peer.is_asked and peer.community is not None
         for way in peer.ways
     }
 
@@ -254,7 +254,6 @@ def client_of(
     return SoapClient(
         peer,
         identity=ClientIdentity(
-            community=CommunityId(settings.gateway.community),
             country=settings.gateway.country,
             signer=signer_of(settings.seal),
             now=clockwork.now,
