@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 
-from gateway.config import PeerSection, SettingsError
+from gateway.config import PeerSection, SettingsError, WaySection
 from gateway.domain.codes import Code, DocumentClass
 from gateway.domain.context import Caller, TreatmentRelation
 from gateway.domain.ids import CommunityId, InvalidIdentifier, Oid, Uid
@@ -88,8 +88,7 @@ class Peer:
     @property
     def is_asked(self) -> bool:
         """Whether it is asked at all: over SOAP, or over nothing but FHIR and DICOMweb."""
-        over_soap = "soap" in (self.identify_by, self.documents_by, self.images_by)
-        return bool(self.url) or not over_soap
+        return bool(self.url) or not _speaks_soap(self)
 
     def asked_by(self, way: Way) -> Peer:
         """The same peer, asked in one of its ways."""
@@ -145,10 +144,8 @@ def peer_of_section(section: PeerSection) -> Peer:
                 f"peers: images of {section.name!r} are to be fetched by {each.images_by} and it "
                 "has no dicomweb_url; name its DICOMweb base, or set images_by to soap"
             )
-    for way in section.ways:
-        if "soap" in (way.identify_by, way.documents_by, way.images_by) and not (
-            way.url or section.url
-        ):
+    for way in section.ways if not _speaks_soap(section) else ():
+        if _speaks_soap(way) and not (way.url or section.url):
             raise SettingsError(
                 f"peers: {section.name!r} is to be asked over SOAP by its way {way.name!r} and has "
                 "no url; name its responding gateway"
@@ -191,6 +188,10 @@ def peer_of_section(section: PeerSection) -> Peer:
             for way in section.ways
         ),
     )
+
+
+def _speaks_soap(wires: PeerSection | WaySection | Peer) -> bool:
+    return "soap" in (wires.identify_by, wires.documents_by, wires.images_by)
 
 
 def _locations(section: PeerSection) -> dict[Oid, str]:

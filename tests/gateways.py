@@ -241,7 +241,7 @@ async def bridged(
     profile: str = "ihe",
     callers: tuple[PeerSection, ...] = (),
 ) -> AsyncIterator[Bridged]:
-    """Country B asks a bridge by the wires of `front`, which asks Country A by those of `behind`."""
+    """Country B asks a bridge by the wires of `front`; it asks Country A by those of `behind`."""
     clockwork = real_clockwork()
     async with pair_of(exchange, domain, folder, profile=profile, callers=callers) as pair:
         certs = folder / "certs"

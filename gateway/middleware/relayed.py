@@ -1,7 +1,8 @@
-"""Adds one duty: the treatment relation is shown again, as the one who is asked wants it.
+"""Adds one duty: a peer is asked in its own dialect for somebody who asked us.
 
-Between two gateways the asker has shown it in the form that is used towards us; what vouches for
-it towards the next one is ours to say, and to answer for. Who shows none gets none here.
+The treatment relation is shown again: the asker has shown it in the form that is used towards us;
+what vouches for it towards the next one is ours to say, and to answer for. Who shows none gets
+none here. Classes of documents are asked for and told back in IHE's codes on our side.
 """
 
 from __future__ import annotations
@@ -28,14 +29,16 @@ from gateway.domain import (
     StudyQuery,
     TreatmentRelation,
 )
+from gateway.middleware.dialect import Dialect
 
 
 class Relayed:
     """An `Exchange` asked for somebody who asked us: professional, purpose and patient stay."""
 
-    def __init__(self, inner: Exchange, relation: TreatmentRelation) -> None:
+    def __init__(self, inner: Exchange, relation: TreatmentRelation, dialect: Dialect) -> None:
         self._inner = inner
         self._relation = relation
+        self._dialect = dialect
 
     async def identify_patient(
         self, traits: PatientTraits, context: CallContext
@@ -47,13 +50,21 @@ class Relayed:
         self, query: DocumentQuery, context: CallContext
     ) -> Outcome[DocumentEntry]:
         """See `DocumentSource.find_documents`."""
-        return await self._inner.find_documents(query, self._shown(context))
+        codes = tuple(self._dialect.theirs(code) for code in query.class_codes)
+        outcome = await self._inner.find_documents(
+            replace(query, class_codes=codes), self._shown(context)
+        )
+        return Outcome(tuple(self._entry(entry) for entry in outcome.items), outcome.issues)
 
     async def look_up_documents(
         self, lookup: DocumentLookup, context: CallContext
     ) -> Outcome[DocumentEntry | Association]:
         """See `DocumentSource.look_up_documents`."""
-        return await self._inner.look_up_documents(lookup, self._shown(context))
+        outcome = await self._inner.look_up_documents(lookup, self._shown(context))
+        items = tuple(
+            self._entry(item) if isinstance(item, DocumentEntry) else item for item in outcome.items
+        )
+        return Outcome(items, outcome.issues)
 
     async def retrieve_documents(
         self, refs: Sequence[DocumentRef], context: CallContext
@@ -72,6 +83,10 @@ class Relayed:
     ) -> ImageDelivery:
         """See `ImageSource.retrieve_images`."""
         return await self._inner.retrieve_images(request, wish, self._shown(context))
+
+    def _entry(self, entry: DocumentEntry) -> DocumentEntry:
+        ours = self._dialect.ours(entry.class_code)
+        return entry if ours is None else replace(entry, class_code=ours)
 
     def _shown(self, context: CallContext) -> CallContext:
         if context.relation is TreatmentRelation.NONE:

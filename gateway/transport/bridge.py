@@ -26,6 +26,7 @@ from gateway.domain import CommunityId, Exchange, Oid
 from gateway.middleware.announced import HeldImages
 from gateway.middleware.authorised import Rights
 from gateway.middleware.chosen import ChosenPerVerb
+from gateway.middleware.dialect import Dialect
 from gateway.middleware.relayed import Relayed
 from gateway.peers import Peer, PeerBook
 from gateway.transport.app import Listener, names_of, new_application, serving
@@ -74,7 +75,9 @@ async def running(
         await stack.enter_async_context(audit_sent(settings, keeper))
         session = await stack.enter_async_context(session_of(settings))
         exchange = Relayed(
-            exchange_of(peer, settings, session, keeper, clockwork), peer.treatment_relation
+            exchange_of(peer, settings, session, keeper, clockwork),
+            peer.treatment_relation,
+            Dialect(class_codes=peer.profile.class_codes),
         )
         app = bridge_app(exchange, settings, keeper, clockwork, untold=peer.images_by != "soap")
         control = control_app(
