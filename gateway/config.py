@@ -74,6 +74,10 @@ class ListenSection(_Section):
     public_url: UrlText = Field(
         "", description="address peers call the service port by; tokens may be meant for it"
     )
+    imaging_host: str = Field("127.0.0.1", description="address of the imaging port")
+    imaging_port: Port | None = Field(
+        None, description="Country B: port for images of other communities (XC-WADO); none: closed"
+    )
     control_host: str = Field("127.0.0.1", description="address of the control port")
     control_port: Port = Field(0, description="control port: health, transcripts, audit")
 

@@ -132,7 +132,8 @@ def peer_of_section(section: PeerSection) -> Peer:
     """The peer a settings section describes."""
     profile = load_profile(section.profile)
     relation = section.treatment_relation
-    for each in (section, *section.ways):
+    wires: tuple[PeerSection | WaySection, ...] = (section, *section.ways)
+    for each in wires:
         over_fhir = [name for name in CHOICES if getattr(each, name) == "fhir"]
         if over_fhir and not (each.fhir_url or section.fhir_url):
             raise SettingsError(

@@ -13,6 +13,7 @@ from dataclasses import replace
 from gateway.domain import (
     Association,
     CallContext,
+    CommunityId,
     DeliveryWish,
     Document,
     DocumentEntry,
@@ -23,9 +24,11 @@ from gateway.domain import (
     ImageDelivery,
     ImageRequest,
     ImagingManifest,
+    NotAllowed,
     Outcome,
     PatientIdentity,
     PatientTraits,
+    Refusal,
     StudyQuery,
     TreatmentRelation,
 )
@@ -33,12 +36,26 @@ from gateway.middleware.dialect import Dialect
 
 
 class Relayed:
-    """An `Exchange` asked for somebody who asked us: professional, purpose and patient stay."""
+    """An `Exchange` asked for somebody who asked us: professional, purpose and patient stay.
 
-    def __init__(self, inner: Exchange, relation: TreatmentRelation, dialect: Dialect) -> None:
+    `answering` is the community that is asked, where it is not the one the asker called;
+    `only_for` the one community whose askers are served, None for any.
+    """
+
+    def __init__(
+        self,
+        inner: Exchange,
+        relation: TreatmentRelation,
+        dialect: Dialect,
+        *,
+        answering: CommunityId | None = None,
+        only_for: CommunityId | None = None,
+    ) -> None:
         self._inner = inner
         self._relation = relation
         self._dialect = dialect
+        self._answering = answering
+        self._only_for = only_for
 
     async def identify_patient(
         self, traits: PatientTraits, context: CallContext
@@ -89,6 +106,10 @@ class Relayed:
         return entry if ours is None else replace(entry, class_code=ours)
 
     def _shown(self, context: CallContext) -> CallContext:
+        if self._only_for is not None and context.asking != self._only_for:
+            text = f"this gateway asks others for its own community, not for {context.asking}"
+            raise NotAllowed(Refusal.ATTRIBUTES_INVALID, text)
+        shown = replace(context, answering=self._answering or context.answering)
         if context.relation is TreatmentRelation.NONE:
-            return context
-        return replace(context, relation=self._relation)
+            return shown
+        return replace(shown, relation=self._relation)

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+import structlog
 
 from gateway.config import PeerSection, Settings, SettingsError
 from gateway.house import health
@@ -69,7 +70,10 @@ def test_a_program_without_settings_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Exit code 2, as the countries have it."""
-    code = bridge.main(["serve", "--config", str(tmp_path / "none.toml")])
+    try:
+        code = bridge.main(["serve", "--config", str(tmp_path / "none.toml")])
+    finally:
+        structlog.reset_defaults()  # it logs as a process of its own does
 
     assert code == 2
     assert "cannot be read" in capsys.readouterr().err
