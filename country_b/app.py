@@ -39,7 +39,7 @@ from gateway.transport.compose import (
     tls_server,
     ways_of,
 )
-from gateway.transport.compose_servers import token_app_of
+from gateway.transport.compose_servers import imaging_app_of, token_app_of
 from gateway.transport.control import Control, control_app
 
 DEFAULT_OWN = CommunityId("2.999.1.2")
@@ -152,7 +152,8 @@ async def running(
 ) -> AsyncIterator[Mapping[str, int]]:
     """Country B on the network until left; gives the ports `portal` and `control`.
 
-    And `tokens`, where the settings have a token endpoint.
+    And `tokens` and `imaging`, where the settings have a token endpoint, or a port on which
+    consumers of this country fetch images of others (XC-WADO).
     """
     async with AsyncExitStack() as stack:
         keeper = keeper_of(settings, clockwork)
@@ -186,14 +187,24 @@ async def running(
         )
         listen = settings.listen
         tokens = settings.token
-        issuing: list[Listener] = []
+        further: list[Listener] = []
         if tokens.port is not None:
-            issuing.append(
+            further.append(
                 Listener(
                     name="tokens",
                     app=token_app_of(settings, keeper, clockwork),
                     host=tokens.host,
                     port=tokens.port,
+                    tls=tls_server(settings.tls),
+                )
+            )
+        if listen.imaging_port is not None:
+            further.append(
+                Listener(
+                    name="imaging",
+                    app=imaging_app_of(exchanges, settings, keeper, clockwork),
+                    host=listen.imaging_host,
+                    port=listen.imaging_port,
                     tls=tls_server(settings.tls),
                 )
             )
@@ -206,7 +217,7 @@ async def running(
                     host=listen.control_host,
                     port=listen.control_port,
                 ),
-                *issuing,
+                *further,
             )
         )
         yield ports

@@ -148,7 +148,7 @@ def demo(
         profile=profile,
         dicom=dicom or ([bundled] if bundled else []),
         many=0,
-        ways=["soap", "fhir-mhd", "mixed"],
+        ways=["soap", "fhir-mhd", "mixed", "bridge"],
         json_file=out / "report.json",
         html_file=out / "report.html",
     )
@@ -180,7 +180,8 @@ def run_scenario(
     way: Annotated[
         list[str] | None,
         typer.Option(
-            help="How Country A is asked: soap, fhir-mhd, fhir-ncp or mixed; may be repeated."
+            help="How Country A is asked: soap, fhir-mhd, fhir-ncp, mixed or bridge; may be "
+            "repeated."
         ),
     ] = None,
 ) -> None:
@@ -242,7 +243,7 @@ def _play(
     json_file: Path | None,
     html_file: Path | None,
 ) -> None:
-    from gateway.house import House, HouseError, HousePlan, module
+    from gateway.house import BRIDGE, House, HouseError, HousePlan, module
 
     for option, path in (("--json", json_file), ("--html", html_file)):
         _writable(option, path)
@@ -254,6 +255,7 @@ def _play(
         profile=profile.value,
         dicom=tuple(dicom),
         many=many,
+        bridge=BRIDGE in ways,
     )
     try:
         with House(plan, say) as house:
@@ -312,6 +314,16 @@ def serve(country: Country, config: Annotated[Path, Config]) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     replace_process([*module(package), "serve", "--config", str(config)])
+
+
+@app.command()
+def bridge(config: Annotated[Path, Config]) -> None:
+    """Serve one peer over every wire, whichever it speaks itself, until Ctrl-C or SIGTERM."""
+    from gateway.house import module, replace_process
+
+    sys.stdout.flush()
+    sys.stderr.flush()
+    replace_process([*module("gateway.transport.bridge"), "serve", "--config", str(config)])
 
 
 @certs.command("init")

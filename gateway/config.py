@@ -80,6 +80,10 @@ class ListenSection(_Section):
     public_url: UrlText = Field(
         "", description="address peers call the service port by; tokens may be meant for it"
     )
+    imaging_host: str = Field("127.0.0.1", description="address of the imaging port")
+    imaging_port: Port | None = Field(
+        None, description="Country B: port for images of other communities (XC-WADO); none: closed"
+    )
     control_host: str = Field("127.0.0.1", description="address of the control port")
     control_port: Port = Field(0, description="control port: health, transcripts, audit")
 
@@ -124,6 +128,11 @@ class WaySection(_Wires):
     """One more way to ask a peer, for a visit to choose by its name."""
 
     name: str = Field(min_length=1, description="name of the way, such as fhir-mhd")
+    url: UrlText = Field("", description="its responding gateway this way; empty: the peer's own")
+    fhir_url: UrlText = Field("", description="its FHIR base this way; empty: the peer's own")
+    dicomweb_url: UrlText = Field(
+        "", description="its DICOMweb base this way; empty: the peer's own"
+    )
 
 
 class PeerSection(_Wires):
@@ -133,7 +142,10 @@ class PeerSection(_Wires):
     community: Community = Field(description="its home community id")
     country: str = Field("", description="its two-letter country code")
     profile: str = Field("ihe", description="profile of the peer: ihe, ehdsi, or a TOML file")
-    url: UrlText = Field("", description="its responding gateway endpoint; empty: it only asks us")
+    url: UrlText = Field(
+        "",
+        description="its responding gateway endpoint; empty: asked over FHIR and DICOMweb, or not",
+    )
     fhir_url: UrlText = Field("", description="its FHIR base; empty: not asked over FHIR")
     dicomweb_url: UrlText = Field(
         "", description="its DICOMweb base, for wado-rs, or the base of its gateway, for xc-wado"

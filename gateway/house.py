@@ -52,7 +52,10 @@ WAYS: tuple[Mapping[str, str], ...] = (
     },
     # As MADO assumes: documents over XCA, images by XC-WADO.
     {"name": "mixed", "identify_by": "soap", "documents_by": "soap", "images_by": "xc-wado"},
+    # FHIR alone, to a bridge that asks by SOAP alone; its addresses are put in when it has them.
+    {"name": "bridge", "identify_by": "fhir", "documents_by": "fhir", "images_by": "wado-rs"},
 )
+BRIDGE, BRIDGE_PROGRAM = "bridge", "gateway.transport.bridge"
 
 Say = Callable[[str], None]
 
@@ -65,7 +68,8 @@ class HouseError(Exception):
 class HousePlan:
     """What house is wanted. `dicom` are folders whose studies are taken in as well.
 
-    `many` is how many entries one more patient is to have, for long lists.
+    `many` is how many entries one more patient is to have, for long lists. `bridge` is whether
+    there is one between the countries, and a way through it.
     """
 
     folder: Path
@@ -74,6 +78,7 @@ class HousePlan:
     profile: str = "ihe"
     dicom: tuple[Path, ...] = ()
     many: int = 0
+    bridge: bool = False
 
 
 def bundled_files() -> Path | None:
@@ -170,6 +175,8 @@ class House:
         self._stack = ExitStack()
         self.ports_a: Mapping[str, int] = {}
         self.ports_b: Mapping[str, int] = {}
+        self.ports_bridge: Mapping[str, int] = {}
+        self._clients: Sequence[str] = ()  # TLS clients that ask for Country B, its own first
 
     @property
     def seed_info(self) -> Path:
@@ -200,17 +207,22 @@ class House:
     def _build(self) -> None:
         folder = self._plan.folder
         self.logs.mkdir(parents=True, exist_ok=True)
-        client = self._certificates()
+        self._clients = self._certificates()
         settings_a = folder / "country_a.toml"
-        settings_a.write_text(self._settings_a(client), encoding="utf-8")
+        settings_a.write_text(self._settings_a(), encoding="utf-8")
 
         self._say("Seeding Country A with made-up patients and studies …")
         self.seed(settings_a)
         self._say(self._seeded())
         self._say("Starting Country A …")
         self.ports_a = self._start("country_a", settings_a)
+        if self._plan.bridge:
+            settings = folder / "bridge.toml"
+            settings.write_text(self._settings_bridge(), encoding="utf-8")
+            self._say("Starting the bridge …")
+            self.ports_bridge = self._start("bridge", settings, program=BRIDGE_PROGRAM)
         settings_b = folder / "country_b.toml"
-        settings_b.write_text(self._settings_b(self.ports_a["service"]), encoding="utf-8")
+        settings_b.write_text(self._settings_b(), encoding="utf-8")
         self._say("Starting Country B …")
         self.ports_b = self._start("country_b", settings_b)
         self._say(
@@ -219,12 +231,18 @@ class House:
             f"control port {self.ports_b['control']}."
         )
 
-    def _certificates(self) -> str:
-        """A fresh trust domain; the subject that Country B's TLS client shows."""
+    def _certificates(self) -> list[str]:
+        """A fresh trust domain; the subjects of the TLS clients that ask for Country B."""
         from gateway.pki import init_trust
 
-        domain = init_trust(self._plan.folder / "certs", now=datetime.now(UTC), force=True)
-        return domain.leaves["xb", "tls-client"].certificate.subject.rfc4514_string()
+        countries = ("XA", "XB", "XC") if self._plan.bridge else ("XA", "XB")
+        domain = init_trust(
+            self._plan.folder / "certs", now=datetime.now(UTC), countries=countries, force=True
+        )
+        return [
+            domain.leaves[country.lower(), "tls-client"].certificate.subject.rfc4514_string()
+            for country in countries[1:]
+        ]
 
     def seed(self, settings: Path) -> None:
         """Fill Country A's national systems."""
@@ -260,37 +278,67 @@ class House:
         about = "Who is who, what was left out and why" if made["folders"] else "Who is who"
         return "\n".join([*lines, f"  {about}: {self.logs / 'seed.log'}"])
 
-    def _start(self, name: str, settings: Path) -> Mapping[str, int]:
+    def _start(self, name: str, settings: Path, program: str = "") -> Mapping[str, int]:
         ready = self._plan.folder / f"{name}.ready.json"
-        command = [*module(name), "serve", "--config", str(settings), "--ready-file", str(ready)]
+        command = [
+            *module(program or name),
+            "serve",
+            "--config",
+            str(settings),
+            "--ready-file",
+            str(ready),
+        ]
         service = Service(name, command, self.logs / f"{name}.log", ready)
         self._stack.callback(service.stop)
         return service.start()
 
-    def _settings_a(self, client_subject: str) -> str:
-        peer = {
-            "name": "Country B",
-            "community": str(COUNTRY_B),
-            "country": "XB",
-            "profile": self._plan.profile,
-            "tls_subjects": [client_subject],
-        }
+    def _settings_a(self) -> str:
+        # A bridge asks for Country B, so Country A believes its client what it believes that one's.
+        peer = self._country_b(self._clients)
         national = {} if self._plan.seed is None else {"seed_number": self._plan.seed}
         national_size = {"seed_size": self._plan.size}
         return _settings("xa", "Country A", COUNTRY_A, {"national": national | national_size}, peer)
 
-    def _settings_b(self, port: int) -> str:
-        peer = {
+    def _settings_b(self) -> str:
+        peer = self._country_a() | _addresses(self.ports_a["service"])
+        usual = {key: value for key, value in WAYS[0].items() if key != "name"}
+        ways = [way for way in WAYS if way["name"] != BRIDGE]
+        if self._plan.bridge:
+            [through] = [way for way in WAYS if way["name"] == BRIDGE]
+            ways.append({**through, **_addresses(self.ports_bridge["service"])})
+        return _settings("xb", "Country B", COUNTRY_B, {}, peer | usual, ways)
+
+    def _settings_bridge(self) -> str:
+        """A bridge that knows one address of Country A, and speaks for it to Country B."""
+        peer = self._country_a() | {"url": _addresses(self.ports_a["service"])["url"]}
+        caller = self._country_b(self._clients[:1])
+        return _settings("xc", "Bridge", COUNTRY_A, {}, peer, callers=[caller])
+
+    def _country_b(self, clients: Sequence[str]) -> dict[str, Any]:
+        return {
+            "name": "Country B",
+            "community": str(COUNTRY_B),
+            "country": "XB",
+            "profile": self._plan.profile,
+            "tls_subjects": list(clients),
+        }
+
+    def _country_a(self) -> dict[str, Any]:
+        return {
             "name": "Country A",
             "community": str(COUNTRY_A),
             "country": "XA",
             "profile": self._plan.profile,
-            "url": f"https://localhost:{port}/RespondingGateway",
-            "fhir_url": f"https://localhost:{port}/fhir",
-            "dicomweb_url": f"https://localhost:{port}/dicom-web",
         }
-        usual = {key: value for key, value in WAYS[0].items() if key != "name"}
-        return _settings("xb", "Country B", COUNTRY_B, {}, peer | usual, WAYS)
+
+
+def _addresses(port: int) -> dict[str, str]:
+    """Where a gateway is that speaks everything on one port."""
+    return {
+        "url": f"https://localhost:{port}/RespondingGateway",
+        "fhir_url": f"https://localhost:{port}/fhir",
+        "dicomweb_url": f"https://localhost:{port}/dicom-web",
+    }
 
 
 def _settings(
@@ -300,6 +348,7 @@ def _settings(
     more: Mapping[str, Mapping[str, Any]],
     peer: Mapping[str, Any],
     ways: Sequence[Mapping[str, Any]] = (),
+    callers: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """A settings file; every path is relative to the folder it stands in."""
     own = f"certs/{country}"
@@ -333,6 +382,8 @@ def _settings(
     lines += ["", "[[peers]]", *_toml(peer)]
     for way in ways:
         lines += ["", "[[peers.ways]]", *_toml(way)]
+    for caller in callers:
+        lines += ["", "[[peers]]", *_toml(caller)]
     return "\n".join([*lines, ""])
 
 

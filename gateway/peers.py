@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 
-from gateway.config import PeerSection, SettingsError
+from gateway.config import PeerSection, SettingsError, WaySection
 from gateway.domain.codes import Code, DocumentClass
 from gateway.domain.context import Caller, TreatmentRelation
 from gateway.domain.ids import CommunityId, InvalidIdentifier, Oid, Uid
@@ -44,9 +44,15 @@ CHOICES = ("identify_by", "documents_by")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """A way to ask a peer: the wire of each kind of verb, under a name."""
+    """A way to ask a peer: the wire of each kind of verb, under a name.
+
+    Addresses are those of the way, such as a bridge's; "" for the peer's own.
+    """
 
     name: str
+    url: str = ""
+    fhir_url: str = ""
+    dicomweb_url: str = ""
     identify_by: str = "soap"
     documents_by: str = "soap"
     images_by: str = "soap"
@@ -79,10 +85,18 @@ class Peer:
     syntaxes: tuple[Uid, ...] = ()
     ways: tuple[Way, ...] = ()
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether it is asked at all: over SOAP, or over nothing but FHIR and DICOMweb."""
+        return bool(self.url) or not _speaks_soap(self)
+
     def asked_by(self, way: Way) -> Peer:
         """The same peer, asked in one of its ways."""
         return replace(
             self,
+            url=way.url or self.url,
+            fhir_url=way.fhir_url or self.fhir_url,
+            dicomweb_url=way.dicomweb_url or self.dicomweb_url,
             identify_by=way.identify_by,
             documents_by=way.documents_by,
             images_by=way.images_by,
@@ -118,17 +132,24 @@ def peer_of_section(section: PeerSection) -> Peer:
     """The peer a settings section describes."""
     profile = load_profile(section.profile)
     relation = section.treatment_relation
-    for each in (section, *section.ways):
+    wires: tuple[PeerSection | WaySection, ...] = (section, *section.ways)
+    for each in wires:
         over_fhir = [name for name in CHOICES if getattr(each, name) == "fhir"]
-        if over_fhir and not section.fhir_url:
+        if over_fhir and not (each.fhir_url or section.fhir_url):
             raise SettingsError(
                 f"peers: {section.name!r} is to be asked over FHIR and has no fhir_url; "
                 f"name its FHIR base, or set {' and '.join(over_fhir)} to soap"
             )
-        if each.images_by != "soap" and not section.dicomweb_url:
+        if each.images_by != "soap" and not (each.dicomweb_url or section.dicomweb_url):
             raise SettingsError(
                 f"peers: images of {section.name!r} are to be fetched by {each.images_by} and it "
                 "has no dicomweb_url; name its DICOMweb base, or set images_by to soap"
+            )
+    for way in section.ways if not _speaks_soap(section) else ():
+        if _speaks_soap(way) and not (way.url or section.url):
+            raise SettingsError(
+                f"peers: {section.name!r} is to be asked over SOAP by its way {way.name!r} and has "
+                "no url; name its responding gateway"
             )
     _refuse_doubles(
         f"peers.ways.name of {section.name!r}", [way.name for way in section.ways], "way"
@@ -157,6 +178,9 @@ def peer_of_section(section: PeerSection) -> Peer:
         ways=tuple(
             Way(
                 name=way.name,
+                url=way.url,
+                fhir_url=way.fhir_url.rstrip("/"),
+                dicomweb_url=way.dicomweb_url.rstrip("/"),
                 identify_by=way.identify_by,
                 documents_by=way.documents_by,
                 images_by=way.images_by,
@@ -165,6 +189,10 @@ def peer_of_section(section: PeerSection) -> Peer:
             for way in section.ways
         ),
     )
+
+
+def _speaks_soap(wires: PeerSection | WaySection | Peer) -> bool:
+    return "soap" in (wires.identify_by, wires.documents_by, wires.images_by)
 
 
 def _locations(section: PeerSection) -> dict[Oid, str]:
@@ -212,7 +240,7 @@ class PeerBook:
         )
         subjects = [subject for peer in peers for subject in peer.tls_subjects]
         _refuse_doubles("peers.tls_subjects", subjects)
-        _refuse_doubles("peers.community", [str(peer.community) for peer in peers if peer.url])
+        _refuse_doubles("peers.community", [str(peer.community) for peer in peers if peer.is_asked])
         by_subject = {subject: peer for peer in peers for subject in peer.tls_subjects}
         return cls(peers, stranger, by_subject)
 

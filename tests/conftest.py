@@ -48,8 +48,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 @pytest.fixture(scope="session")
 def trust_domain() -> TrustDomain:
-    """One made-up trust domain a session, valid now."""
-    return mint_trust(now=datetime.now(UTC))
+    """One made-up trust domain a session, valid now; XC is a gateway between the two."""
+    return mint_trust(now=datetime.now(UTC), countries=("XA", "XB", "XC"))
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ BOTH = Outcome((ANNA, TWIN))
 SEARCH = "family=Papadaki&birthdate=1971-05-04"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 FHIR_JSON = {"Content-Type": "application/fhir+json"}
-EVERY_SCOPE = "ITI-78 ITI-119 ITI-67 ITI-68"
+EVERY_SCOPE = "ITI-78 ITI-119 ITI-67 ITI-68 get-fhir-study"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from uuid import uuid4
 
 import aiohttp
@@ -27,6 +27,7 @@ from gateway.domain import Exchange
 from gateway.middleware.authorised import Rights
 from gateway.peers import PeerBook
 from gateway.pki import TrustDomain
+from gateway.transport import bridge
 from gateway.transport.app import Listener, new_application, serving
 from gateway.transport.assertion_log import AssertionLog
 from gateway.transport.compose import (
@@ -217,6 +218,60 @@ async def pair_of(
                 asking_settings=asking_settings,
                 clockwork=clockwork,
             )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bridged:
+    """Country A behind a bridge: how Country B asks it, and what each of the three keeps."""
+
+    exchange: Exchange
+    behind: Pair
+    bridge: Path
+    asking: Keeper
+
+
+@asynccontextmanager
+async def bridged(
+    exchange: Exchange,
+    domain: TrustDomain,
+    folder: Path,
+    *,
+    front: dict[str, Any],
+    behind: dict[str, Any],
+    profile: str = "ihe",
+    callers: tuple[PeerSection, ...] = (),
+) -> AsyncIterator[Bridged]:
+    """Country B asks a bridge by the wires of `front`; it asks Country A by those of `behind`."""
+    clockwork = real_clockwork()
+    async with pair_of(exchange, domain, folder, profile=profile, callers=callers) as pair:
+        certs = folder / "certs"
+        told = PeerSection(**_addresses(pair.url) | behind, profile=profile)
+        settings = settings_for(COUNTRY_A, "XC", certs, folder / "bridge", peers=(told,))
+        async with bridge.running(settings, clockwork) as ports:
+            url = f"https://localhost:{ports['service']}{Endpoint.RESPONDING_GATEWAY.value}"
+            peer = PeerSection(**_addresses(url) | front)
+            own = settings_for(COUNTRY_B, "XB", certs, folder / "front", peers=(peer,))
+            keeper = keeper_of(own, clockwork)
+            [known] = PeerBook.of_sections(own.peers, "ihe").peers
+            async with session_of(own) as session:
+                yield Bridged(
+                    exchange=exchange_of(known, own, session, keeper, clockwork),
+                    behind=pair,
+                    bridge=folder / "bridge",
+                    asking=keeper,
+                )
+
+
+def _addresses(url: str) -> dict[str, Any]:
+    """Country A at an address, which speaks everything there."""
+    base = url.removesuffix(Endpoint.RESPONDING_GATEWAY.value)
+    return {
+        "name": "Country A",
+        "community": COUNTRY_A,
+        "url": url,
+        "fhir_url": f"{base}/fhir",
+        "dicomweb_url": f"{base}/dicom-web",
+    }
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ import pytest
 from gateway import house
 from gateway.config import load_settings
 from gateway.house import House, HouseError, HousePlan, Service, health, tail
+from gateway.transport.bridge import fronted
 
 # A child that listens, says where, and stops when told; or does not.
 CHILD = """
@@ -109,10 +110,15 @@ def test_unwell_service_says_what_is_wrong() -> None:
 
 def test_settings_of_both_countries_can_be_read(tmp_path: Path) -> None:
     """What is written is what the services take, and each names the other."""
-    made = House(HousePlan(folder=tmp_path, seed=7, size="tiny", profile="ehdsi"), print)
+    made = House(
+        HousePlan(folder=tmp_path, seed=7, size="tiny", profile="ehdsi", bridge=True), print
+    )
+    made._clients = ('CN=B "quoted", O=test\\, only', "CN=bridge")
+    made.ports_a, made.ports_bridge = {"service": 8443}, {"service": 8444}
     for name, text in (
-        ("a", made._settings_a('CN=B "quoted", O=test\\, only')),
-        ("b", made._settings_b(8443)),
+        ("a", made._settings_a()),
+        ("b", made._settings_b()),
+        ("bridge", made._settings_bridge()),
     ):
         (tmp_path / f"{name}.toml").write_text(text, encoding="utf-8")
         tomllib.loads(text)
@@ -120,16 +126,22 @@ def test_settings_of_both_countries_can_be_read(tmp_path: Path) -> None:
     a, b = load_settings(tmp_path / "a.toml"), load_settings(tmp_path / "b.toml")
 
     assert a.national.seed_number == 7
-    assert a.peers[0].tls_subjects == ('CN=B "quoted", O=test\\, only',)
+    between = load_settings(tmp_path / "bridge.toml")
+    assert a.peers[0].tls_subjects == made._clients
     assert a.peers[0].community == b.gateway.community
     assert b.peers[0].url == "https://localhost:8443/RespondingGateway"
     assert b.gateway.state == tmp_path / "state-b"
+    assert b.peers[0].ways[-1].fhir_url == "https://localhost:8444/fhir"
+    assert fronted(between).url == b.peers[0].url
+    assert between.peers[1].tls_subjects == made._clients[:1]
 
 
 def test_country_b_of_the_house_has_every_way_to_ask_country_a(tmp_path: Path) -> None:
     """Over SOAP, over FHIR in each dialect, and mixed, by name; the first is also the usual one."""
     path = tmp_path / "b.toml"
-    path.write_text(House(HousePlan(folder=tmp_path), print)._settings_b(8443), encoding="utf-8")
+    made = House(HousePlan(folder=tmp_path), print)
+    made.ports_a = {"service": 8443}
+    path.write_text(made._settings_b(), encoding="utf-8")
 
     [peer] = load_settings(path).peers
 

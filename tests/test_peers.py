@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import PeerSection, SettingsError
+from gateway.config import PeerSection, SettingsError, WaySection
 from gateway.domain import Caller, CommunityId, DocumentClass, TreatmentRelation
 from gateway.peers import PeerBook, load_profile, peer_of_section
 from gateway.wire.fhir.tokens import TokenForm
@@ -122,6 +122,28 @@ def test_ways_that_cannot_be_gone_are_refused(ways: object, words: str) -> None:
     section = PeerSection.model_validate({"name": "A", "community": "2.999.1", "ways": ways})
     with pytest.raises(SettingsError, match=words):
         peer_of_section(section)
+
+
+def test_a_way_may_lead_elsewhere_and_a_peer_be_asked_without_soap() -> None:
+    """Such as through a bridge; a way over SOAP needs an address of its own then."""
+    rest = PeerSection(
+        name="A",
+        community="2.999.1",
+        fhir_url="https://a.example/fhir",
+        dicomweb_url="https://a.example/dicom-web",
+        identify_by="fhir",
+        documents_by="fhir",
+        images_by="wado-rs",
+        ways=(WaySection(name="bridge", url="https://bridge.example/x"),),
+    )
+
+    peer = peer_of_section(rest)
+    through = peer.asked_by(peer.ways[0])
+
+    assert peer.is_asked
+    assert (through.url, through.fhir_url) == ("https://bridge.example/x", peer.fhir_url)
+    with pytest.raises(SettingsError, match="by its way 'soap'"):
+        peer_of_section(rest.model_copy(update={"ways": (WaySection(name="soap"),)}))
 
 
 def test_a_peer_to_be_asked_over_fhir_needs_an_address_there() -> None:

@@ -13,7 +13,10 @@ from gateway.domain.refusals import Refusal
 
 
 class Transaction(StrEnum):
-    """The exchanges we audit, by the number their profile gives them."""
+    """The exchanges we audit, by the number their profile gives them.
+
+    A search for ImagingStudy has none: the NCPeH API names it, and no profile of IHE has it.
+    """
 
     IDENTIFY = "ITI-55"
     FIND = "ITI-38"
@@ -26,6 +29,7 @@ class Transaction(StrEnum):
     FETCH_DOCUMENT = "ITI-68"
     FETCH_IMAGES = "RAD-107"
     SEARCH_STUDIES = "RAD-129"
+    SEARCH_IMAGING_STUDIES = "get-fhir-study"
     GET_TOKEN = "ITI-71"
 
 

@@ -18,7 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from gateway.config import SealSection, Settings, SettingsError, TlsSection, no_such_file
-from gateway.domain import CommunityId, Exchange, Oid
+from gateway.domain import CommunityId, Exchange, Oid, StudySource
 from gateway.middleware.chosen import ChosenPerVerb
 from gateway.peers import Peer, PeerBook
 from gateway.transport.audit_sender import AuditSender, sending
@@ -28,6 +28,7 @@ from gateway.transport.dicomweb_search import DicomwebSearch
 from gateway.transport.fhir_calls import FhirCalls, FhirClientIdentity
 from gateway.transport.fhir_client import FhirClient
 from gateway.transport.fhir_document_client import FhirDocumentClient
+from gateway.transport.fhir_study_client import FhirStudyClient
 from gateway.transport.record import Keeper
 from gateway.transport.soap_client import READ_BUFFER_BYTES, ClientIdentity, SoapClient
 from gateway.transport.tap import Tap
@@ -182,7 +183,7 @@ def exchanges_of(
     return {
         peer.community: exchange_of(peer, settings, session, keeper, clockwork)
         for peer in book.peers
-        if peer.url and peer.community is not None
+        if peer.is_asked and peer.community is not None
     }
 
 
@@ -199,7 +200,7 @@ def ways_of(
             peer.asked_by(way), settings, session, keeper, clockwork
         )
         for peer in book.peers
-        if peer.url and peer.community is not None
+        if peer.is_asked and peer.community is not None
         for way in peer.ways
     }
 
@@ -219,9 +220,19 @@ def exchange_of(
     return ChosenPerVerb(
         patients=FhirClient(calls) if peer.identify_by == "fhir" else soap,
         documents=documents_of(calls) if peer.documents_by == "fhir" else soap,
-        studies=soap if peer.images_by == "soap" else DicomwebSearch(calls),
+        studies=studies_of(calls, soap),
         images=soap if peer.images_by == "soap" else DicomwebClient(calls),
     )
+
+
+def studies_of(calls: FhirCalls, soap: SoapClient) -> StudySource:
+    """Where a peer's studies are searched for: as its images are fetched, or its documents.
+
+    Over DICOMweb that is QIDO-RS, over FHIR ImagingStudy; SOAP lists their manifests.
+    """
+    if calls.peer.images_by != "soap":
+        return DicomwebSearch(calls)
+    return FhirStudyClient(calls) if calls.peer.documents_by == "fhir" else soap
 
 
 def documents_of(calls: FhirCalls) -> FhirDocumentClient:
@@ -243,7 +254,6 @@ def client_of(
     return SoapClient(
         peer,
         identity=ClientIdentity(
-            community=CommunityId(settings.gateway.community),
             country=settings.gateway.country,
             signer=signer_of(settings.seal),
             now=clockwork.now,

@@ -14,6 +14,7 @@ from gateway.config import Settings, SettingsError
 from gateway.domain import CommunityId, Exchange, NotFound, Oid, Refusal
 from gateway.middleware.authorised import Authorised, Rights
 from gateway.middleware.dialect import Dialect, InDialect
+from gateway.middleware.relayed import Relayed
 from gateway.peers import Peer, PeerBook
 from gateway.token_clients import ClientBook
 from gateway.transport import fhir_server, soap_server
@@ -142,6 +143,56 @@ def serve_dicomweb(
     ).add_to(app)
 
 
+def imaging_app_of(
+    exchanges: Mapping[CommunityId, Exchange],
+    settings: Settings,
+    keeper: Keeper,
+    clockwork: Clockwork,
+) -> web.Application:
+    """The images of other communities for our own consumers, by XC-WADO addresses (RAD-160).
+
+    A consumer calls with a token meant for us, as it would call a gateway of another country; the
+    community in the address is then asked for it as the settings say of that peer. Consumers of
+    other communities are not served: a gateway passes nothing on between others.
+    """
+    app = new_application(new_id=clockwork.new_id, max_body_bytes=MAX_FORM, apology=apology)
+    own = CommunityId(settings.gateway.community)
+    book = PeerBook.of_sections(settings.peers, settings.gateway.default_profile)
+    speakers = {}
+    for community, exchange in exchanges.items():
+        peer = book.community(community) or book.stranger
+        relayed = Relayed(
+            exchange,
+            peer.treatment_relation,
+            Dialect(class_codes=peer.profile.class_codes),
+            answering=community,
+            only_for=own,
+        )
+        speakers[community] = Speakers.of(relayed, settings, Rights())
+    answerers = {
+        community: DicomwebAnswerer(each.exchange, community=community, default_location=None)
+        for community, each in speakers.items()
+    }
+
+    def answering(community: CommunityId | None) -> DicomwebAnswerer:
+        if community is None:
+            text = "this gateway holds no images; an address names the community that does"
+            raise NotFound(Refusal.UNKNOWN_COMMUNITY, text, subject=str(own))
+        if community not in answerers:
+            text = f"community {community} is not asked by this gateway"
+            raise NotFound(Refusal.UNKNOWN_COMMUNITY, text, subject=str(community))
+        return answerers[community]
+
+    assertions = AssertionLog(settings.gateway.state / "assertions.log")
+    DicomwebServer(
+        answering,
+        identity=identity_of(book, settings, assertions, clockwork),
+        keeper=keeper,
+        limits=settings.limits,
+    ).add_to(app)
+    return app
+
+
 def token_app_of(settings: Settings, keeper: Keeper, clockwork: Clockwork) -> web.Application:
     """The authorisation server a settings file describes; `SettingsError` for half of one."""
     url = settings.token.public_url.rstrip("/")
@@ -206,13 +257,20 @@ class Speakers:
         self, settings: Settings, assertions: AssertionLog, clockwork: Clockwork
     ) -> ServerIdentity:
         """Who answers them."""
-        policies = {peer.name: policy_of(peer) for peer in (*self.book.peers, self.book.stranger)}
-        return ServerIdentity(
-            community=CommunityId(settings.gateway.community),
-            peers=self.book,
-            trust=trust_of(settings.seal),
-            policy=lambda peer: policies[peer.name],
-            assertions=assertions,
-            now=clockwork.now,
-            new_id=clockwork.new_id,
-        )
+        return identity_of(self.book, settings, assertions, clockwork)
+
+
+def identity_of(
+    book: PeerBook, settings: Settings, assertions: AssertionLog, clockwork: Clockwork
+) -> ServerIdentity:
+    """Who answers the peers of a book, and what is demanded of each."""
+    policies = {peer.name: policy_of(peer) for peer in (*book.peers, book.stranger)}
+    return ServerIdentity(
+        community=CommunityId(settings.gateway.community),
+        peers=book,
+        trust=trust_of(settings.seal),
+        policy=lambda peer: policies[peer.name],
+        assertions=assertions,
+        now=clockwork.now,
+        new_id=clockwork.new_id,
+    )

@@ -67,7 +67,8 @@ class Located:
 class DicomwebAnswerer:
     """Asks an Exchange for what DICOMweb addresses mean.
 
-    `exchange_of` gives the Exchange a peer is answered by for the community.
+    `exchange_of` gives the Exchange a peer is answered by for the community. A series without a
+    known location is at `default_location`; None leaves it to who is asked further on.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class DicomwebAnswerer:
         exchange_of: Callable[[Peer], Exchange],
         *,
         community: CommunityId,
-        default_location: Oid,
+        default_location: Oid | None,
     ) -> None:
         self._exchange_of = exchange_of
         self.community = community
@@ -94,11 +95,12 @@ class DicomwebAnswerer:
         context: CallContext,
         *,
         location: Oid | None = None,
+        retrieve_url: str = "",
     ) -> Located:
         """The instances of a scope; refuses with `UNKNOWN_INSTANCE` where there are none.
 
         `location` is the one an address across communities names: what lies elsewhere is not
-        there.
+        there. `retrieve_url` is the base it names; whoever fetches judges it.
         """
         query = StudyQuery(community=self.community, studies=(scope.study,))
         found = await self._exchange_of(peer).find_studies(query, context)
@@ -107,9 +109,8 @@ class DicomwebAnswerer:
             for issue in found.errors:
                 raise refuse(issue.refusal, issue.text, subject=issue.subject)
             raise _nothing("study", scope.study)
-        whole = ImageRequest.of_manifest(
-            study, self.community, default_location=self._default_location
-        )
+        elsewhere = self._default_location or location or Oid(str(self.community))
+        whole = ImageRequest.of_manifest(study, self.community, default_location=elsewhere)
         listed = [pair for pair in whole.instances if _is_in(scope, pair[0])]
         if not listed:
             if scope.series is not None and scope.series not in whole.series:
@@ -119,7 +120,12 @@ class DicomwebAnswerer:
         if not here:
             text = f"nothing of study {scope.study} is at {location}"
             raise NotFound(Refusal.UNKNOWN_REPOSITORY, text, subject=str(location))
-        request = ImageRequest(community=self.community, instances=tuple(here), series=whole.series)
+        series = whole.series
+        if retrieve_url:
+            series = {
+                uid: replace(one, retrieve_url=retrieve_url) for uid, one in whole.series.items()
+            }
+        request = ImageRequest(community=self.community, instances=tuple(here), series=series)
         return Located(study=study, request=request)
 
     async def deliver(

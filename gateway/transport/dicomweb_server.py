@@ -115,6 +115,7 @@ class _Address:
     scope: ImageScope
     community: CommunityId | None = None
     location: Oid | None = None
+    retrieve_url: str = ""
 
 
 class DicomwebServer:
@@ -211,7 +212,11 @@ class DicomwebServer:
         address = _address(path, query)
         answerer = self._answerer(address.community)
         located = await answerer.locate(
-            address.scope, call.peer, context, location=address.location
+            address.scope,
+            call.peer,
+            context,
+            location=address.location,
+            retrieve_url=address.retrieve_url,
         )
         images = tuple(ref for ref, _ in located.request.instances)
         record.asked(noun=located.request, images=images, patients=located.patients)
@@ -359,7 +364,12 @@ class _MethodNotAllowed(BadRequest):
 def _address(path: str, query: str) -> _Address:
     if is_xc_path(path):
         cross = parse_xc_path(path, query)
-        return _Address(scope=cross.scope, community=cross.community, location=cross.location)
+        return _Address(
+            scope=cross.scope,
+            community=cross.community,
+            location=cross.location,
+            retrieve_url=cross.retrieve_url,
+        )
     return _Address(scope=parse_path(path))
 
 

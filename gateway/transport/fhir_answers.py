@@ -27,13 +27,14 @@ from gateway.domain import (
 )
 from gateway.peers import Peer
 from gateway.transport.fhir_documents import (
-    NEXT_PAGE,
     RELATES_TO,
     DocumentAnswers,
     DocumentCall,
     FoundContent,
 )
 from gateway.transport.fhir_routes import Interaction, Route
+from gateway.transport.fhir_studies import StudyAnswers, StudyCall
+from gateway.transport.pages import NEXT_PAGE
 from gateway.wire.fhir import pdqm
 from gateway.wire.fhir.denials import not_there
 from gateway.wire.fhir.negotiation import UnsupportedMediaType, request_format
@@ -125,6 +126,9 @@ class FhirAnswerer:
         self._documents = DocumentAnswers(
             community=community, patient_of=self._patient_of, now=now, new_id=new_id
         )
+        self._studies = StudyAnswers(
+            community=community, patient_of=self._patient_of, now=now, new_id=new_id
+        )
         self._answers: dict[
             tuple[str, Interaction], Callable[[FhirAsked], Awaitable[FhirAnswer]]
         ] = {
@@ -133,6 +137,8 @@ class FhirAnswerer:
             ("Patient", Interaction.MATCH): self._match_patients,
             ("DocumentReference", Interaction.SEARCH): self._search_documents,
             ("DocumentReference", Interaction.READ): self._read_reference,
+            ("ImagingStudy", Interaction.SEARCH): self._search_studies,
+            ("ImagingStudy", Interaction.READ): self._read_study,
             ("Binary", Interaction.READ): self._fetch_document,
             ("Bundle", Interaction.READ): self._fetch_document,
         }
@@ -214,9 +220,8 @@ class FhirAnswerer:
     async def _search_documents(self, asked: FhirAsked) -> FhirAnswer:
         call = self._document_call(asked)
         parameters = _parameters(asked)
-        pages = [each.values[0] for each in parameters if each.name == NEXT_PAGE and each.values]
-        if pages:
-            bundle, told = self._documents.next_page(pages[0], call)
+        if token := _next_page(parameters):
+            bundle, told = self._documents.next_page(token, call)
         else:
             related = [each for each in parameters if each.name == RELATES_TO and each.values]
             others = [each for each in parameters if each.name != RELATES_TO]
@@ -247,6 +252,31 @@ class FhirAnswerer:
         )
         asked.tell(FhirNoun(noun=ref, patients=(found.entry.patient,), documents=(about,)))
         return FhirAnswer(content=found, answered=Outcome((ref,)), patients=(found.entry.patient,))
+
+    async def _search_studies(self, asked: FhirAsked) -> FhirAnswer:
+        call = self._study_call(asked)
+        parameters = _parameters(asked)
+        if token := _next_page(parameters):
+            bundle, told = self._studies.next_page(token, call)
+        else:
+            search = self._studies.understood(parameters, call)
+            if search.ignored and asked.strict:
+                raise _unknown(search.ignored)
+            patient = search.query.patient or asked.context.patient
+            asked.tell(FhirNoun(noun=search.query, patients=(patient,) if patient else ()))
+            bundle, told = await self._studies.search(search, call)
+        return FhirAnswer(resource=bundle, answered=told, issues=told.issues)
+
+    async def _read_study(self, asked: FhirAsked) -> FhirAnswer:
+        patient = asked.context.patient
+        asked.tell(FhirNoun(noun=asked.id, patients=(patient,) if patient else ()))
+        resource, study = await self._studies.read(asked.id, self._study_call(asked))
+        return FhirAnswer(resource=resource, answered=Outcome((study,)))
+
+    def _study_call(self, asked: FhirAsked) -> StudyCall:
+        return StudyCall(
+            exchange=self._exchange(asked.peer), context=asked.context, base=asked.base
+        )
 
     def _document_call(self, asked: FhirAsked) -> DocumentCall:
         return DocumentCall(
@@ -299,6 +329,12 @@ def _parameters(asked: FhirAsked) -> tuple[Parameter, ...]:
             raise DecodeError("body", "bytes that are not UTF-8", "a form in UTF-8") from error
         parameters = (*parameters, *parse_query(form))
     return parameters
+
+
+def _next_page(parameters: Sequence[Parameter]) -> str:
+    """The page after the first that is asked for, "" for a search of its own."""
+    pages = (each.values[0] for each in parameters if each.name == NEXT_PAGE and each.values)
+    return next(pages, "")
 
 
 def _check_demands(parameters: Sequence[Parameter], peer: Peer) -> None:

@@ -28,7 +28,7 @@ from gateway.domain import (
     Severity,
     refuse,
 )
-from gateway.transport.pages import Pages
+from gateway.transport.pages import NEXT_PAGE, Pages, owner_of
 from gateway.wire.fhir import mhd_find
 from gateway.wire.fhir.denials import not_there
 from gateway.wire.fhir.document_reference_write import Relation, write_document_reference
@@ -43,7 +43,6 @@ from gateway.wire.fhir.resources import Json
 from gateway.wire.fhir.search import Parameter, write_query
 
 PAGE_ROWS = 100
-NEXT_PAGE = "_getpages"
 RELATES_TO = "relatesto"
 _EMPTY = frozenset({Refusal.UNKNOWN_PATIENT, Refusal.NO_DOCUMENTS})
 
@@ -151,7 +150,7 @@ class DocumentAnswers:
 
     def next_page(self, token: str, call: DocumentCall) -> tuple[Json, Outcome[DocumentEntry]]:
         """A page after the first, of what was found then; raises `PageExpired`."""
-        page = self._pages.get(token, _owner(call.context))
+        page = self._pages.get(token, owner_of(call.context))
         return self._written(page, call)
 
     async def read(self, name: str, call: DocumentCall) -> tuple[Json, DocumentEntry]:
@@ -232,7 +231,7 @@ class DocumentAnswers:
         next_url = ""
         if rest:
             left = replace(page, entries=rest, issues=())
-            token = self._pages.keep(left, len(rest), _owner(call.context))
+            token = self._pages.keep(left, len(rest), owner_of(call.context))
             next_url = f"{call.base}/DocumentReference?{NEXT_PAGE}={token}"
         told = Outcome(shown, page.issues)
         bundle = mhd_find.encode_response(
@@ -248,20 +247,6 @@ class DocumentAnswers:
             next_url=next_url,
         )
         return bundle, told
-
-
-def _owner(context: CallContext) -> str:
-    """All that was decided on when the first page was given: with anything else, ask again."""
-    return repr(
-        (
-            context.caller.fingerprint,
-            context.asking,
-            context.professional,
-            context.purpose,
-            context.patient,
-            context.relation,
-        )
-    )
 
 
 def _nameless(entry: DocumentEntry) -> Issue:

@@ -101,6 +101,25 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         method="GET",
+        resource="ImagingStudy",
+        interaction=Interaction.SEARCH,
+        transaction=Transaction.SEARCH_IMAGING_STUDIES,
+    ),
+    Route(
+        method="POST",
+        resource="ImagingStudy",
+        below="_search",
+        interaction=Interaction.SEARCH,
+        transaction=Transaction.SEARCH_IMAGING_STUDIES,
+    ),
+    Route(
+        method="GET",
+        resource="ImagingStudy",
+        interaction=Interaction.READ,
+        transaction=Transaction.SEARCH_IMAGING_STUDIES,
+    ),
+    Route(
+        method="GET",
         resource="Binary",
         interaction=Interaction.READ,
         transaction=Transaction.FETCH_DOCUMENT,

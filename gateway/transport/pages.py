@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
-from gateway.domain import BadRequest, Refusal
+from gateway.domain import BadRequest, CallContext, Refusal
 
 KEPT_FOR = timedelta(minutes=5)
 # A row of a document list is some 4 KiB.
 MAX_ROWS = 20_000
+
+# Of a search whose rows are left for further pages; the token of one is its value.
+NEXT_PAGE = "_getpages"
 
 T = TypeVar("T")
 
@@ -26,7 +29,7 @@ class PageExpired(BadRequest):
 
     def __init__(self) -> None:
         text = "this page is kept no longer; repeat the search"
-        super().__init__(Refusal.UNSUPPORTED, text, subject="_getpages")
+        super().__init__(Refusal.UNSUPPORTED, text, subject=NEXT_PAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +69,17 @@ class Pages(Generic[T]):
         if kept is None or kept.until <= self._now() or kept.owner != owner:
             raise PageExpired
         return kept.rest
+
+
+def owner_of(context: CallContext) -> str:
+    """All that was decided on when the first page was given: with anything else, ask again."""
+    return repr(
+        (
+            context.caller.fingerprint,
+            context.asking,
+            context.professional,
+            context.purpose,
+            context.patient,
+            context.relation,
+        )
+    )

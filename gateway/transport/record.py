@@ -33,6 +33,7 @@ from gateway.domain import (
     NotNow,
     Outcome,
     PatientId,
+    PeerMisbehaved,
     PurposeOfUse,
     Refusal,
     Severity,
@@ -319,7 +320,11 @@ class Record:
 
 
 async def recorded_images(delivery: ImageDelivery, record: Record) -> AsyncIterator[ImageChunk]:
-    """A delivery's chunks, its instances told to a record as they pass."""
+    """A delivery's chunks, its instances told to a record as they pass.
+
+    Raises `PeerMisbehaved` where an instance that was announced has not come in the end: whoever
+    receives them must not take what came for all there is.
+    """
     known = {item.ref.instance: item for item in delivery.announced}
     recorder: PartRecorder | None = None
     async for chunk in delivery.chunks():
@@ -335,6 +340,11 @@ async def recorded_images(delivery: ImageDelivery, record: Record) -> AsyncItera
         if chunk.last:
             delivery.hashed(chunk.instance, recorder.done().sha256)
             recorder = None
+            known.pop(chunk.instance)
+    for instance in known:
+        told = {issue.subject: issue.text for issue in delivery.issues}
+        text = f"an announced instance did not come: {told.get(str(instance), 'no reason given')}"
+        raise PeerMisbehaved(Refusal.PEER_MISBEHAVED, text, subject=str(instance))
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,6 @@ from gateway.domain import (
     Association,
     AuditedDocument,
     CallContext,
-    CommunityId,
     DeliveryWish,
     Document,
     DocumentEntry,
@@ -82,9 +81,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientIdentity:
-    """Who calls: our community and country, the seal, the clock and the source of ids."""
+    """Who calls: our country, the seal, the clock and the source of ids."""
 
-    community: CommunityId
     country: str
     signer: Signer
     now: Callable[[], datetime]
@@ -149,7 +147,7 @@ class SoapClient:
                     traits,
                     message_id=self._identity.new_id(),
                     created=self._identity.now(),
-                    sender=self._identity.community,
+                    sender=context.asking,
                     receiver=context.answering,
                 )
             )

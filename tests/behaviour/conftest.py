@@ -31,7 +31,7 @@ from gateway.pki import TrustDomain
 from gateway.wire.dicom.kos_read import decode_manifest
 from tests.builders import COUNTRY_A, make_context, make_query
 from tests.conftest import Seeded
-from tests.gateways import pair_of
+from tests.gateways import bridged, pair_of
 from tests.requests import RELATION, SMARTCARD
 
 
@@ -39,13 +39,15 @@ from tests.requests import RELATION, SMARTCARD
 class Way:
     """An Exchange, and the relation it wants to be shown.
 
-    `lists_old` is False for a dialect that cannot ask for versions no longer in force.
+    `lists_old` is False for a dialect that cannot ask for versions no longer in force. What is
+    `bridged` was refused on another wire than the one asked, whose codes may say less.
     """
 
     exchange: Exchange
     relation: TreatmentRelation
     seeded: Seeded
     lists_old: bool = True
+    bridged: bool = False
 
     def context(self, patient: PatientId | None, **changes: Any) -> CallContext:
         """A physician of Country B about one patient."""
@@ -83,13 +85,30 @@ OVER: dict[str, dict[str, Any]] = {
     "soap": {},
     "fhir": {"identify_by": "fhir", "documents_by": "fhir", "images_by": "wado-rs"},
     "xc": {"images_by": "xc-wado"},
+    # Studies searched for as ImagingStudy: documents over FHIR, images over RAD-75.
+    "studies": {"identify_by": "fhir", "documents_by": "fhir"},
+}
+
+# Through a bridge: the wires towards it, and those by which it asks Country A.
+BRIDGED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "bridge-fhir-soap": (OVER["fhir"], OVER["soap"]),
+    "bridge-soap-fhir": (OVER["soap"], OVER["fhir"]),
 }
 
 
 @pytest_asyncio.fixture(
     scope="module",
     loop_scope="module",
-    params=["direct", "soap-ihe", "soap-ehdsi", "fhir-mhd", "fhir-ncp", "xc-ihe"],
+    params=[
+        "direct",
+        "soap-ihe",
+        "soap-ehdsi",
+        "fhir-mhd",
+        "fhir-ncp",
+        "xc-ihe",
+        "studies-mhd",
+        *BRIDGED,
+    ],
 )
 async def way(
     request: pytest.FixtureRequest,
@@ -110,9 +129,15 @@ async def way(
     try:
         if request.param == "direct":
             yield Way(Authorised(responder, Rights()), TreatmentRelation.TRC, seeded)
+        elif request.param in BRIDGED:
+            front, behind = BRIDGED[request.param]
+            async with bridged(
+                responder, trust_domain, tmp_path, front=front, behind=behind
+            ) as pair:
+                yield Way(pair.exchange, RELATION["ihe"], seeded, bridged=True)
         else:
             wire, dialect = request.param.split("-")
-            options = OVER[wire] | {"fhir_dialect" if wire == "fhir" else "profile": dialect}
+            options = OVER[wire] | {"profile" if dialect in RELATION else "fhir_dialect": dialect}
             async with pair_of(responder, trust_domain, tmp_path, **options) as pair:
                 relation = RELATION[options.get("profile", "ihe")]
                 yield Way(pair.exchange, relation, seeded, lists_old=dialect != "ncp")

@@ -26,7 +26,7 @@ def test_demo_tells_every_story(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     runs = json.loads((tmp_path / "report.json").read_text())["runs"]
     ten_steps = [run for run in runs if run["scenario"] == "uc1_report_and_images"]
-    assert [run["transport"] for run in ten_steps] == ["soap", "fhir-mhd", "mixed"]
+    assert [run["transport"] for run in ten_steps] == ["soap", "fhir-mhd", "mixed", "bridge"]
     assert {run["scenario"]: run["verdict"] for run in reversed(runs)} == {
         "uc1_report_and_images": "pass",
         "uc1_refusals": "pass",
@@ -41,6 +41,8 @@ def test_demo_tells_every_story(tmp_path: Path) -> None:
         {"ITI-55", "ITI-38", "ITI-39", "RAD-75"},
         {"ITI-78", "ITI-67", "ITI-68", "RAD-107"},
         {"ITI-55", "ITI-38", "ITI-39", "RAD-107"},
+        # What Country B asks the bridge, and what the bridge asks Country A.
+        {"ITI-78", "ITI-67", "ITI-68", "RAD-107", "ITI-55", "ITI-38", "ITI-39", "RAD-75"},
     ]
 
 

@@ -13,7 +13,7 @@ from gateway.transport.fhir_metadata import country_finding, echoed, given_id, o
 from gateway.transport.fhir_routes import ROUTES, Interaction, methods_of
 from gateway.wire.fhir.capability import PARAMETERS
 from gateway.wire.fhir.resources import Json, validated
-from tests.builders import PATIENT, make_context
+from tests.builders import PATIENT, make_context, make_manifest
 from tests.exchanges import ScriptedExchange
 from tests.fhir_requests import ANNA, FHIR_JSON, SEARCH, ask, match_of
 from tests.gateways import Pair, pair_of
@@ -42,6 +42,18 @@ VALUES = {
     "targetCommunityIdList": "urn:oid:2.999.1.1",
     "telecom": "tel:+30123",
 }
+# Where a kind means something else by a name.
+VALUES_OF = {
+    "ImagingStudy": {
+        "dicom-class": "urn:oid:1.2.840.10008.5.1.4.1.1.2",
+        "endpoint": "Endpoint/1",
+        "instance": "2.999.1.7.1.1.1",
+        "series": "urn:oid:2.999.1.7.1.1",
+        "started": "ge2020",
+        "status": "available",
+    }
+}
+STUDY = make_manifest()
 DEFAULT = {"token": "http://x.example|y", "string": "Papadaki"}
 
 
@@ -83,13 +95,15 @@ async def test_every_claimed_interaction_is_answered(
 ) -> None:
     """The statement is followed to the letter, and each of its words holds."""
     exchange = scripted(ENTRY, identities=Outcome((ANNA,)))
+    exchange.studies = Outcome((STUDY,))
     async with pair_of(exchange, trust_domain, tmp_path) as pair:
         [rest] = (await _statement(pair))["rest"]
         found = await ask(pair)
         logical_id = found.resource["entry"][0]["resource"]["id"]
         for resource in rest["resource"]:
             kind = resource["type"]
-            name = logical_id if kind == "Patient" else NAME
+            names = {"Patient": logical_id, "ImagingStudy": str(STUDY.study)}
+            name = names.get(kind, NAME)
             for each in resource.get("interaction", []):
                 query = (
                     SEARCH if kind == "Patient" else f"patient=urn:oid:2.999.1.2|{PATIENT.value}"
@@ -116,8 +130,9 @@ async def test_every_claimed_parameter_is_followed(
     async with pair_of(exchange, trust_domain, tmp_path) as pair:
         [rest] = (await _statement(pair))["rest"]
         [resource] = [each for each in rest["resource"] if each["type"] == kind]
+        values = VALUES | VALUES_OF.get(kind, {})
         pairs = [
-            (each["name"], VALUES.get(each["name"], DEFAULT.get(each["type"], "")))
+            (each["name"], values.get(each["name"], DEFAULT.get(each["type"], "")))
             for each in resource["searchParam"]
         ]
         if kind == "Patient":

@@ -18,6 +18,8 @@ from gateway.transport.fhir_routes import ROUTES, Interaction, MethodNotAllowed,
         ("POST", "/Patient/$match", Interaction.MATCH),
         ("GET", "/DocumentReference", Interaction.SEARCH),
         ("GET", "/DocumentReference/6f1d", Interaction.READ),
+        ("POST", "/ImagingStudy/_search", Interaction.SEARCH),
+        ("GET", "/ImagingStudy/6f1d", Interaction.READ),
         ("HEAD", "/Binary//6f1d/", Interaction.READ),
     ],
 )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
+from gateway.domain import PurposeOfUse
 from gateway.transport import pages
-from gateway.transport.pages import KEPT_FOR, PageExpired, Pages
-from tests.builders import NOON
+from gateway.transport.pages import KEPT_FOR, PageExpired, Pages, owner_of
+from tests.builders import COUNTRY_A, NOON, make_context
 
 
 class Clock:
@@ -62,3 +64,16 @@ def test_what_is_oldest_goes_when_there_are_too_many(monkeypatch: pytest.MonkeyP
     for token in tokens[:-1]:
         with pytest.raises(PageExpired):
             kept.get(token, "B")
+
+
+def test_an_owner_is_all_that_was_decided_on() -> None:
+    """The same professional for another patient or purpose is another asker."""
+    context = make_context()
+    others = (
+        replace(context, purpose=PurposeOfUse.EMERGENCY),
+        replace(context, patient=None),
+        replace(context, asking=COUNTRY_A),
+    )
+
+    assert owner_of(make_context()) == owner_of(context)
+    assert owner_of(context) not in {owner_of(other) for other in others}

@@ -133,7 +133,6 @@ def asking(trust_domain: TrustDomain, tmp_path: Path, clockwork: Clockwork) -> M
         client = SoapClient(
             peer_of_section(section),
             identity=ClientIdentity(
-                community=COUNTRY_B,
                 country="XB",
                 signer=signer_of(settings.seal),
                 now=clockwork.now,

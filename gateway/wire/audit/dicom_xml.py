@@ -42,7 +42,6 @@ from gateway.wire.audit.kinds import (
 )
 from gateway.wire.problems import EncodeError
 
-IHE_TRANSACTIONS = "IHE Transactions"
 RFC_3881 = "RFC-3881"
 PURPOSE_SCHEME = "3bc18518-d305-46c2-a8d6-94bd59856e9e"  # eHDSI XSPA PurposeOfUse
 # IHE wavers between these two names of the same detail: both are written, a reader takes either.
@@ -100,7 +99,7 @@ def _write_event(root: etree._Element, event: AuditEvent, kind: Kind) -> None:
 
 
 def _type_of(transaction: Transaction | None, kind: Kind) -> Coded:
-    return (transaction.value, IHE_TRANSACTIONS, kind.name) if transaction else RESTRICTED
+    return (transaction.value, kind.coded_by, kind.name) if transaction else RESTRICTED
 
 
 def _write_participants(root: etree._Element, event: AuditEvent, process_id: str) -> None:

@@ -29,6 +29,7 @@ from gateway.domain.people import Organisation
 from gateway.domain.refusals import KIND_OF, NotAllowed, Refusal
 from gateway.wire.audit.kinds import (
     ALERT,
+    IHE_TRANSACTIONS,
     INSTANCE_DETAIL,
     REPOSITORY_DETAIL,
     RESTRICTED,
@@ -116,6 +117,7 @@ _RESTFUL: dict[Transaction, _Rest] = {
     ),
     Transaction.FETCH_IMAGES: _Rest("read"),
     Transaction.SEARCH_STUDIES: _Rest("search"),
+    Transaction.SEARCH_IMAGING_STUDIES: _Rest("search"),
 }
 # Where who asks is told by an access token; the one that is asked for is told by its id too.
 _BY_TOKEN = frozenset({*_RESTFUL, Transaction.GET_TOKEN})
@@ -181,10 +183,10 @@ def _what_happened(event: AuditEvent) -> Json:
         event_type = _coding(EVENT_TYPE, "rest", "Restful Operation")
     else:
         event_type = _dicom(told.event)
-    if event.transaction:
-        subtypes.append(_coding(TRANSACTION, event.transaction.value, kind.name))
-    else:
+    if event.transaction is None:
         subtypes.append(_dicom(RESTRICTED))
+    elif kind.coded_by == IHE_TRANSACTIONS:  # what others name has the interaction alone
+        subtypes.append(_coding(TRANSACTION, event.transaction.value, kind.name))
     if rest:
         subtypes.append(_coding(INTERACTION, rest.interaction, rest.interaction))
     found: Json = {

@@ -19,6 +19,8 @@ from gateway.domain.ids import CommunityId, PatientId, Uid
 from gateway.domain.manifests import InstanceRef
 
 DCM = "DCM"
+IHE_TRANSACTIONS = "IHE Transactions"
+NCPEH_API = "NCPeH API"
 UNKNOWN = "unknown"
 ANONYMOUS = "http://www.w3.org/2005/08/addressing/anonymous"
 REPOSITORY_DETAIL = "Repository Unique Id"
@@ -43,12 +45,16 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A transaction: its name, whether data flow towards the asker, and each side's words."""
+    """A transaction: its name, whether data flow towards the asker, and each side's words.
+
+    `coded_by` is who gave the transaction its code.
+    """
 
     name: str
     retrieves: bool
     initiator: Told
     responder: Told
+    coded_by: str = IHE_TRANSACTIONS
 
     def told(self, side: Side) -> Told:
         """The words of one side."""
@@ -114,6 +120,9 @@ KINDS: dict[Transaction, Kind] = {
     ),
     Transaction.GET_TOKEN: Kind("Get Access Token", False, Told(_LOGIN, "E"), Told(_LOGIN, "E")),
     Transaction.SEARCH_STUDIES: Kind("QIDO-RS Query", False, Told(_QUERY, "E"), Told(_QUERY, "E")),
+    Transaction.SEARCH_IMAGING_STUDIES: Kind(
+        "ImagingStudy Search", False, Told(_QUERY, "E"), Told(_QUERY, "E"), coded_by=NCPEH_API
+    ),
 }
 
 # A request that is none of the transactions: somebody tried what is not offered.

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from gateway.wire.fhir.mhd_parameters_read import SPELLINGS
+from gateway.wire.fhir import imaging_study_parameters_read, mhd_parameters_read
+from gateway.wire.fhir.manifest_terms import IMAGING_STUDY
 from gateway.wire.fhir.pdqm import TRAIT_PARAMETERS
 from gateway.wire.fhir.resources import Json
 from gateway.wire.problems import EncodeError
@@ -74,6 +75,22 @@ PARAMETERS: Final[Mapping[str, tuple[tuple[str, str, str], ...]]] = {
         ("targetCommunityIdList", "uri", f"{_MHD}SearchParameter/IHE-TargetCommunityIdList"),
         ("type", "token", f"{_R4}clinical-type"),
     ),
+    "ImagingStudy": (
+        ("_id", "token", f"{_R4}Resource-id"),
+        ("basedon:identifier", "token", ""),
+        ("bodysite", "token", f"{_R4}ImagingStudy-bodysite"),
+        ("dicom-class", "uri", f"{_R4}ImagingStudy-dicom-class"),
+        ("endpoint", "reference", f"{_R4}ImagingStudy-endpoint"),
+        ("identifier", "token", f"{_R4}clinical-identifier"),
+        ("instance", "token", f"{_R4}ImagingStudy-instance"),
+        ("modality", "token", f"{_R4}ImagingStudy-modality"),
+        ("patient", "reference", f"{_R4}clinical-patient"),
+        ("patient.identifier", "token", ""),
+        ("series", "token", f"{_R4}ImagingStudy-series"),
+        ("started", "date", f"{_R4}ImagingStudy-started"),
+        ("status", "token", f"{_R4}ImagingStudy-status"),
+        ("subject", "reference", f"{_R4}ImagingStudy-subject"),
+    ),
     "Patient": (
         ("_id", "token", f"{_R4}Resource-id"),
         ("active", "token", f"{_R4}Patient-active"),
@@ -106,18 +123,29 @@ OTHER_SPELLINGS: Final[Mapping[str, frozenset[str]]] = {
         | {"subject.identifier", "subject:identifier"}
         | {"subject:Patient", "subject:Patient.identifier"}
     ),
+    "ImagingStudy": frozenset(
+        {"body-site", "anatomical-region", "identifier:of-type", "endpoint:Endpoint"}
+        | {"basedon.identifier"}
+        | {"patient:identifier", "patient:Patient", "patient:Patient.identifier"}
+        | {"subject.identifier", "subject:identifier"}
+        | {"subject:Patient", "subject:Patient.identifier"}
+    ),
     "Patient": frozenset({"sex"}),
 }
 # The names by which each search is narrowed, from where they are read; `_id` of a patient and
 # `relatesto` are the server's own.
 READ: Final[Mapping[str, frozenset[str]]] = {
-    "DocumentReference": SPELLINGS | {"relatesto"},
+    "DocumentReference": mhd_parameters_read.SPELLINGS | {"relatesto"},
+    "ImagingStudy": imaging_study_parameters_read.SPELLINGS,
     "Patient": TRAIT_PARAMETERS | {"_id"},
 }
 _PROFILES: Final[Mapping[str, tuple[str, ...]]] = {
     "DocumentReference": (f"{_MHD}StructureDefinition/IHE.MHD.Minimal.DocumentReference",),
+    "ImagingStudy": (IMAGING_STUDY,),
     "Patient": (f"{_PDQM}StructureDefinition/IHE.PDQm.Patient",),
 }
+# What a search can bring along of what its matches refer to.
+_INCLUDES: Final[Mapping[str, tuple[str, ...]]] = {"ImagingStudy": ("ImagingStudy:endpoint",)}
 _OPERATIONS: Final[Mapping[str, str]] = {"match": f"{_PDQM}OperationDefinition/PDQmMatch"}
 _INTERACTIONS: Final = frozenset({"read", "search-type"})
 # Statements of the guides, and the interactions each demands; MADO's adds parameters to MHD's.
@@ -217,6 +245,8 @@ def _resource(kind: str, offered: frozenset[Offer]) -> Json:
     if interactions:
         found["interaction"] = [{"code": code} for code in interactions]
     if "search-type" in codes:
+        if kind in _INCLUDES:
+            found["searchInclude"] = list(_INCLUDES[kind])
         found["searchParam"] = _parameters(kind, READ.get(kind, frozenset()))
     if operations:
         found["operation"] = [_operation(code) for code in operations]

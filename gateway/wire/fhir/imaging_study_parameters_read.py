@@ -111,6 +111,11 @@ _HEADS: Final = frozenset(
     {*_CODES, *_UIDS, *_NOT_OFFERED, _IDENTIFIER, _STARTED, _CLASS, _STATUS, _ID, _ENDPOINT}
     | {"patient", "subject"}
 )
+# Every name, with its chain or modifier, that narrows a search here.
+SPELLINGS: Final = frozenset(
+    {*_CODES, *_UIDS, *_ORDERS, *_ENDPOINTS, *PATIENT_IDENTIFIERS, *PATIENT_REFERENCES}
+    | {_IDENTIFIER, _OF_TYPE, _STARTED, _CLASS, _STATUS, _ID}
+)
 _REFUSED: Final = frozenset({"_include", "_revinclude", "_has"})
 _ELEMENT: Final = re.compile(r"[A-Za-z]+(?:\.[A-Za-z]+){0,9}")
 _TYPES: Final = {

@@ -112,6 +112,8 @@ EXPECTED = {
     ("RAD-107", "responder"): ("110104", "R"),
     ("RAD-129", "initiator"): ("110112", "E"),
     ("RAD-129", "responder"): ("110112", "E"),
+    ("get-fhir-study", "initiator"): ("110112", "E"),
+    ("get-fhir-study", "responder"): ("110112", "E"),
     ("ITI-71", "initiator"): ("110114", "E"),
     ("ITI-71", "responder"): ("110114", "E"),
 }

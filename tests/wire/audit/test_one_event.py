@@ -24,6 +24,7 @@ from gateway.domain import (
 )
 from gateway.wire.audit.dicom_xml import encode_audit
 from gateway.wire.audit.fhir import render_audit
+from gateway.wire.audit.kinds import NCPEH_API
 from tests.builders import COUNTRY_A, make_audit_event
 from tests.wire.audit.events import IMAGES, PEOPLE, event_of
 
@@ -84,7 +85,12 @@ def of_dicom(event: AuditEvent) -> Facts:
 
     queries = [each.find("ParticipantObjectQuery") for each in root.iterfind("*")]
     return Facts(
-        transaction=tuple(each.get("csd-code", "") for each in about.findall("EventTypeCode")),
+        # A code that IHE did not give is told in XML alone; FHIR has no system for it.
+        transaction=tuple(
+            each.get("csd-code", "")
+            for each in about.findall("EventTypeCode")
+            if each.get("codeSystemName") != NCPEH_API
+        ),
         at=datetime.fromisoformat(about.get("EventDateTime", "")).astimezone(UTC),
         outcome=about.get("EventOutcomeIndicator", ""),
         why=about.findtext("EventOutcomeDescription", ""),
