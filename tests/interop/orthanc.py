@@ -39,14 +39,14 @@ def is_installed() -> bool:
 class Orthanc:
     """A running Orthanc: where it listens, its process, and what it has said so far."""
 
-    url: str
+    port: int
     process: psutil.Process
     said: list[str] = field(default_factory=list)
 
     @property
-    def dicomweb(self) -> str:
-        """The base of its DICOMweb service."""
-        return f"{self.url}/dicom-web"
+    def url(self) -> str:
+        """Where it is."""
+        return f"http://127.0.0.1:{self.port}"
 
     def call(self, path: str, body: Any = None) -> Any:
         """What its own API answers: to GET, or to POST where there is a body."""
@@ -111,7 +111,7 @@ def orthanc(
         try:
             _until_started(process, said)
             listening.start()
-            running = Orthanc(f"http://127.0.0.1:{port}", psutil.Process(process.pid), said)
+            running = Orthanc(port, psutil.Process(process.pid), said)
             _until_known(running, servers or {})
             yield running
         finally:
