@@ -100,10 +100,16 @@ class Running:
 
 
 @contextmanager
-def country_a(folder: Path, *, profile: str, timings: Path | None = None) -> Iterator[Running]:
-    """Country A in a process of its own, with the endpoints of `bench.transfer_server`."""
+def country_a(
+    folder: Path,
+    *,
+    profile: str,
+    timings: Path | None = None,
+    server: str = "bench.transfer_server",
+) -> Iterator[Running]:
+    """Country A in a process of its own, with the endpoints that a module of ours serves."""
     ready = folder / "ready.json"
-    command = [sys.executable, "-m", "bench.transfer_server", str(folder), profile, str(ready)]
+    command = [sys.executable, "-m", server, str(folder), profile, str(ready)]
     if timings is not None:
         command += ["--timings", str(timings)]
     service = Service("Country A", command, folder / "country_a.log", ready)

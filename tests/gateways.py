@@ -17,6 +17,7 @@ from gateway.config import (
     FhirSection,
     GatewaySection,
     LimitSection,
+    ListenSection,
     PeerSection,
     SealSection,
     Settings,
@@ -80,6 +81,7 @@ def settings_for(
     default_profile: str = "ihe",
     transcripts: TranscriptSection | None = None,
     fhir: FhirSection | None = None,
+    public_url: str = "",
 ) -> Settings:
     """Settings of one gateway of the pair."""
     own = certs / country.lower()
@@ -91,6 +93,7 @@ def settings_for(
             state=state,
             default_profile=default_profile,
         ),
+        listen=ListenSection(public_url=public_url),
         tls=TlsSection(
             server_certificate=own / "tls-server.pem",
             server_key=own / "tls-server.key",
@@ -134,6 +137,7 @@ async def pair_of(
     fhir_dialect: Literal["mhd", "ncp"] = "mhd",
     images_by: Literal["soap", "wado-rs", "xc-wado"] = "soap",
     fhir: FhirSection | None = None,
+    public_url: str = "",
 ) -> AsyncIterator[Pair]:
     """Serve an Exchange as Country A, and ask it as Country B over mutual TLS."""
     clockwork = clockwork or real_clockwork()
@@ -148,6 +152,7 @@ async def pair_of(
         transcripts=transcripts,
         peers=callers,
         fhir=fhir,
+        public_url=public_url,
     )
     keeper_a = keeper_of(serving_settings, clockwork)
     app = new_application(new_id=clockwork.new_id, max_body_bytes=1024 * 1024, apology=apology)

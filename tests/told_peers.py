@@ -40,30 +40,22 @@ class Told:
 
 
 @asynccontextmanager
-async def told_peer(
-    answer: Answer,
+async def calling(
+    base: str,
     domain: TrustDomain,
     folder: Path,
     clockwork: Clockwork,
     *,
     limits: LimitSection | None = None,
     **settings: Any,
-) -> AsyncIterator[Told]:
-    """A peer that answers as told; BASE in its settings stands for its origin."""
-    peer = FhirPeer(answer)
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", peer.serve)
+) -> AsyncIterator[tuple[FhirCalls, Keeper]]:
+    """Calls of Country B to a peer, and what is kept of them; BASE in its settings is its base."""
     section = limits or LimitSection()
     keeper = keeper_of(
         settings_for(COUNTRY_B, "XB", folder, folder / "b", limits=section), clockwork
     )
-    async with (
-        serving(Listener(name="peer", app=app, host="127.0.0.1", port=0)) as ports,
-        aiohttp.ClientSession(auto_decompress=False) as session,
-    ):
-        base = f"http://127.0.0.1:{ports['peer']}"
-        options = {"fhir_url": "BASE/fhir", "dicomweb_url": "BASE/rs"} | settings
-        named = {name: _placed(value, base) for name, value in options.items()}
+    named = {name: _placed(value, base) for name, value in settings.items()}
+    async with aiohttp.ClientSession(auto_decompress=False) as session:
         calls = FhirCalls(
             peer_of_section(PeerSection(name="Country A", community=COUNTRY_A, **named)),
             identity=FhirClientIdentity(
@@ -77,7 +69,31 @@ async def told_peer(
             keeper=keeper,
             limits=section,
         )
-        yield Told(calls, peer, keeper, base)
+        yield calls, keeper
+
+
+@asynccontextmanager
+async def told_peer(
+    answer: Answer,
+    domain: TrustDomain,
+    folder: Path,
+    clockwork: Clockwork,
+    *,
+    limits: LimitSection | None = None,
+    **settings: Any,
+) -> AsyncIterator[Told]:
+    """A peer that answers as told; BASE in its settings stands for its origin."""
+    peer = FhirPeer(answer)
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", peer.serve)
+    options = {"fhir_url": "BASE/fhir", "dicomweb_url": "BASE/rs"} | settings
+    async with serving(Listener(name="peer", app=app, host="127.0.0.1", port=0)) as ports:
+        base = f"http://127.0.0.1:{ports['peer']}"
+        async with calling(base, domain, folder, clockwork, limits=limits, **options) as (
+            calls,
+            keeper,
+        ):
+            yield Told(calls, peer, keeper, base)
 
 
 def _placed(value: Any, base: str) -> Any:

@@ -122,7 +122,8 @@ class DicomwebServer:
     """The routes of a DICOMweb base for Exchanges.
 
     `answerer` gives who answers for a community, None for our own; it refuses with
-    `UNKNOWN_COMMUNITY` for one we have no way to.
+    `UNKNOWN_COMMUNITY` for one we have no way to. `public_url` is the origin of addresses in
+    answers, "" to take the one that was called.
     """
 
     def __init__(
@@ -138,7 +139,7 @@ class DicomwebServer:
         self._identity = identity
         self._keeper = keeper
         self._limits = limits
-        root = public_url.rstrip("/")
+        self._root = root = public_url.rstrip("/")
         audiences = tuple(f"{root}{base}" for base in (BASE, SIBLING_BASE)) if root else ()
         self._gate = TokenGate(identity, audiences)
 
@@ -172,7 +173,7 @@ class DicomwebServer:
             record=record,
             caller=caller,
             peer=peer,
-            base=f"{request.scheme}://{request.host}{base}",
+            base=(self._root or f"{request.scheme}://{request.host}") + base,
             request_id=request_id,
         )
         with record:

@@ -206,11 +206,12 @@ class FhirCalls:
         return bytes(body)
 
     async def pieces(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-        """The answer's bytes as they come, unpacked."""
+        """The answer's bytes as they come, unpacked; what the network does to them is a refusal."""
         try:
             packed = response.headers.get("Content-Encoding", "")
-            async for data in unpacked(response.content.iter_any(), packed):
-                yield data
+            with network_failures(self.peer.name):
+                async for data in unpacked(response.content.iter_any(), packed):
+                    yield data
         except DecodeError as error:
             raise self.unreadable(error) from error
 

@@ -74,7 +74,8 @@ async def send_stream(
     """An answer as its bytes come; a source that breaks cuts the connection.
 
     `tail` is what makes the answer whole, by default its last piece: it is sent when the exchange
-    has been audited.
+    has been audited. HEAD is answered with the headers; what GET would bring is not even made
+    (RFC 9110, 9.3.2).
     """
     response = web.StreamResponse(status=status, headers=headers)
     if length is not None:
@@ -82,6 +83,10 @@ async def send_stream(
     record.sent_answer(_message(response, headers, root))
     try:
         await response.prepare(request)
+        if request.method == "HEAD":
+            record.finish(None)
+            await response.write_eof()
+            return response
         async with _patience(response, silence_seconds) as send:
             held = b""
             async for chunk in chunks:

@@ -3,8 +3,9 @@
     python -m tests.fuzz --seconds 60 [--seed 1] [--target envelope]
     python -m tests.fuzz --target envelope --replay out/fuzz/envelope-1-4711
 
-The same seed gives the same inputs in the same order. Exit status 1 when an input crashed a
-reader, or took it longer than the limit.
+The same seed gives the same inputs in the same order. The target `web` is Country A's REST routes,
+served and asked from outside (`tests/fuzz/web.py`); what it keeps says how to ask again. Exit
+status 1 when an input crashed a reader, or took it longer than the limit.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+from tests.fuzz import web
 from tests.fuzz.mutation import Mutator
 from tests.fuzz.targets import EXPECTED, TARGETS, Target
 
@@ -100,24 +102,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0, help="for all targets together")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--target", choices=[target.name for target in TARGETS])
+    names = [*(target.name for target in TARGETS), web.NAME]
+    parser.add_argument("--target", choices=names)
     parser.add_argument("--replay", type=Path, help="read this file with --target, once")
     parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args(arguments)
     targets = [target for target in TARGETS if options.target in (None, target.name)]
     if options.replay:
-        if options.target is None:
-            parser.error("--replay needs --target")
+        if options.target in (None, web.NAME):
+            parser.error("--replay needs --target, one that reads files")
         report = judge(targets[0], options.replay.read_bytes())
         print(report or "read, or refused as it should be")
         return 1 if report else 0
     total = 0
+    with_web = options.target in (None, web.NAME)
+    share = options.seconds / (len(targets) + with_web)
     for target in targets:
-        read, broken = run_target(
-            target, seconds=options.seconds / len(targets), seed=options.seed, out=options.out
-        )
+        read, broken = run_target(target, seconds=share, seed=options.seed, out=options.out)
         print(f"{target.name}: {read} inputs, {broken} broken", flush=True)
         total += broken
+    if with_web:
+        asked, faults = web.run(share, seed=options.seed, out=options.out)
+        print(f"{web.NAME}: {asked} requests, {faults} faults", flush=True)
+        total += faults
     return 1 if total else 0
 
 

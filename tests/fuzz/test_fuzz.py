@@ -62,7 +62,7 @@ def test_a_crash_is_found_kept_and_replayed(
 
     monkeypatch.setattr(fuzz, "TARGETS", (Target("planted", lambda: CORPUS, crash),))
 
-    status = fuzz.main(["--seconds", "5", "--out", str(tmp_path)])
+    status = fuzz.main(["--target", "planted", "--seconds", "5", "--out", str(tmp_path)])
 
     kept = sorted(path for path in tmp_path.iterdir() if path.suffix != ".txt")
     assert status == 1

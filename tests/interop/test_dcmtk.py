@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pydicom
 import pytest
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 
 from country_a.national.sql import open_systems
 from gateway.domain import DocumentId, ManifestPatient
@@ -67,15 +68,29 @@ def _document(path: Path, *options: str) -> str:
     return done.stdout.decode("utf-8", "replace")
 
 
+def _assert_whole_tree(report: str, data: bytes) -> None:
+    """Every content item of a document has its line, as deep as it lies."""
+    lines = re.findall(r"^( *)<", report, re.MULTILINE)
+    assert [len(indent) // 2 for indent in lines] == list(_depths(dcmread(BytesIO(data)), 0))
+
+
+def _depths(node: Dataset, depth: int) -> Iterator[int]:
+    yield depth
+    for item in node.get("ContentSequence", []):
+        yield from _depths(item, depth + 1)
+
+
 @pytest.mark.parametrize("trial", [False, True])
 def test_a_manifest_is_a_document_with_every_element_readable(trial: bool, tmp_path: Path) -> None:
     """As structured report and as data set; text of all countries included."""
     path = tmp_path / "manifest.dcm"
     manifest = make_manifest()
-    dump = _dumped(encode_manifest(manifest, trial_codes=trial), path)
+    data = encode_manifest(manifest, trial_codes=trial)
+    dump = _dumped(data, path)
     # DCMTK knows the plain KOS alone, where nothing nests; a MADO manifest has a library in it.
     report = _document(path, "-Ec")
 
+    _assert_whole_tree(report, data)
     # Each instance is named in the evidence, in the flat list and in the library.
     assert dump.count("ReferencedSOPInstanceUID") == 3 * manifest.instance_count
     assert "Żak^Anna^Maria Ewa^dr" in dump
@@ -94,8 +109,10 @@ async def test_the_seeds_manifests_are_documents(seeded: Seeded, tmp_path: Path)
             content = await opened.systems.repository.get(DocumentId(study["manifest"]))
             assert content is not None
             path = tmp_path / "manifest.dcm"
-            _dumped(b"".join([chunk async for chunk in content.chunks()]), path)
+            data = b"".join([chunk async for chunk in content.chunks()])
+            _dumped(data, path)
             report = _document(path, "-Ec")
+            _assert_whole_tree(report, data)
             assert all(f'"{image}"' in report for image in study["key_images"])
     finally:
         await opened.close()

@@ -204,6 +204,37 @@ async def test_an_answer_cut_short_is_no_whole_one(asking: Ask) -> None:
     assert kept["refusal"] == "peer-misbehaved"
 
 
+async def test_an_answer_shorter_than_its_length_is_a_refusal_too(
+    trust_domain: TrustDomain, tmp_path: Path, clockwork: Clockwork
+) -> None:
+    """The connection ends within a body whose length was said; what the network raises stays in."""
+    _, _, body = parts(*(ref(n) for n in range(5)))
+    got: list[str] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": TYPE})
+        response.content_length = len(body)
+        await response.prepare(request)
+        await response.write(body[:-200])
+        response.force_close()
+        if request.transport is not None:
+            request.transport.close()
+        return response
+
+    async with told_peer(answer, trust_domain, tmp_path, clockwork, images_by="wado-rs") as told:
+        client = DicomwebClient(told.calls)
+        async with await client.retrieve_images(
+            request_for(*range(5)), WISH, make_context()
+        ) as delivery:
+            with pytest.raises(PeerMisbehaved, match="too early"):
+                async for chunk in delivery.chunks():
+                    got += [chunk.instance] * chunk.last
+        [kept] = told.keeper.tap.summaries()
+
+    assert len(got) < 5
+    assert kept["refusal"] == "peer-misbehaved"
+
+
 async def test_a_single_part_is_taken(asking: Ask) -> None:
     """Some servers send one instance as it is; that it is no multipart is said."""
     single = (200, {"Content-Type": "application/dicom"}, file_of(ref(0)))

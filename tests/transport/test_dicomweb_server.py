@@ -266,6 +266,18 @@ async def test_what_is_missing_makes_the_answer_partial(
     assert nothing.delivery.closed  # type: ignore[union-attr]
 
 
+async def test_addresses_in_answers_are_those_peers_call(
+    trust_domain: TrustDomain, tmp_path: Path
+) -> None:
+    """By the settings, where they say; the Host header of a proxy or client may lack the port."""
+    public = "https://images.a.example:8443"
+    async with pair_of(scripted(), trust_domain, tmp_path, public_url=f"{public}/") as pair:
+        got = await fetch(pair, ONE, Host="localhost")
+
+    [part] = got.parts
+    assert part.headers[b"Content-Location"].decode() == f"{public}/dicom-web{ONE}"
+
+
 async def test_a_source_that_breaks_cuts_the_answer(
     trust_domain: TrustDomain, tmp_path: Path
 ) -> None:

@@ -74,6 +74,29 @@ async def test_a_streamed_answer_ends_with_its_tail() -> None:
     assert record.finished.is_set()
 
 
+@pytest.mark.parametrize("length", [None, 12])
+async def test_head_sends_headers_and_nothing_else(length: int | None) -> None:
+    """What follows them on the connection would be taken for the next answer."""
+    record = Told()
+    made: list[bytes] = []
+
+    async def making() -> AsyncIterator[bytes]:
+        made.append(b"one ")
+        yield b"one "
+
+    async with answering(record, making(), length=length, tail=b"tail") as client:
+        reader, writer = await asyncio.open_connection(client.host, client.port)
+        writer.write(b"HEAD / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        writer.close()
+
+    assert head.startswith(b"HTTP/1.1 200 OK")
+    assert (b"Content-Length: 12" in head) is (length is not None)
+    assert body == b""
+    assert made == []
+    assert record.finished.is_set()
+
+
 async def test_a_source_that_breaks_cuts_the_connection() -> None:
     """Half an answer is not taken for a whole one."""
     record = Told()
