@@ -144,6 +144,11 @@ RULES: Mapping[str, Rule] = {
         frozenset({"aiohttp", "orjson", "structlog", "sqlalchemy"}),
         EVERYTHING,
     ),
+    # The pages of the viewer: what serves them, and what writes them.
+    "country_a.viewer": Rule(
+        ("gateway", "country_a"), frozenset({"aiohttp", "orjson", "structlog"}), EVERYTHING
+    ),
+    "country_a.viewer_page": Rule(("gateway", "country_a"), frozenset({"jinja2"}), EVERYTHING),
     "country_a.national": Rule(
         ("gateway", "country_a.national"),
         frozenset({"sqlalchemy", "obstore", "orjson"}),
@@ -172,7 +177,7 @@ RULES: Mapping[str, Rule] = {
         f"country_b.{name}": Rule(
             ("gateway", "country_b"), frozenset({"aiohttp", "orjson", "structlog"}), EVERYTHING
         )
-        for name in ("app", "portal_api", "portal_routes", "image_api", "answers")
+        for name in ("app", "portal_api", "portal_routes", "image_api", "viewer_api", "answers")
     },
     **{
         f"country_b.{name}": Rule(

@@ -116,6 +116,7 @@ _RESTFUL: dict[Transaction, _Rest] = {
     ),
     Transaction.FETCH_IMAGES: _Rest("read"),
     Transaction.SEARCH_STUDIES: _Rest("search"),
+    Transaction.VIEW_IMAGES: _Rest("read"),
 }
 _PURPOSES = {
     PurposeOfUse.TREATMENT: ("TREAT", "treatment"),
@@ -329,7 +330,9 @@ def _study(event: AuditEvent, study: Study) -> Json:
         *((HOME_DETAIL, home) for home in homes),
     )
     identifier = {"system": DICOM_UID, "value": f"urn:oid:{study.uid}"}
-    return _entity("2", "3", what={"identifier": identifier}, detail=detail)
+    return _entity(
+        "2", "3", what={"identifier": identifier}, **({"detail": detail} if detail else {})
+    )
 
 
 def _community(home: CommunityId) -> Json:

@@ -112,6 +112,8 @@ EXPECTED = {
     ("RAD-107", "responder"): ("110104", "R"),
     ("RAD-129", "initiator"): ("110112", "E"),
     ("RAD-129", "responder"): ("110112", "E"),
+    ("RAD-106", "initiator"): ("110103", "R"),
+    ("RAD-106", "responder"): ("110103", "R"),
 }
 
 

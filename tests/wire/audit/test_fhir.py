@@ -102,6 +102,8 @@ EXPECTED = {
     ("RAD-107", "responder"): ("rest", "read", "R", "110152"),
     ("RAD-129", "initiator"): ("rest", "search", "E", "110153"),
     ("RAD-129", "responder"): ("rest", "search", "E", "110153"),
+    ("RAD-106", "initiator"): ("rest", "read", "R", "110152"),
+    ("RAD-106", "responder"): ("rest", "read", "R", "110152"),
 }
 
 
