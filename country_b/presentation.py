@@ -65,8 +65,12 @@ def present(
     descending: bool = True,
     group_by: SortKey | None = None,
     words: str = "",
+    viewer: bool = False,
 ) -> dict[str, Any]:
-    """Rows, and groups of row ids where wanted. `country` is where the documents come from."""
+    """Rows, and groups of row ids where wanted. `country` is where the documents come from.
+
+    `viewer` is whether that country's viewer can be opened for the studies of a row.
+    """
     # Links are those of the whole list: a search must not make a report look unlinked.
     everything = _rows(entries)
     by_link: dict[tuple[str, str, str], list[_Row]] = {}
@@ -77,7 +81,7 @@ def present(
     found = search(entries, words) if words.strip() else tuple(entries)
     shown = _rows(order(found, sort, descending=descending))
     answer: dict[str, Any] = {
-        "rows": [_row_view(row, by_link, country) for row in shown],
+        "rows": [_row_view(row, by_link, country, viewer=viewer) for row in shown],
         "documents": len(found),
     }
     if group_by is not None:
@@ -94,7 +98,7 @@ def _groups(rows: Sequence[_Row], key: SortKey) -> list[dict[str, Any]]:
 
 
 def _row_view(
-    row: _Row, by_link: dict[tuple[str, str, str], list[_Row]], country: str
+    row: _Row, by_link: dict[tuple[str, str, str], list[_Row]], country: str, *, viewer: bool
 ) -> dict[str, Any]:
     entries, first = row.entries, row.entries[0]
     linked = {
@@ -113,6 +117,7 @@ def _row_view(
         "regions": _codes(code for entry in entries for code in entry.regions),
         "procedures": _codes(code for entry in entries for code in entry.procedures),
         "studies": _references(entries, ReferenceKind.STUDY, values=True),
+        "viewer": viewer and any(entry.studies for entry in entries),
         "accessions": _references(entries, ReferenceKind.ACCESSION),
         "orders": _references(entries, ReferenceKind.ORDER),
         "documents": [_document_view(entry) for entry in entries],

@@ -202,6 +202,7 @@ UNTESTED: Mapping[str, str] = {
     "gateway.domain.people": "fields only; carried by every codec test",
     "gateway.domain.ports": "protocols only; mypy checks who fulfils them",
     "gateway.domain.reports": "fields only; read in wire.cda",
+    "gateway.domain.viewer": "fields only",
     "gateway.wire.message": "fields and one lookup; used by every tap test",
     "gateway.wire.problems": "two exceptions; raised in every codec test",
     "country_a.national.ports": "protocols only; mypy checks who fulfils them",

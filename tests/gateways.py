@@ -43,6 +43,7 @@ from gateway.transport.compose import (
 from gateway.transport.record import Keeper
 from gateway.transport.soap_client import SoapClient
 from gateway.transport.tls import client_context
+from gateway.transport.viewer_wiring import serve_viewers
 from gateway.wire.soap.contract import Endpoint
 from tests.builders import COUNTRY_A, COUNTRY_B
 
@@ -160,6 +161,15 @@ async def pair_of(
         rights=Rights(),
     )
     serve_fhir(
+        app,
+        exchange,
+        settings=serving_settings,
+        keeper=keeper_a,
+        assertions=assertions,
+        clockwork=clockwork,
+        rights=Rights(),
+    )
+    serve_viewers(
         app,
         exchange,
         settings=serving_settings,

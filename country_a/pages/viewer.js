@@ -131,9 +131,7 @@ async function show(next) {
     image.alt = said(one, it);
     image.dataset.url = one.url;
     $("sign").hidden = true;
-    fit();
     showBeside(it);
-    body.dataset.state = "shown";
   } catch (error) {
     if (!isWanted()) return;
     showBeside({ side: "", ratio: null });
@@ -320,6 +318,10 @@ $("stage").addEventListener(
   },
   { passive: false },
 );
+$("picture").addEventListener("load", () => {
+  fit();
+  body.dataset.state = "shown";
+});
 new ResizeObserver(fit).observe($("stage"));
 
 function showRemaining() {
