@@ -126,7 +126,9 @@ class StudyViewer:
         if made.viewing.laterality:
             headers["Viewer-Laterality"] = made.viewing.laterality
         if made.viewing.is_lossy:
-            headers["Viewer-Lossy-Ratio"] = ",".join(made.viewing.ratios)
+            headers["Viewer-Lossy-Ratio"] = ",".join(
+                f"{round(each, 1):g}" for each in made.viewing.ratios
+            )
         return web.Response(body=made.data, headers=headers)
 
     async def _thumbnail(self, request: web.Request) -> web.StreamResponse:

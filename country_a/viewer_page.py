@@ -69,12 +69,16 @@ _SIGNS: Final = {403: "lock", 404: "nothing", 410: "hourglass"}
 
 def _series_view(one: ShownSeries) -> dict[str, Any]:
     middle = one.images[len(one.images) // 2]
+    count = sum(image.frames for image in one.images)
+    number = "" if one.number is None else f"#{one.number}"
+    said = ("★" if one.is_key else "", one.modality, number, one.laterality, str(count))
     return {
+        "label": " ".join(filter(None, said)),
         "modality": one.modality,
         "number": one.number,
         "laterality": one.laterality,
         "key": one.is_key,
-        "count": sum(image.frames for image in one.images),
+        "count": count,
         "thumbnail": f"{middle.ref.series}/{middle.ref.instance}/thumbnail",
         "images": [
             [

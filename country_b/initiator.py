@@ -66,8 +66,9 @@ IHE_CLASS_CODES: Mapping[DocumentClass, tuple[Code, ...]] = {
 class Community:
     """A country one can ask: how it is shown, how it codes classes, what it needs to answer.
 
-    `viewer` is whether it opens viewers on request. `ways` names the ways to ask it beside the usual one, whose name is ""; `images_per_request` is
-    how many images are asked for at once, by the name of the way.
+    `viewer` is whether it opens viewers on request. `ways` names the ways to ask it beside the
+    usual one, whose name is ""; `images_per_request` is how many images are asked for at once, by
+    the name of the way.
     """
 
     id: CommunityId

@@ -33,6 +33,10 @@ from tests.builders import COUNTRY_A, make_context, make_query
 from tests.conftest import Seeded
 from tests.gateways import pair_of
 from tests.requests import RELATION, SMARTCARD
+from tests.viewers import Clock, links_in
+
+# Where the viewer of the country is; nobody looks there.
+VIEWER = "https://localhost:9443"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,7 @@ async def way(
         community=COUNTRY_A,
         repository=oids.repository,
         imaging_source=oids.imaging_source,
+        viewer=links_in(tmp_path, Clock(datetime.now(UTC)), lambda: VIEWER),
     )
     try:
         if request.param == "direct":

@@ -12,8 +12,10 @@ from typing import Any
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from yarl import URL
 
+from gateway.config import TranscriptSection
 from gateway.domain import (
     CallContext,
     ManifestPatient,
@@ -24,13 +26,14 @@ from gateway.domain import (
     ViewerLink,
 )
 from gateway.pki import TrustDomain
-from gateway.transport.compose import Clockwork
 from gateway.transport.tap import Role
 from tests.builders import PATIENT, make_manifest
 from tests.exchanges import ScriptedExchange
 from tests.fhir_requests import bearer
 from tests.gateways import Pair, pair_of
 from tests.requests import audited, context_for
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 STUDY = make_manifest().study
 SECRET = "https://localhost:9443/view/c2VjcmV0"
@@ -48,6 +51,25 @@ async def served(
     exchange = ScriptedExchange(**{"viewer": LINK} | answers)
     async with pair_of(exchange, domain, folder) as pair:
         yield pair, exchange
+
+
+Served = tuple[Pair, ScriptedExchange]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def country(
+    trust_domain: TrustDomain, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Served]:
+    """A country that opens what it is asked for; what was asked is told test by test."""
+    async with served(trust_domain, tmp_path_factory.mktemp("country")) as (pair, exchange):
+        yield pair, exchange
+
+
+@pytest.fixture
+def one(country: Served) -> Served:
+    """The country, not asked anything yet."""
+    country[1].asked.clear()
+    return country
 
 
 async def ask(
@@ -73,11 +95,11 @@ async def ask(
 
 
 @pytest.mark.parametrize("path", [SESSIONS, "/dicom/viewer-sessions"])
-async def test_a_session_is_made(path: str, trust_domain: TrustDomain, tmp_path: Path) -> None:
+async def test_a_session_is_made(path: str, one: Served) -> None:
     """201, the address in Location and body, and in no cache; the study is opened for the asker."""
-    async with served(trust_domain, tmp_path) as (pair, exchange):
-        asked = BODY | {"keyImagesOnly": "true"}
-        status, headers, body = await ask(pair, "POST", path, asked)
+    pair, exchange = one
+
+    status, headers, body = await ask(pair, "POST", path, BODY | {"keyImagesOnly": "true"})
 
     assert status == 201
     assert headers["Location"] == SECRET
@@ -89,12 +111,11 @@ async def test_a_session_is_made(path: str, trust_domain: TrustDomain, tmp_path:
 
 
 @pytest.mark.parametrize("path", [PLAIN, f"/dicom-web{PLAIN}", f"/dicom{PLAIN}"])
-async def test_the_plain_address_leads_to_the_page(
-    path: str, trust_domain: TrustDomain, tmp_path: Path
-) -> None:
+async def test_the_plain_address_leads_to_the_page(path: str, one: Served) -> None:
     """For partners who follow IID to the letter, with the token in its header."""
-    async with served(trust_domain, tmp_path) as (pair, exchange):
-        got = await ask(pair, "GET", f"{path}?requestType=STUDY&studyUID={STUDY}")
+    pair, exchange = one
+
+    got = await ask(pair, "GET", f"{path}?requestType=STUDY&studyUID={STUDY}")
 
     assert (got[0], got[1]["Location"]) == (303, SECRET)
     assert [asked[1] for asked in exchange.asked] == [(STUDY, False)]
@@ -181,16 +202,17 @@ async def test_a_birth_date_has_to_be_the_patient_s(
     ],
 )
 async def test_what_cannot_be_opened_is_refused(
-    method: str, path: str, body: Any, status: int, trust_domain: TrustDomain, tmp_path: Path
+    method: str, path: str, body: Any, status: int, one: Served
 ) -> None:
     """With the status of the standard; audited, as every request is."""
-    async with served(trust_domain, tmp_path) as (pair, exchange):
-        got = await ask(pair, method, path, body)
-        events = audited(pair)
+    pair, exchange = one
+    before = len(audited(pair))
 
+    got = await ask(pair, method, path, body)
+
+    [event] = audited(pair)[before:]
     assert got[0] == status
-    assert len(events) == 1
-    assert 'EventOutcomeIndicator="8"' in events[0]
+    assert 'EventOutcomeIndicator="8"' in event
     assert [asked for asked in exchange.asked if asked[0] == "viewer"] == []
 
 
@@ -203,21 +225,19 @@ async def test_an_unknown_study_is_not_found(trust_domain: TrustDomain, tmp_path
     assert (status, json.loads(body)["text"]) == (404, "no such study")
 
 
-async def test_who_shows_no_token_for_it_opens_nothing(
-    trust_domain: TrustDomain, tmp_path: Path
-) -> None:
+async def test_who_shows_no_token_for_it_opens_nothing(one: Served) -> None:
     """None, one for another transaction, and one in the URL; a SMART scope for studies will do."""
-    async with served(trust_domain, tmp_path) as (pair, exchange):
-        none = await ask(pair, "POST", SESSIONS, BODY, token="")
-        narrow = await ask(
-            pair, "POST", SESSIONS, BODY, token=bearer(pair, context_for("ihe"), scope="RAD-107")
-        )
-        token = bearer(pair, scope="RAD-106").removeprefix("Bearer ")
-        in_url = f"{PLAIN}?requestType=STUDY&studyUID={STUDY}&access_token={token}"
-        named = await ask(pair, "GET", in_url, token="")
-        refused = list(exchange.asked)
-        smart = bearer(pair, scope="system/ImagingStudy.read")
-        taken = await ask(pair, "POST", SESSIONS, BODY, token=smart)
+    pair, exchange = one
+    other = bearer(pair, context_for("ihe"), scope="RAD-107")
+    token = bearer(pair, scope="RAD-106").removeprefix("Bearer ")
+    in_url = f"{PLAIN}?requestType=STUDY&studyUID={STUDY}&access_token={token}"
+
+    none = await ask(pair, "POST", SESSIONS, BODY, token="")
+    narrow = await ask(pair, "POST", SESSIONS, BODY, token=other)
+    named = await ask(pair, "GET", in_url, token="")
+    refused = list(exchange.asked)
+    smart = bearer(pair, scope="system/ImagingStudy.read")
+    taken = await ask(pair, "POST", SESSIONS, BODY, token=smart)
 
     assert (none[0], narrow[0], named[0]) == (401, 403, 401)
     assert none[1]["WWW-Authenticate"].startswith("Bearer")
@@ -226,11 +246,9 @@ async def test_who_shows_no_token_for_it_opens_nothing(
 
 
 async def test_a_gateway_without_room_for_records_opens_nothing(
-    trust_domain: TrustDomain, tmp_path: Path, clockwork: Clockwork
+    trust_domain: TrustDomain, tmp_path: Path
 ) -> None:
     """What cannot be kept is not begun."""
-    from gateway.config import TranscriptSection
-
     exchange = ScriptedExchange(viewer=LINK)
     full = TranscriptSection(quota_bytes=1)
     async with pair_of(exchange, trust_domain, tmp_path, transcripts=full) as pair:
@@ -240,15 +258,12 @@ async def test_a_gateway_without_room_for_records_opens_nothing(
     assert exchange.asked == []
 
 
-async def test_other_addresses_below_the_base_are_as_before(
-    trust_domain: TrustDomain, tmp_path: Path
-) -> None:
-    """DICOMweb answers beside it."""
-    async with served(trust_domain, tmp_path) as (pair, _):
-        url = f"{URL(pair.url).origin()}/dicom-web/nothing"
-        headers = {"Authorization": bearer(pair, scope="RAD-107")}
-        async with pair.session.get(url, headers=headers) as response:
-            assert response.status == 400
+async def test_who_shows_no_certificate_is_not_even_heard(one: Served) -> None:
+    """Viewers are opened for gateways; browsers come to another port."""
+    pair, exchange = one
+
+    async with aiohttp.ClientSession() as stranger:
         with pytest.raises(aiohttp.ClientError):
-            async with aiohttp.ClientSession() as stranger:
-                await stranger.post(url, ssl=False)
+            await stranger.post(f"{URL(pair.url).origin()}{SESSIONS}", ssl=False)
+
+    assert exchange.asked == []

@@ -7,7 +7,6 @@ Image Compression).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -25,32 +24,38 @@ LATERALITIES: Final = ("L", "R", "B", "U")
 # Coded so, pixels have lost something whatever the header says of it (PS3.5 A.4).
 # JPEG 2000 and its kin have syntaxes that may hold either: there the header alone says.
 _LOSSY: Final = frozenset(Uid(f"1.2.840.10008.1.2.4.{n}") for n in (50, 51, 81))
-_RATIO: Final = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6})?")
+MAX_RATIO: Final = 1e6  # what is said to have lost more was miswritten
 
 
 @dataclass(frozen=True, slots=True)
 class Viewing:
     """Of a frame: its laterality, "" where the header does not say, and whether it lost anything.
 
-    `ratios` are the compression ratios as they are written, one of each lossy step; () where a
-    header names none.
+    `ratios` are the compression ratios, one of each lossy step; () where a header names none.
     """
 
     laterality: str = ""
     is_lossy: bool = False
-    ratios: tuple[str, ...] = ()
+    ratios: tuple[float, ...] = ()
 
 
 def viewing_of(header: Dataset, frame: int = 1) -> Viewing:
     """What has to stand beside a frame, numbered from 1; raises `DecodeError` when damaged."""
     with reading("header"):
-        ratios = tuple(
-            each for each in texts(header, Tag(0x0028, 0x2112)) if _RATIO.fullmatch(each)
-        )
+        written = (_ratio(each) for each in texts(header, Tag(0x0028, 0x2112)))
+        ratios = tuple(each for each in written if each is not None)
         stated = text(header, Tag(0x0028, 0x2110))
         coded = transfer_syntax(header) in _LOSSY
         is_lossy = stated == "01" or coded or bool(ratios and stated != "00")
         return Viewing(_laterality(header, frame), is_lossy, ratios if is_lossy else ())
+
+
+def _ratio(text: str) -> float | None:
+    try:
+        found = float(text)
+    except ValueError:
+        return None
+    return found if 0 < found < MAX_RATIO else None
 
 
 def _laterality(header: Dataset, frame: int) -> str:
