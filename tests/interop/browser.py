@@ -10,7 +10,7 @@ import asyncio
 import base64
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -41,6 +41,7 @@ class Page:
         self._socket = socket
         self._numbers = count(1)
         self._session = ""
+        self._loaded = False
         self.complaints: list[str] = []
         self.fetched: list[str] = []
 
@@ -64,6 +65,8 @@ class Page:
     def _note(self, event: str, told: Mapping[str, Any]) -> None:
         if event == "Network.requestWillBeSent":
             self.fetched.append(told["request"]["url"])
+        elif event == "Page.loadEventFired":
+            self._loaded = True
         elif event == "Log.entryAdded":
             self.complaints.append(told["entry"]["text"])
         elif event == "Runtime.exceptionThrown":
@@ -87,8 +90,13 @@ class Page:
         )
 
     async def go(self, url: str) -> None:
-        """Go to an address."""
+        """Go to an address, until what stands there is loaded."""
+        self._loaded = False
         await self.call("Page.navigate", url=url)
+        async with asyncio.timeout(WITHIN):
+            while not self._loaded:
+                got = await self._socket.receive_json()
+                self._note(got.get("method", ""), got.get("params", {}))
 
     async def ask(self, expression: str) -> Any:
         """What an expression is in the page."""

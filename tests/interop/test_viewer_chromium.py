@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.interop, pytest.mark.asyncio]
 
 SHOWN = "document.body.dataset.state === 'shown' && document.querySelector('#picture').complete"
 SERIES = "document.querySelector('[aria-pressed=true]').dataset.series"
+IDLE = "document.getElementById('stage').ariaBusy === 'false'"
 PICTURE = "document.querySelector('#picture').dataset.url"
 IN_SIGHT = """(() => {
   const box = document.getElementById('%s').getBoundingClientRect();
@@ -87,11 +88,9 @@ async def test_it_is_used_by_the_keyboard_alone(
     """From picture to picture, from series to series, nearer and back; the focus is seen."""
     async with viewer_of(seeded, trust_domain, tmp_path) as viewer, chromium() as page:
         await opened(page, viewer, "main", "CT")
-        first = await page.ask(PICTURE)
 
         await page.press("ArrowDown")
-        await page.until(f"{SERIES} === '1'")
-        await page.until(f"{PICTURE} !== '{first}'")
+        await page.until(f"{SERIES} === '1' && {IDLE}")
         begin = await page.ask(PICTURE)
         await page.press("End")
         await page.until(f"{PICTURE} !== '{begin}'")
@@ -128,7 +127,7 @@ async def test_side_loss_and_frame_follow_the_picture(
             before = await page.ask(SERIES)
             await page.press("ArrowDown")
             await page.until(f"{SERIES} !== '{before}' && {SHOWN}")
-            await page.until("document.getElementById('stage').ariaBusy === 'false'")
+            await page.until(IDLE)
         await opened(page, viewer, "main", "US")
         _, ratio = await beside(page)
         await page.press("ArrowRight")
