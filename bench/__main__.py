@@ -22,7 +22,7 @@ from rich.table import Table
 
 from bench.places import FOLDER
 
-MODULES = ("ebxml", "fhir_list", "registry", "round_trip", "transfer")
+MODULES = ("ebxml", "fhir_list", "manifest", "registry", "round_trip", "transfer")
 REPORT = FOLDER.parent / "bench.json"
 
 

@@ -26,20 +26,23 @@ from gateway.transport.app import Listener, names_of, new_application, serving
 from gateway.transport.assertion_log import AssertionLog
 from gateway.transport.compose import (
     Clockwork,
-    apology,
     audit_sent,
     client_of,
     keeper_of,
-    serve_dicomweb,
-    serve_exchange,
-    serve_fhir,
     session_of,
     tls_server,
 )
+from gateway.transport.compose_servers import (
+    apology,
+    serve_dicomweb,
+    serve_exchange,
+    serve_fhir,
+    serve_viewers,
+)
 from gateway.transport.control import Control, control_app
+from gateway.transport.page_port import tls_pages, viewer_url
 from gateway.transport.record import Keeper
 from gateway.transport.state_keys import state_key
-from gateway.transport.viewer_wiring import serve_viewers, tls_pages, viewer_url
 from gateway.wire.soap.contract import Endpoint
 
 CLOCKWORK = Clockwork(now=lambda: datetime.now(UTC), new_id=lambda: str(uuid.uuid4()))

@@ -37,8 +37,10 @@ from gateway.transport.compose import (
     exchanges_of,
     keeper_of,
     session_of,
+    tls_server,
     ways_of,
 )
+from gateway.transport.compose_servers import token_app_of
 from gateway.transport.control import Control, control_app
 
 DEFAULT_OWN = CommunityId("2.999.1.2")
@@ -148,7 +150,10 @@ def community_of(peer: Peer, own_syntaxes: tuple[Uid, ...]) -> Community:
 async def running(
     settings: Settings, clockwork: Clockwork = CLOCKWORK
 ) -> AsyncIterator[Mapping[str, int]]:
-    """Country B on the network until left; gives the ports `portal` and `control`."""
+    """Country B on the network until left; gives the ports `portal` and `control`.
+
+    And `tokens`, where the settings have a token endpoint.
+    """
     async with AsyncExitStack() as stack:
         keeper = keeper_of(settings, clockwork)
         await stack.enter_async_context(audit_sent(settings, keeper))
@@ -179,6 +184,18 @@ async def running(
             allowed_hosts=names_of(settings.listen.control_host),
         )
         listen = settings.listen
+        tokens = settings.token
+        issuing: list[Listener] = []
+        if tokens.port is not None:
+            issuing.append(
+                Listener(
+                    name="tokens",
+                    app=token_app_of(settings, keeper, clockwork),
+                    host=tokens.host,
+                    port=tokens.port,
+                    tls=tls_server(settings.tls),
+                )
+            )
         ports = await stack.enter_async_context(
             serving(
                 Listener(name="portal", app=app, host=listen.host, port=listen.port),
@@ -188,6 +205,7 @@ async def running(
                     host=listen.control_host,
                     port=listen.control_port,
                 ),
+                *issuing,
             )
         )
         yield ports

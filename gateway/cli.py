@@ -88,6 +88,14 @@ Dicom = Annotated[
         resolve_path=True,
     ),
 ]
+Many = Annotated[
+    int,
+    typer.Option(
+        help="Entries of one more patient, without documents: a list as long as lists get.",
+        min=0,
+        max=20_000,
+    ),
+]
 Config = typer.Option(help="Settings, TOML.", exists=True, dir_okay=False, resolve_path=True)
 
 
@@ -107,6 +115,16 @@ def run_module(command: list[str]) -> int:
     return subprocess.run(command, check=False).returncode  # noqa: S603  our own modules
 
 
+# What the demo tells: the comparison of the wires filter by filter is for those who look for it.
+SHOWN = (
+    "uc1_report_and_images",
+    "uc1_refusals",
+    "uc1_filters",
+    "uc1_versions",
+    "uc1_given_dicom",
+)
+
+
 @app.command()
 def demo(
     out: Out = Path("out"),
@@ -115,7 +133,7 @@ def demo(
     profile: ProfileOption = Profile.IHE,
     dicom: Dicom = None,
 ) -> None:
-    """Start both countries, tell every story, write the report.
+    """Start both countries, tell the stories, write the report.
 
     Without --dicom, the real DICOM files that pydicom brings along are taken in.
     """
@@ -123,12 +141,13 @@ def demo(
 
     bundled = bundled_files()
     _play(
-        ["all"],
+        list(SHOWN),
         out=out,
         seed=seed,
         size=size,
         profile=profile,
         dicom=dicom or ([bundled] if bundled else []),
+        many=0,
         ways=["soap", "fhir-mhd", "mixed"],
         json_file=out / "report.json",
         html_file=out / "report.html",
@@ -157,6 +176,7 @@ def run_scenario(
     size: SizeOption = Size.DEMO,
     profile: ProfileOption = Profile.IHE,
     dicom: Dicom = None,
+    many: Many = 0,
     way: Annotated[
         list[str] | None,
         typer.Option(
@@ -173,6 +193,7 @@ def run_scenario(
         size=size,
         profile=profile,
         dicom=dicom or [],
+        many=many,
         ways=_ways(way or []),
         json_file=json_file,
         html_file=html_file,
@@ -216,6 +237,7 @@ def _play(
     size: Size,
     profile: Profile,
     dicom: list[Path],
+    many: int,
     ways: list[str],
     json_file: Path | None,
     html_file: Path | None,
@@ -231,6 +253,7 @@ def _play(
         size=size.value,
         profile=profile.value,
         dicom=tuple(dicom),
+        many=many,
     )
     try:
         with House(plan, say) as house:
@@ -320,6 +343,7 @@ def seed_country(
     dicom: Dicom = None,
     config: Annotated[Path, Config] = Path("country_a/settings.toml"),
     size: Annotated[Size | None, typer.Option(help="How much to make up.")] = None,
+    many: Many = 0,
 ) -> None:
     """Fill Country A's national systems anew: made-up patients, and studies of given files.
 
@@ -332,7 +356,57 @@ def seed_country(
         command += ["--dicom", str(folder)]
     if size is not None:
         command += ["--size", size.value]
+    if many:
+        command += ["--many", str(many)]
     say("Seeding Country A; the usual size takes up to a minute …")
+    raise typer.Exit(run_module(command))
+
+
+@app.command("explain-query")
+def explain_query(
+    row: Annotated[str, typer.Option(help="Entry id or unique id of the row.")],
+    config: Annotated[Path, Config] = Path("country_a/settings.toml"),
+    patient: Annotated[
+        str, typer.Option(help="VALUE^^^&OID&ISO who is asked for; the row's own if not given.")
+    ] = "",
+    status: Annotated[str, typer.Option(help="approved, deprecated or any.")] = "approved",
+    document_class: Annotated[str, typer.Option(help="report or manifest.")] = "",
+    modality: Annotated[str, typer.Option(help="VALUE or VALUE^^SCHEME, such as CT.")] = "",
+    region: Annotated[str, typer.Option(help="VALUE or VALUE^^SCHEME, such as 774007.")] = "",
+    procedure: Annotated[str, typer.Option(help="VALUE, of any scheme, or VALUE^^SCHEME.")] = "",
+    performed_from: Annotated[str, typer.Option(help="A date, or a time (ISO 8601).")] = "",
+    performed_to: Annotated[
+        str, typer.Option(help="A date, which counts whole, or a time, which does not.")
+    ] = "",
+    study: Annotated[str, typer.Option(help="Study instance UID.")] = "",
+    accession: Annotated[
+        str, typer.Option(help="VALUE, of any authority, or VALUE^^^AUTHORITY.")
+    ] = "",
+    order: Annotated[str, typer.Option(help="VALUE, of any authority, or VALUE^^^AUTHORITY.")] = "",
+) -> None:
+    """Say why a row of Country A is in the answer to a query, or what keeps it out of it.
+
+    Country A may run or not: its registry is read as the settings file describes it.
+    """
+    from gateway.house import module
+
+    given = {
+        "row": row,
+        "patient": patient,
+        "status": status,
+        "document-class": document_class,
+        "modality": modality,
+        "region": region,
+        "procedure": procedure,
+        "performed-from": performed_from,
+        "performed-to": performed_to,
+        "study": study,
+        "accession": accession,
+        "order": order,
+    }
+    command = [*module("country_a"), "explain-query", "--config", str(config)]
+    # One word each: a value that begins with a dash stays a value.
+    command += [f"--{name}={value}" for name, value in given.items() if value]
     raise typer.Exit(run_module(command))
 
 
@@ -352,6 +426,26 @@ def check_settings(config: Annotated[Path, Config]) -> None:
     missing = list(missing_files(settings))
     if missing:
         raise fail("\n".join(missing))
+
+
+@app.command("coverage")
+def show_coverage(
+    file: Annotated[
+        Path, typer.Argument(help="A report or a manifest.", exists=True, dir_okay=False)
+    ],
+) -> None:
+    """Show, element by element, what of the guideline's data set a report or a manifest carries."""
+    from gateway.coverage import MAX_FILE_BYTES, coverage_of
+    from gateway.wire.problems import DecodeError
+
+    try:
+        if file.stat().st_size > MAX_FILE_BYTES:
+            raise fail(f"{file} is larger than {MAX_FILE_BYTES} bytes; no report or manifest is")
+        coverage = coverage_of(file.read_bytes())
+    except (DecodeError, OSError) as error:
+        raise fail(f"{file} cannot be read: {error}") from None
+    for line in coverage.lines():
+        typer.echo(line)
 
 
 def main() -> None:

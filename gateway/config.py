@@ -154,6 +154,12 @@ class PeerSection(_Wires):
     assertions: Literal["reusable", "single-use"] = Field(
         "reusable", description="whether its assertions may be shown more than once"
     )
+    token_form: Literal["iua", "openncp", "saml"] = Field(
+        "iua", description="what its access tokens are: iua, openncp (JWT around SAML), or saml"
+    )
+    token_secret: Path | None = Field(
+        None, description="file with the secret that seals its openncp tokens, 64 random bytes"
+    )
     treatment_relation: Literal["", "trc", "resource-id", "none"] = Field(
         "", description="what vouches for the treatment relation; empty: as the profile says"
     )
@@ -178,6 +184,17 @@ class AuditSection(_Section):
 
     repository_url: UrlText = Field(
         "", description="FHIR base of an audit repository to send events to; empty: none"
+    )
+
+
+class FhirSection(_Section):
+    """How the FHIR base says what is not allowed."""
+
+    auth_failures: Literal["rfc6750", "iua"] = Field(
+        "rfc6750", description="a token that is not enough: 403 (rfc6750) or 401 (iua)"
+    )
+    denial: Literal["empty", "404", "403", "401"] = Field(
+        "403", description="no consent: an empty answer, or this status; the audit has the reason"
     )
 
 
@@ -222,6 +239,53 @@ class PortalSection(_Section):
     )
 
 
+class TokenClientSection(_Section):
+    """A client that may ask for access tokens, and the professional it speaks for."""
+
+    name: str = Field(description="name of the client, its client_id")
+    tls_subjects: tuple[str, ...] = Field(
+        min_length=1, description="subjects (RFC 4514) of the TLS client certificates it shows"
+    )
+    professional_id: str = Field(description="id of the professional it speaks for")
+    family: str = Field(description="family name of the professional")
+    given: tuple[str, ...] = Field((), description="given names")
+    role: str = Field("221", description="role of the professional, an ISCO code")
+    role_display: str = Field("Medical Doctors", description="the role in words")
+    organisation: str = Field(description="name of the organisation")
+    organisation_id: str = Field("", description="its identifier")
+    organisation_authority: OidText | Literal[""] = Field(
+        "", description="OID that assigned the identifier"
+    )
+    facility_type: Literal["Hospital", "Resident Physician", "Pharmacy", "Other"] = Field(
+        "Hospital", description="type of the point of care"
+    )
+    locality: str = Field("", description="point of care; empty: the organisation")
+    permissions: tuple[str, ...] = Field(
+        ("PRD-003", "PRD-005", "PRD-006", "PRD-010", "PRD-016"),
+        description="permissions of the professional, HL7 codes",
+    )
+    scopes: tuple[str, ...] = Field(
+        ("ITI-78", "ITI-119"), description="scopes it may have: transactions, or SMART scopes"
+    )
+    treats: bool = Field(
+        False, description="whether it may name the patient it treats, as person_id"
+    )
+
+
+class TokenSection(_Section):
+    """Country B's token endpoint, for clients of its own. Off unless a port is set."""
+
+    port: Port | None = Field(None, description="port of the token endpoint; unset: there is none")
+    host: str = Field("127.0.0.1", description="address of the token endpoint")
+    public_url: UrlText = Field(
+        "", description="address clients call it by, which is the issuer of its tokens"
+    )
+    seconds: Annotated[int, Field(ge=30, le=3600)] = Field(
+        300, description="how long a token is valid"
+    )
+    clients: tuple[TokenClientSection, ...] = ()
+
+
 class Settings(BaseSettings):
     """Everything one service is told."""
 
@@ -236,9 +300,11 @@ class Settings(BaseSettings):
     peers: tuple[PeerSection, ...] = ()
     transcripts: TranscriptSection = TranscriptSection()
     audit: AuditSection = AuditSection()
+    fhir: FhirSection = FhirSection()
     limits: LimitSection = LimitSection()
     national: NationalSection = NationalSection()
     portal: PortalSection = PortalSection()
+    token: TokenSection = TokenSection()
 
     @classmethod
     def settings_customise_sources(
@@ -284,9 +350,12 @@ def _rooted_path(item: Any, base: Path) -> Any:
 
 
 def _rooted_peer(item: Any, base: Path) -> Any:
-    if isinstance(item, dict) and str(item.get("profile", "")).endswith(".toml"):
-        return {**item, "profile": _rooted_path(item["profile"], base)}
-    return item
+    if not isinstance(item, dict):
+        return item
+    names = [name for name in ("token_secret",) if name in item]
+    if str(item.get("profile", "")).endswith(".toml"):
+        names.append("profile")
+    return {**item, **{name: _rooted_path(item[name], base) for name in names}}
 
 
 def load_settings(path: Path) -> Settings:

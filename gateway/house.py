@@ -63,13 +63,17 @@ class HouseError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HousePlan:
-    """What house is wanted. `dicom` are folders whose studies are taken in as well."""
+    """What house is wanted. `dicom` are folders whose studies are taken in as well.
+
+    `many` is how many entries one more patient is to have, for long lists.
+    """
 
     folder: Path
     seed: int | None = None
     size: str = "demo"
     profile: str = "ihe"
     dicom: tuple[Path, ...] = ()
+    many: int = 0
 
 
 def bundled_files() -> Path | None:
@@ -227,6 +231,8 @@ class House:
         log = self.logs / "seed.log"
         command = [*module("country_a"), "seed", "--config", str(settings)]
         command += ["--size", self._plan.size]
+        if self._plan.many:
+            command += ["--many", str(self._plan.many)]
         for folder in self._plan.dicom:
             command += ["--dicom", str(folder)]
         with log.open("wb") as output:

@@ -18,6 +18,8 @@ from gateway.config import PeerSection, SettingsError
 from gateway.domain.codes import Code, DocumentClass
 from gateway.domain.context import Caller, TreatmentRelation
 from gateway.domain.ids import CommunityId, InvalidIdentifier, Oid, Uid
+from gateway.wire.fhir.saml_tokens import weakness_of
+from gateway.wire.fhir.tokens import TokenForm
 from gateway.wire.soap.refusals import ErrorStyle
 
 
@@ -70,6 +72,8 @@ class Peer:
     fhir_dialect: str = "mhd"
     tls_subjects: tuple[str, ...] = ()
     single_use: bool = False
+    token_form: TokenForm = TokenForm.IUA
+    token_secret: bytes = field(default=b"", repr=False)
     treatment_relation: TreatmentRelation
     allow_sha1: bool = False
     syntaxes: tuple[Uid, ...] = ()
@@ -145,6 +149,8 @@ def peer_of_section(section: PeerSection) -> Peer:
         fhir_dialect=section.fhir_dialect,
         tls_subjects=section.tls_subjects,
         single_use=section.assertions == "single-use",
+        token_form=TokenForm(section.token_form),
+        token_secret=_token_secret(section),
         treatment_relation=TreatmentRelation(relation) if relation else profile.treatment_relation,
         allow_sha1=section.allow_sha1,
         syntaxes=tuple(Uid(uid) for uid in section.syntaxes),
@@ -166,6 +172,23 @@ def _locations(section: PeerSection) -> dict[Oid, str]:
         return {Oid(oid): url.rstrip("/") for oid, url in section.image_locations.items()}
     except InvalidIdentifier as error:
         raise SettingsError(f"peers.image_locations of {section.name!r}: {error}") from None
+
+
+def _token_secret(section: PeerSection) -> bytes:
+    """What seals a peer's tokens of OpenNCP; `SettingsError` for none, and for a weak one."""
+    if TokenForm(section.token_form) is not TokenForm.OPENNCP:
+        return b""
+    key = f"peers.token_secret of {section.name!r}"
+    if section.token_secret is None:
+        raise SettingsError(f"{key} is not set; tokens of openncp are sealed by a shared secret")
+    try:
+        # Editors end a file with a line; no peer means that line end.
+        secret = section.token_secret.read_bytes().strip()
+    except OSError as error:
+        raise SettingsError(f"{key} cannot be read ({error.strerror})") from None
+    if weakness := weakness_of(secret):
+        raise SettingsError(f"{key}: {weakness}; `openssl rand -base64 96` makes a good one")
+    return secret
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from scenarios import (
+    uc1_equal_answers,
     uc1_filters,
     uc1_given_dicom,
     uc1_refusals,
@@ -34,6 +35,7 @@ _MODULES = (
     uc1_report_and_images,
     uc1_refusals,
     uc1_filters,
+    uc1_equal_answers,
     uc1_versions,
     uc1_given_dicom,
 )

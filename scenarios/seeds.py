@@ -1,6 +1,7 @@
 """Who is in the made-up population: `seed.json`, as Country A's seeding writes it.
 
-{community, roles: {role: patient}, nobody: {id, authority}, folders: [{patients: [...]}]}
+{community, roles: {role: patient}, nobody: {id, authority}, folders: [{patients: [...]}],
+ many: patient with the number of their entries, or null}
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ class Seeds:
     roles: Mapping[str, Patient]
     nobody: Patient
     folders: tuple[Mapping[str, Any], ...]
+    many: Patient | None = None
 
     def role(self, name: str) -> Patient:
         """The patient who plays a part."""
@@ -47,6 +49,7 @@ def read_seeds(path: Path) -> Seeds:
             roles=data["roles"],
             nobody=data["nobody"],
             folders=tuple(data.get("folders", ())),
+            many=data.get("many"),
         )
     except OSError as error:
         raise SeedError(f"{path}: cannot be read ({error.strerror})") from None

@@ -67,10 +67,12 @@ async def confirm(story: Story, visit: Visit, patient: Patient, *, way: str = ""
     return await visit.post("confirm", {"patient": chosen})
 
 
-async def confirmed(story: Story, patient: Patient, purpose: str = "TREATMENT") -> Visit:
-    """A visit as far as a confirmed patient."""
+async def confirmed(
+    story: Story, patient: Patient, purpose: str = "TREATMENT", *, way: str = ""
+) -> Visit:
+    """A visit as far as a confirmed patient; `way` is how the country is asked."""
     visit = await prepare(story, purpose)
-    await confirm(story, visit, patient)
+    await confirm(story, visit, patient, way=way)
     return visit
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -120,7 +121,11 @@ async def ask(
         headers=sent | ({"Authorization": shown} if shown else {}),
         skip_auto_headers=("Content-Type",),
     ) as response:
-        return Got(response.status, response.headers, await response.read())
+        content = await response.read()
+        # aiohttp asks for gzip by itself, and this session leaves what comes as it is.
+        if response.headers.get("Content-Encoding") == "gzip" and content:
+            content = gzip.decompress(content)
+        return Got(response.status, response.headers, content)
 
 
 @dataclass

@@ -14,6 +14,7 @@ import aiohttp
 
 from country_a.oids import NationalOids
 from gateway.config import (
+    FhirSection,
     GatewaySection,
     LimitSection,
     PeerSection,
@@ -30,20 +31,22 @@ from gateway.transport.app import Listener, new_application, serving
 from gateway.transport.assertion_log import AssertionLog
 from gateway.transport.compose import (
     Clockwork,
-    apology,
     client_of,
     exchange_of,
     keeper_of,
+    session_of,
+    tls_server,
+)
+from gateway.transport.compose_servers import (
+    apology,
     serve_dicomweb,
     serve_exchange,
     serve_fhir,
-    session_of,
-    tls_server,
+    serve_viewers,
 )
 from gateway.transport.record import Keeper
 from gateway.transport.soap_client import SoapClient
 from gateway.transport.tls import client_context
-from gateway.transport.viewer_wiring import serve_viewers
 from gateway.wire.soap.contract import Endpoint
 from tests.builders import COUNTRY_A, COUNTRY_B
 
@@ -81,6 +84,7 @@ def settings_for(
     limits: LimitSection | None = None,
     default_profile: str = "ihe",
     transcripts: TranscriptSection | None = None,
+    fhir: FhirSection | None = None,
 ) -> Settings:
     """Settings of one gateway of the pair."""
     own = certs / country.lower()
@@ -107,6 +111,7 @@ def settings_for(
             crl=certs / "ca" / "crl.pem",
         ),
         peers=peers,
+        fhir=fhir or FhirSection(),
         limits=limits or LimitSection(),
         transcripts=transcripts or TranscriptSection(),
     )
@@ -133,6 +138,7 @@ async def pair_of(
     documents_by: Literal["soap", "fhir"] = "soap",
     fhir_dialect: Literal["mhd", "ncp"] = "mhd",
     images_by: Literal["soap", "wado-rs", "xc-wado"] = "soap",
+    fhir: FhirSection | None = None,
 ) -> AsyncIterator[Pair]:
     """Serve an Exchange as Country A, and ask it as Country B over mutual TLS."""
     clockwork = clockwork or real_clockwork()
@@ -146,6 +152,7 @@ async def pair_of(
         default_profile=profile,
         transcripts=transcripts,
         peers=callers,
+        fhir=fhir,
     )
     keeper_a = keeper_of(serving_settings, clockwork)
     app = new_application(new_id=clockwork.new_id, max_body_bytes=1024 * 1024, apology=apology)

@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 
 from gateway import house
 from gateway.cli import app
+from gateway.wire.dicom.kos_write import encode_manifest
+from tests.builders import make_manifest
 
 RUN = CliRunner()
 
@@ -39,6 +41,7 @@ def test_without_a_command_there_is_help(arguments: list[str]) -> None:
         ["certs", "init", "--help"],
         ["seed", "--help"],
         ["check", "--help"],
+        ["coverage", "--help"],
     ],
 )
 def test_every_command_has_help(arguments: list[str]) -> None:
@@ -63,6 +66,9 @@ def test_every_command_has_help(arguments: list[str]) -> None:
         ["demo", "--size", "huge"],
         ["certs", "init"],
         ["check", "--config", "/nowhere/x.toml"],
+        ["coverage"],
+        ["coverage", "/nowhere/report.json"],
+        ["coverage", "/"],
     ],
 )
 def test_wrong_usage_is_code_two(arguments: list[str]) -> None:
@@ -145,6 +151,36 @@ def test_check_refuses_a_profile_nobody_knows(tmp_path: Path) -> None:
     assert "odd" in result.output
 
 
+def test_coverage_shows_every_element_or_says_why_not(tmp_path: Path) -> None:
+    """A manifest is shown element by element; a file that is neither ends with words and code 1."""
+    manifest, other = tmp_path / "manifest.dcm", tmp_path / "other.txt"
+    manifest.write_bytes(encode_manifest(make_manifest()))
+    other.write_text("Dear colleague,")
+
+    shown = RUN.invoke(app, ["coverage", str(manifest)])
+    refused = RUN.invoke(app, ["coverage", str(other)])
+
+    assert (shown.exit_code, refused.exit_code) == (0, 1)
+    assert "B.1.1      coded" in shown.output
+    assert "14 elements" in shown.output
+    assert "Dear colleague" in refused.output
+    assert "expected a report" in refused.output
+
+
+def test_coverage_refuses_a_file_no_codec_would_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before it is in memory."""
+    monkeypatch.setattr("gateway.coverage.MAX_FILE_BYTES", 3)
+    path = tmp_path / "big.pdf"
+    path.write_bytes(b"%PDF-1.7")
+
+    result = RUN.invoke(app, ["coverage", str(path)])
+
+    assert result.exit_code == 1
+    assert "larger than 3 bytes" in result.output
+
+
 def test_house_that_does_not_stand_is_code_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,7 +251,25 @@ def test_seed_needs_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     config.touch()
 
     assert RUN.invoke(app, ["seed", "--config", str(config)]).exit_code == 0
-    assert [word for word in commands[0] if word == "--dicom"] == []
+    assert [word for word in commands[0] if word in ("--dicom", "--many")] == []
+    assert RUN.invoke(app, ["seed", "--config", str(config), "--many", "7"]).exit_code == 0
+    assert commands[1][-2:] == ["--many", "7"]
+
+
+def test_a_query_is_explained_by_country_a(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was typed is handed on, each option one word; its exit code is ours."""
+    commands: list[list[str]] = []
+    monkeypatch.setattr("gateway.cli.run_module", lambda command: commands.append(command) or 1)
+    config = tmp_path / "a.toml"
+    config.touch()
+
+    result = RUN.invoke(
+        app, ["explain-query", "--config", str(config), "--row=-1", "--modality", "CT"]
+    )
+
+    assert result.exit_code == 1
+    assert commands[0][-3:] == ["--row=-1", "--status=approved", "--modality=CT"]
+    assert "explain-query" in commands[0]
 
 
 def test_version_is_shown() -> None:

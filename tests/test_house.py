@@ -171,6 +171,19 @@ def test_failure_while_building_stops_what_was_started(
     assert stopped == ["country_b", "country_a"]
 
 
+def test_the_seed_is_told_how_long_a_list_is_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nothing of it where none is wanted."""
+    telling = [sys.executable, "-c", "import sys; print(*sys.argv[1:])"]
+    monkeypatch.setattr(house, "module", lambda name: telling)
+    for many in (0, 30):
+        made = House(HousePlan(folder=tmp_path, many=many), print)
+        made.logs.mkdir(exist_ok=True)
+        made.seed(tmp_path / "a.toml")
+        assert ("--many 30" in (made.logs / "seed.log").read_text()) is bool(many)
+
+
 def test_tail_of_a_log_is_short(tmp_path: Path) -> None:
     """Only the last lines of a log are shown, whatever is in it."""
     log = tmp_path / "x.log"

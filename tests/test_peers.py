@@ -9,6 +9,7 @@ import pytest
 from gateway.config import PeerSection, SettingsError
 from gateway.domain import Caller, CommunityId, DocumentClass, TreatmentRelation
 from gateway.peers import PeerBook, load_profile, peer_of_section
+from gateway.wire.fhir.tokens import TokenForm
 from gateway.wire.soap.refusals import ErrorStyle
 
 
@@ -130,3 +131,29 @@ def test_a_peer_to_be_asked_over_fhir_needs_an_address_there() -> None:
         peer_of_section(section)
     there = section.model_copy(update={"fhir_url": "https://a.example/fhir/"})
     assert peer_of_section(there).fhir_url == "https://a.example/fhir"
+
+
+def test_a_peer_sealing_tokens_needs_a_secret_nobody_guesses(tmp_path: Path) -> None:
+    """Refused at the start, by the key and the peer's name; never printed."""
+    path = tmp_path / "secret"
+    section = {"name": "B", "community": "2.999.2", "token_form": "openncp"}
+
+    for content, words in ((None, "not set"), (b"changeme", "8 bytes"), (b"ab" * 40, "different")):
+        given = dict(section)
+        if content is not None:
+            path.write_bytes(content)
+            given["token_secret"] = str(path)
+        with pytest.raises(SettingsError, match=words) as caught:
+            peer_of_section(PeerSection.model_validate(given))
+        assert "'B'" in str(caught.value)
+        assert content is None or content.decode() not in str(caught.value)
+    with pytest.raises(SettingsError, match="cannot be read"):
+        peer_of_section(
+            PeerSection.model_validate(section | {"token_secret": str(tmp_path / "gone")})
+        )
+
+    path.write_bytes(bytes(range(64)) + b"\n")
+    peer = peer_of_section(PeerSection.model_validate(section | {"token_secret": str(path)}))
+    assert peer.token_form is TokenForm.OPENNCP
+    assert len(peer.token_secret) >= 64
+    assert "token_secret" not in repr(peer)

@@ -23,9 +23,9 @@ from gateway.pki import TrustDomain
 from gateway.transport.app import Listener, new_application, serving
 from gateway.transport.assertion_log import AssertionLog
 from gateway.transport.compose import Clockwork, keeper_of
+from gateway.transport.page_port import tls_pages
 from gateway.transport.record import Keeper
 from gateway.transport.state_keys import state_key
-from gateway.transport.viewer_wiring import tls_pages
 from tests.builders import COUNTRY_A
 from tests.conftest import Seeded
 from tests.gateways import settings_for, write_trust

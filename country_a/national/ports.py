@@ -105,6 +105,10 @@ class Registry(Protocol):
         """
         ...
 
+    async def add_many(self, batch: Sequence[DocumentEntry]) -> None:
+        """Register many new entries at once, by one writer: for loading."""
+        ...
+
     async def set_status(self, entry: EntryId, status: EntryStatus) -> bool:
         """Change the status of an entry; False when there is no such entry."""
         ...

@@ -12,8 +12,9 @@ from country_a.national.sql import OpenSystems
 from country_a.oids import NationalOids
 from country_a.seed.folder import seed_folder
 from country_a.seed.folder_files import Found
+from country_a.seed.many import many_entries
 from country_a.seed.people import cast, crowd
-from country_a.seed.records import FolderRecord, SeedReport
+from country_a.seed.records import FolderRecord, ListRecord, SeedReport
 from country_a.seed.stories import Stories
 from country_a.seed.studies import DEMO, FULL, TINY, Scale
 from gateway.domain import Uid
@@ -21,6 +22,8 @@ from gateway.domain import Uid
 SCALES: dict[str, Scale] = {"tiny": TINY, "demo": DEMO, "full": FULL}
 _CROWD = 25
 _CROWD_FIRST = 1101
+_MANY_FIRST = 1901  # the patient of the long list, and one who shares studies with them
+_NEIGHBOURS = 20  # entries of the one for each of the other
 _FOLDERS_FIRST = 2001  # patients made for studies from folders
 _PATIENTS_PER_FOLDER = 1000  # and more only where there are more files
 
@@ -32,12 +35,14 @@ async def seed_all(
     seed_number: int,
     size: str = "demo",
     dicom_folders: Sequence[Path] = (),
+    many: int = 0,
 ) -> SeedReport:
     """Fill the national systems with the seed of a number and size, and with folders of files.
 
     What they held is forgotten first. Image files are written below `seed-<number>-<size>` in
     the image folder, which is emptied; sources are never touched. The report is also written as
-    `seed.json` beside the database. `size` is a key of `SCALES`.
+    `seed.json` beside the database. `size` is a key of `SCALES`; `many` is how many entries one
+    more patient is to have, see `seed.many`.
     """
     if size not in SCALES:
         raise ValueError(f"found size {size!r}, expected one of {', '.join(SCALES)}")
@@ -55,6 +60,7 @@ async def seed_all(
     )
     patients = [await stories.play(person) for person in cast(oids)]
     await _add_crowd(systems, oids, seed_number)
+    listed = await _add_many(systems, oids, seed_number, many) if many else None
     folders: list[FolderRecord] = []
     taken: dict[Uid, Found] = {}
     first = _FOLDERS_FIRST
@@ -79,9 +85,25 @@ async def seed_all(
         patients=tuple(patients),
         crowd=_CROWD,
         folders=tuple(folders),
+        many=listed,
     )
     (opened.directory / "seed.json").write_bytes(report.json())
     return report
+
+
+async def _add_many(
+    systems: NationalSystems, oids: NationalOids, seed_number: int, count: int
+) -> ListRecord:
+    people = crowd(oids, 2, seed_number=seed_number, first=_MANY_FIRST)
+    await systems.patients.add([person.identity for person in people])
+    first = 0
+    for person, number in zip(people, (count, count // _NEIGHBOURS), strict=True):
+        patient = person.identity.id
+        await systems.registry.add_many(
+            many_entries(oids, patient, number, seed_number=seed_number, first=first)
+        )
+        first += number
+    return ListRecord(person=people[0], entries=count)
 
 
 async def _add_crowd(systems: NationalSystems, oids: NationalOids, seed_number: int) -> None:

@@ -13,7 +13,7 @@ import orjson
 
 from country_a.national.ports import ConsentRule
 from country_a.seed.people import NOBODY, Person
-from gateway.domain import Oid
+from gateway.domain import Oid, PatientIdentity
 
 MAX_NAMED = 8  # in a line for people; the JSON names all
 
@@ -38,14 +38,15 @@ class StudyRecord:
 
 @dataclass(slots=True, kw_only=True)
 class ReportRecord:
-    """A report in force: a document id for each of its forms."""
+    """A report in force: a document id for each of its forms, "" of a form it does not have."""
 
     title: str
     status: str
     version: int
     studies: list[str]
-    pdf: str
+    pdf: str = ""
     cda: str = ""
+    fhir: str = ""
     replaced: list[str] = field(default_factory=list)
 
 
@@ -61,23 +62,13 @@ class PatientRecord:
     @property
     def report_documents(self) -> int:
         """How many report documents are listed: a report in two forms counts twice."""
-        return sum(2 if report.cda else 1 for report in self.reports)
+        forms = (form for one in self.reports for form in (one.pdf, one.cda, one.fhir))
+        return sum(bool(form) for form in forms)
 
     def plain(self) -> dict[str, Any]:
         """The record as JSON-able values."""
-        identity = self.person.identity
         return {
-            "id": identity.id.value,
-            "authority": str(identity.id.authority),
-            "other_ids": [
-                {"id": other.value, "authority": str(other.authority)}
-                for other in identity.other_ids
-            ],
-            "names": [
-                {"family": name.family, "given": list(name.given)} for name in identity.names
-            ],
-            "birth_date": f"{identity.birth_date}" if identity.birth_date else "",
-            "gender": identity.gender.value if identity.gender else "",
+            **_who(self.person.identity),
             "consent": self.person.consent.value,
             "story": self.story,
             "expect": {
@@ -89,6 +80,32 @@ class PatientRecord:
             "studies": [asdict(study) for study in self.studies],
             "reports": [asdict(report) for report in self.reports],
         }
+
+
+def _who(identity: PatientIdentity) -> dict[str, Any]:
+    """A patient as one is identified."""
+    return {
+        "id": identity.id.value,
+        "authority": str(identity.id.authority),
+        "other_ids": [
+            {"id": other.value, "authority": str(other.authority)} for other in identity.other_ids
+        ],
+        "names": [{"family": name.family, "given": list(name.given)} for name in identity.names],
+        "birth_date": f"{identity.birth_date}" if identity.birth_date else "",
+        "gender": identity.gender.value if identity.gender else "",
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListRecord:
+    """A patient of whom there is a list and nothing else: so many entries, no document."""
+
+    person: Person
+    entries: int
+
+    def plain(self) -> dict[str, Any]:
+        """The record as JSON-able values."""
+        return {**_who(self.person.identity), "entries": self.entries}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +143,7 @@ class SeedReport:
     patients: tuple[PatientRecord, ...]
     crowd: int
     folders: tuple[FolderRecord, ...] = ()
+    many: ListRecord | None = None
 
     def plain(self) -> dict[str, Any]:
         """The report as JSON-able values: what `seed.json` holds."""
@@ -138,6 +156,7 @@ class SeedReport:
             },
             "nobody": {"id": NOBODY, "authority": str(self.authority)},
             "folders": [folder.plain() for folder in self.folders],
+            "many": self.many.plain() if self.many else None,
         }
 
     def json(self) -> bytes:
@@ -151,6 +170,12 @@ class SeedReport:
             lines += _patient_lines(one)
         lines.append(f"{NOBODY}: an identifier nobody holds.")
         lines.append(f"{self.crowd} more patients without documents.")
+        if self.many is not None:
+            identity = self.many.person.identity
+            lines.append(
+                f"{identity.id.value} {identity.names[0].full}, born {identity.birth_date}: "
+                f"{self.many.entries} entries for long lists, without their documents."
+            )
         for folder in self.folders:
             lines += _folder_lines(folder)
         return "\n".join(lines) + "\n"

@@ -32,9 +32,11 @@ from gateway.domain import (
 from gateway.domain.codes import FORMAT_PDF, FORMAT_PDF_IN_CDA
 from gateway.wire.cda.report import encode_report
 from gateway.wire.dicom.kos_write import encode_manifest
+from gateway.wire.fhir.report_write import encode_report as encode_fhir
 
 PDF = "application/pdf"
 CDA = "text/xml"
+FHIR = "application/fhir+json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,26 @@ class Registrar:
             links.append(self._link(AssociationKind.TRANSFORMS, entries[1], entries[0]))
         await self._systems.registry.add(entries, links)
         return tuple(entries)
+
+    async def fhir_report(
+        self, report: ImagingReport, patient: PatientIdentity, facts: StudyFacts
+    ) -> DocumentEntry:
+        """Publish a report as a FHIR document, of R4, under its own document id."""
+        data = await asyncio.to_thread(encode_fhir, report)
+        entry = report_entry(
+            report,
+            data,
+            patient,
+            document=Uid(report.id),
+            mime_type=FHIR,
+            # No code has been published for it; what it is, its MIME type says (IHE MHD).
+            format_code=FORMAT_PDF,
+            facts=facts,
+            oids=self._oids,
+        )
+        await self._systems.repository.put(entry.ref.document, data, sha1=entry.sha1)
+        await self._systems.registry.add([entry], [])
+        return entry
 
     def _link(
         self, kind: AssociationKind, source: DocumentEntry, target: DocumentEntry

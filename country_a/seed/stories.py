@@ -16,6 +16,7 @@ from country_a.entries import StudyFacts, manifest_facts, request_references
 from country_a.manifests import modality_code
 from country_a.national.ports import NationalSystems
 from country_a.oids import NationalOids
+from country_a.seed.full_report import full_report
 from country_a.seed.notes import OF_INTEREST, REJECTED, Pointing, write_note
 from country_a.seed.people import Person, Role
 from country_a.seed.records import PatientRecord, ReportRecord, StudyRecord
@@ -39,6 +40,7 @@ WINTER = timezone(timedelta(hours=1))
 _MANIFEST_ARC = 1000
 _REPORT_ARC = 2000
 _CDA_ARC = 3000
+_FHIR_ARC = 4000
 _INTERESTING = Pointing(
     title=OF_INTEREST, description="Obrazy istotne dla rozpoznania", places=(0, 1, 2)
 )
@@ -322,7 +324,10 @@ class Stories:
         )
 
     async def _greek(self, record: PatientRecord) -> None:
-        record.story = "A mammography with a note of interest beside one that rejects an image."
+        record.story = (
+            "A mammography with a note of interest beside one that rejects an image; beside its "
+            "report as PDF and CDA one in FHIR that has every element of the guideline."
+        )
         mg = await self._study(
             record,
             Kind.MG,
@@ -333,6 +338,31 @@ class Stories:
             ],
         )
         await self._report(record, [mg], cda=True)
+        await self._full_report(record, mg)
+
+    async def _full_report(self, record: PatientRecord, study: Held) -> None:
+        """Write and publish a report that says something for every element."""
+        manifest, patient = study.published.manifest, record.person.identity
+        published = manifest.created
+        if published is None:
+            raise ValueError(f"found no creation time in the manifest {manifest.uid}")
+        report = full_report(
+            document=self._oids.uid(self._seed_number, study.number, _FHIR_ARC, 1),
+            manifest=manifest,
+            patient=patient,
+            oids=self._oids,
+            created=published.astimezone(WINTER) + timedelta(hours=4),
+        )
+        entry = await self._registrar.fhir_report(report, patient, manifest_facts([manifest]))
+        record.reports.append(
+            ReportRecord(
+                title=report.title,
+                status=report.status.value,
+                version=report.version,
+                studies=[str(manifest.study)],
+                fhir=str(entry.ref.document),
+            )
+        )
 
     async def _cyrillic(self, record: PatientRecord) -> None:
         record.story = "An MR stored as JPEG 2000 lossless, with a report."

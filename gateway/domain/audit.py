@@ -27,6 +27,7 @@ class Transaction(StrEnum):
     FETCH_IMAGES = "RAD-107"
     SEARCH_STUDIES = "RAD-129"
     VIEW_IMAGES = "RAD-106"
+    GET_TOKEN = "ITI-71"
 
 
 class Side(StrEnum):

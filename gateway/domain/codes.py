@@ -18,6 +18,9 @@ IHE_CLASS = "1.3.6.1.4.1.19376.1.2.6.1"
 CONFIDENTIALITY = "2.16.840.1.113883.5.25"
 ISCO = "2.16.840.1.113883.2.9.6.2.7"
 ISO_COUNTRY = "1.0.3166.1"
+ICD10 = "2.16.840.1.113883.6.3"
+ATC = "2.16.840.1.113883.6.73"
+EDQM = "0.4.0.127.0.16.1.1.2.1"
 EHDSI_FORMAT = "eHDSI formatCodes"
 
 # Names by which DICOM and older peers call the same schemes (DICOM PS3.16 table 8-1).

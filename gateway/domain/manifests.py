@@ -27,6 +27,13 @@ class ManifestForm(StrEnum):
     XDSI = "xds-i"
 
 
+class ManifestEncoding(StrEnum):
+    """In which form a manifest travels: as a key object selection, or as a FHIR document."""
+
+    KOS = "kos"
+    FHIR = "fhir"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManifestPatient:
     """The patient as a manifest or an image header names it; `ids` begins with the primary one.
@@ -45,7 +52,7 @@ class ManifestPatient:
 class ImagingRequest:
     """One (accession, placer order) pair under which a study was made.
 
-    Authorities are OIDs, "" where not given.
+    Authorities are OIDs, "" where not given; a FHIR manifest may have named one by its URL.
     """
 
     accession: str = ""
@@ -56,6 +63,7 @@ class ImagingRequest:
     procedure_id: str = ""
     description: str = ""
     code: Code | None = None
+    filler_authority: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +88,15 @@ class KeyImageNote:
     def rejects(self) -> bool:
         """Whether the note withdraws its images (rejected for quality or safety)."""
         return self.title.value in REJECTING_TITLES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Specimen:
+    """What a series was made of in place of the patient: its id, who gave it, and words."""
+
+    id: str = ""
+    authority: str = ""
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +134,7 @@ class ManifestSeries:
     retrieve_ae_title: str = ""
     declared_instances: int | None = None
     instances: tuple[ManifestInstance, ...] = ()
+    specimens: tuple[Specimen, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +144,8 @@ class ImagingManifest:
     `uid` is the manifest's own SOP Instance UID and the document's unique id. `accession` is
     the study's single accession number, "" where there are several (they are in `requests`).
     `offset_minutes` is the offset from UTC of every date and time in it, None where not stated.
+    `institution` made the manifest, `custodian` answers for the study (guideline B.1.3);
+    `procedure_texts` are procedures that no code names.
     """
 
     uid: Uid
@@ -149,6 +169,8 @@ class ImagingManifest:
     institution: Organisation | None = None
     created: datetime | None = None
     series: tuple[ManifestSeries, ...] = ()
+    custodian: Organisation | None = None
+    procedure_texts: tuple[str, ...] = ()
 
     @property
     def instance_count(self) -> int:

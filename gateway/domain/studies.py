@@ -6,11 +6,19 @@ for whoever answers from a store and for whoever reads what a peer answered.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta, timezone
 
 from gateway.domain.codes import Code, as_region
-from gateway.domain.ids import CommunityId, PatientId, ReferenceId, ReferenceKind, Uid
+from gateway.domain.ids import (
+    CommunityId,
+    InvalidIdentifier,
+    PatientId,
+    ReferenceId,
+    ReferenceKind,
+    Uid,
+)
 from gateway.domain.manifests import ImagingManifest
 from gateway.domain.times import Precision, TimeRange, Timestamp
 
@@ -39,13 +47,15 @@ class StudyQuery:
 def study_start(manifest: ImagingManifest) -> Timestamp | None:
     """When a study began, with the precision its headers have; None where they do not say.
 
-    A study whose manifest names no offset is taken to be in UTC.
+    A study whose manifest names no offset is taken to be in UTC. A date without a time stays that
+    date wherever it is: moved to UTC it would be told, and searched for, as the day before.
     """
     if manifest.study_date is None:
         return None
+    if manifest.study_time is None:
+        return Timestamp(datetime.combine(manifest.study_date, time(), UTC), Precision.DAY)
     zone = timezone(timedelta(minutes=manifest.offset_minutes)) if manifest.offset_minutes else UTC
-    at = datetime.combine(manifest.study_date, manifest.study_time or time(), tzinfo=zone)
-    return Timestamp(at, Precision.SECOND if manifest.study_time else Precision.DAY)
+    return Timestamp(datetime.combine(manifest.study_date, manifest.study_time, tzinfo=zone))
 
 
 def is_asked_for(query: StudyQuery, manifest: ImagingManifest) -> bool:
@@ -67,14 +77,20 @@ def study_codes(manifest: ImagingManifest) -> tuple[Code, ...]:
 
 
 def study_references(manifest: ImagingManifest) -> tuple[ReferenceId, ...]:
-    """The accession numbers of a study, with their authorities."""
+    """The accession numbers of a study, with their authorities.
+
+    A number of a header that no reference can have, for its circumflex, is left out.
+    """
     named = [(manifest.accession, manifest.accession_authority)] if manifest.accession else []
     named += [(one.accession, one.accession_authority) for one in manifest.requests]
     found = dict.fromkeys(pair for pair in named if pair[0])
-    return tuple(
-        ReferenceId(value=value, kind=ReferenceKind.ACCESSION, authority=authority)
-        for value, authority in found
-    )
+    references = []
+    for value, authority in found:
+        with suppress(InvalidIdentifier):
+            references.append(
+                ReferenceId(value=value, kind=ReferenceKind.ACCESSION, authority=authority)
+            )
+    return tuple(references)
 
 
 def _any_accession(query: StudyQuery, manifest: ImagingManifest) -> bool:

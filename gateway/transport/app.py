@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import ssl
@@ -20,16 +21,39 @@ from typing import Any
 import orjson
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from gateway.domain import ExchangeError
 
 # aiohttp's 8 kB default refuses legitimate tokens: one with assertions inside takes 32 kB.
 MAX_HEADER_BYTES = 128 * 1024
+# A start line longer than any query that is read (`wire.fhir.search.MAX_QUERY`), so that one which
+# is too long is refused in the tongue of who sent it and not by the HTTP library.
+MAX_LINE_BYTES = 128 * 1024
 # Longest wait for requests under way when a service is told to stop.
 SHUTDOWN_SECONDS = 5.0
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 _log = structlog.get_logger("gateway")
+
+
+class _Unquoted(logging.Filter):
+    """Takes what a caller sent out of the HTTP library's log.
+
+    It logs a request that it cannot read with the first bytes of what was wrong, and the longest
+    header there is holds a token.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Every record passes, one about such a request without its exception."""
+        if record.exc_info and isinstance(record.exc_info[1], HttpProcessingError):
+            record.msg, record.args = "a request that is no HTTP was refused", ()
+            record.exc_info = record.exc_text = None
+        return True
+
+
+_http_log = logging.getLogger("gateway.http")
+_http_log.addFilter(_Unquoted())
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -126,6 +150,8 @@ async def serving(*listeners: Listener) -> AsyncIterator[Mapping[str, int]]:
             runner = web.AppRunner(
                 listener.app,
                 max_field_size=MAX_HEADER_BYTES,
+                max_line_size=MAX_LINE_BYTES,
+                logger=_http_log,
                 shutdown_timeout=SHUTDOWN_SECONDS,
                 access_log=None,
                 handler_cancellation=True,

@@ -1,4 +1,4 @@
-"""From settings to a gateway: which Exchange is asked of whom, and which is put on the network.
+"""From settings to a gateway: its keys, what it keeps, and which Exchange is asked of whom.
 
 The choice is per community and per verb. Nothing here is a country: a gateway is what its
 settings say it is.
@@ -14,42 +14,27 @@ from datetime import datetime
 from pathlib import Path
 
 import aiohttp
-from aiohttp import web
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from gateway.config import SealSection, Settings, SettingsError, TlsSection, no_such_file
-from gateway.domain import CommunityId, Exchange, NotFound, Oid, Refusal
-from gateway.middleware.authorised import Authorised, Rights
+from gateway.domain import CommunityId, Exchange, Oid
 from gateway.middleware.chosen import ChosenPerVerb
-from gateway.middleware.dialect import Dialect, InDialect
 from gateway.peers import Peer, PeerBook
-from gateway.transport import fhir_server, soap_server
-from gateway.transport.assertion_log import AssertionLog
 from gateway.transport.audit_sender import AuditSender, sending
 from gateway.transport.audit_store import AuditStore
-from gateway.transport.dicomweb_answers import DicomwebAnswerer
 from gateway.transport.dicomweb_client import DicomwebClient
 from gateway.transport.dicomweb_search import DicomwebSearch
-from gateway.transport.dicomweb_server import DicomwebServer
-from gateway.transport.fhir_answers import FhirAnswerer
 from gateway.transport.fhir_calls import FhirCalls, FhirClientIdentity
 from gateway.transport.fhir_client import FhirClient
 from gateway.transport.fhir_document_client import FhirDocumentClient
-from gateway.transport.fhir_routes import BASE
-from gateway.transport.fhir_server import FhirServer
-from gateway.transport.logical_ids import patient_ids
 from gateway.transport.manifest_viewer import ManifestViewer
 from gateway.transport.record import Keeper
-from gateway.transport.server_identity import ServerIdentity
-from gateway.transport.soap_answers import Answerer
 from gateway.transport.soap_client import READ_BUFFER_BYTES, ClientIdentity, SoapClient
-from gateway.transport.soap_server import SoapServer
 from gateway.transport.tap import Tap
 from gateway.transport.tls import client_context, server_context
 from gateway.transport.viewer_client import ViewerClient
 from gateway.wire.fhir.tokens import TokenSigner
-from gateway.wire.saml import AssertionPolicy
 from gateway.wire.signatures import Signer
 from gateway.wire.soap.contract import Endpoint
 from gateway.wire.trust import TrustStore
@@ -318,155 +303,3 @@ def fingerprint_of(tls: TlsSection) -> str:
     except (OSError, ValueError) as error:
         raise SettingsError(f"tls.client_certificate {path}: {error}") from None
     return leaf.fingerprint(hashes.SHA256()).hex()
-
-
-def policy_of(peer: Peer) -> AssertionPolicy:
-    """What is demanded of a peer's assertions."""
-    return AssertionPolicy(
-        audiences=(peer.profile.audience,),
-        relation=peer.treatment_relation,
-        allow_sha1=peer.allow_sha1,
-    )
-
-
-def serve_exchange(
-    app: web.Application,
-    exchange: Exchange,
-    *,
-    endpoint: Endpoint,
-    settings: Settings,
-    keeper: Keeper,
-    assertions: AssertionLog,
-    clockwork: Clockwork,
-    rights: Rights,
-) -> None:
-    """Put an Exchange on the network at an endpoint: authorised, and in each peer's dialect."""
-    speakers = Speakers.of(exchange, settings, rights)
-    answerer = Answerer(
-        speakers.exchange,
-        community=CommunityId(settings.gateway.community),
-        limits=settings.limits,
-        now=clockwork.now,
-        new_id=clockwork.new_id,
-    )
-    SoapServer(
-        answerer,
-        endpoint=endpoint,
-        identity=speakers.identity(settings, assertions, clockwork),
-        keeper=keeper,
-        limits=settings.limits,
-    ).add_to(app)
-
-
-def serve_fhir(
-    app: web.Application,
-    exchange: Exchange,
-    *,
-    settings: Settings,
-    keeper: Keeper,
-    assertions: AssertionLog,
-    clockwork: Clockwork,
-    rights: Rights,
-) -> None:
-    """Put an Exchange on the network as FHIR: authorised, and in each peer's dialect."""
-    speakers = Speakers.of(exchange, settings, rights)
-    answerer = FhirAnswerer(
-        speakers.exchange,
-        community=CommunityId(settings.gateway.community),
-        patient_ids=patient_ids(settings.gateway.state),
-        now=clockwork.now,
-        new_id=clockwork.new_id,
-    )
-    FhirServer(
-        answerer,
-        identity=speakers.identity(settings, assertions, clockwork),
-        keeper=keeper,
-        limits=settings.limits,
-        public_url=settings.listen.public_url,
-    ).add_to(app)
-
-
-def serve_dicomweb(
-    app: web.Application,
-    exchange: Exchange,
-    *,
-    imaging_source: Oid,
-    settings: Settings,
-    keeper: Keeper,
-    assertions: AssertionLog,
-    clockwork: Clockwork,
-    rights: Rights,
-) -> None:
-    """Put an Exchange on the network as DICOMweb: authorised, in our own community only.
-
-    `imaging_source` is the Retrieve Location of series for which no other is known.
-    """
-    speakers = Speakers.of(exchange, settings, rights)
-    own = CommunityId(settings.gateway.community)
-    answerer = DicomwebAnswerer(speakers.exchange, community=own, default_location=imaging_source)
-
-    def answering(community: CommunityId | None) -> DicomwebAnswerer:
-        if community not in (None, own):
-            text = f"community {community} is not here; this gateway is {own}"
-            raise NotFound(Refusal.UNKNOWN_COMMUNITY, text, subject=str(community))
-        return answerer
-
-    DicomwebServer(
-        answering,
-        identity=speakers.identity(settings, assertions, clockwork),
-        keeper=keeper,
-        limits=settings.limits,
-        public_url=settings.listen.public_url,
-    ).add_to(app)
-
-
-def apology(request: web.Request, correlation_id: str) -> web.Response:
-    """The answer to a request that met a fault of ours, on a port of several tongues."""
-    if request.path == BASE or request.path.startswith(f"{BASE}/"):
-        return fhir_server.apology(request, correlation_id)
-    return soap_server.apology(request, correlation_id)
-
-
-@dataclass(frozen=True, slots=True)
-class Speakers:
-    """An Exchange as each peer is used to it, and what is demanded of each."""
-
-    book: PeerBook
-    spoken: Mapping[str, Exchange]
-
-    @classmethod
-    def of(cls, exchange: Exchange, settings: Settings, rights: Rights) -> Speakers:
-        """The Exchange, authorised, in the dialect of every peer of the settings."""
-        book = PeerBook.of_sections(settings.peers, settings.gateway.default_profile)
-        authorised = Authorised(exchange, rights)
-        spoken = {
-            peer.name: InDialect(
-                authorised,
-                Dialect(
-                    class_codes=peer.profile.class_codes,
-                    refuse_unknown=peer.profile.refuse_unknown_class,
-                    warn_when_empty=peer.profile.warn_when_empty,
-                ),
-            )
-            for peer in (*book.peers, book.stranger)
-        }
-        return cls(book, spoken)
-
-    def exchange(self, peer: Peer) -> Exchange:
-        """What a peer asks."""
-        return self.spoken[peer.name]
-
-    def identity(
-        self, settings: Settings, assertions: AssertionLog, clockwork: Clockwork
-    ) -> ServerIdentity:
-        """Who answers them."""
-        policies = {peer.name: policy_of(peer) for peer in (*self.book.peers, self.book.stranger)}
-        return ServerIdentity(
-            community=CommunityId(settings.gateway.community),
-            peers=self.book,
-            trust=trust_of(settings.seal),
-            policy=lambda peer: policies[peer.name],
-            assertions=assertions,
-            now=clockwork.now,
-            new_id=clockwork.new_id,
-        )

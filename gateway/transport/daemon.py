@@ -45,11 +45,11 @@ async def serve(running: Running, config: Path, ready_file: Path | None) -> None
         await until_stopped()
 
 
-def run(job: Coroutine[Any, Any, None]) -> int:
-    """Run a job to its end; the exit code says how it went."""
+def run(job: Coroutine[Any, Any, int | None]) -> int:
+    """Run a job to its end; the exit code says how it went: the job's own, where it gives one."""
     log_as_json()
     try:
-        asyncio.run(job)
+        return asyncio.run(job) or DONE
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return USAGE
@@ -59,4 +59,3 @@ def run(job: Coroutine[Any, Any, None]) -> int:
             told += f": {error.filename}; is it there, with room and a right to use it?"
         sys.stderr.write(f"{told}\n")
         return FAILED
-    return DONE

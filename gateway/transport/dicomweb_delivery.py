@@ -42,6 +42,9 @@ from gateway.wire.dicom.web_parts import PartPiece, WebParts
 from gateway.wire.dicom.web_plan import Fetch
 from gateway.wire.problems import DecodeError
 
+# Answers read to their end whose digests are still to be told: each holds a transcript open.
+MAX_WAITING = 16
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -72,7 +75,8 @@ class DicomwebDelivery:
         self._ahead: deque[_Conversation] = deque()
         self._repositories = {ref.instance: location for ref, location in request.instances}
         self._waiting = {ref.instance: ref for ref, _ in request.instances}
-        self._passed: dict[Uid, PartRecorder] = {}
+        self._read: deque[_Conversation] = deque()
+        self._passed: dict[Uid, tuple[PartRecorder, _Conversation]] = {}
         self._issues: dict[str, Issue] = {}
         self.announced = tuple(
             AnnouncedInstance(ref=ref, repository=location) for ref, location in request.instances
@@ -110,9 +114,10 @@ class DicomwebDelivery:
 
     def hashed(self, instance: Uid, sha256: str) -> None:
         """See `ImageDelivery`: the record's part of the instance ends with it."""
-        recorder = self._passed.pop(instance, None)
-        if recorder is not None:
+        recorder, conversation = self._passed.pop(instance, (None, None))
+        if recorder is not None and conversation is not None:
             recorder.done(sha256=sha256)
+            conversation.unhashed.discard(instance)
 
     async def chunks(self) -> AsyncIterator[ImageChunk]:
         """The instances' DICOM files, in the order they come."""
@@ -127,13 +132,16 @@ class DicomwebDelivery:
             else:
                 self._ask_ahead()
                 try:
-                    async with aclosing(self._images(opened)) as images:
+                    async with aclosing(self._images(opened, conversation)) as images:
                         async for chunk in images:
                             yield chunk
                 except ExchangeError as error:
-                    await self._ahead.popleft().close(error)
+                    self._ahead.popleft()
+                    await self._end(conversation, error)
                     raise
-            await self._ahead.popleft().close()
+            self._read.append(self._ahead.popleft())
+            while self._read and (not self._read[0].unhashed or len(self._read) > MAX_WAITING):
+                await self._end(self._read.popleft())
         for uid in self._waiting:
             self._issues.setdefault(str(uid), self._absent(uid))
 
@@ -141,7 +149,15 @@ class DicomwebDelivery:
         if self._left:
             self._ahead.append(_Conversation(self._left.popleft(), self._open))
 
-    async def _images(self, opened: Opened) -> AsyncGenerator[ImageChunk, None]:
+    async def _end(self, conversation: _Conversation, error: ExchangeError | None = None) -> None:
+        """Close an answer and its record; parts whose digest was never told go without."""
+        for instance in tuple(conversation.unhashed):
+            self.hashed(instance, "")
+        await conversation.close(error)
+
+    async def _images(
+        self, opened: Opened, conversation: _Conversation
+    ) -> AsyncGenerator[ImageChunk, None]:
         fetch, record = opened.fetch, opened.record
         current = _Incoming(fetch)
         try:
@@ -150,7 +166,7 @@ class DicomwebDelivery:
                 async for piece in pieces:
                     data = current.take(piece)
                     if data is not None:
-                        chunk = self._chunk(current, data, piece, record)
+                        chunk = self._chunk(current, data, piece, record, conversation)
                         if chunk is not None:
                             yield chunk
                     if piece.last:
@@ -195,7 +211,12 @@ class DicomwebDelivery:
         return self._waiting.get(ref.instance) == ref
 
     def _chunk(
-        self, current: _Incoming, data: bytes, piece: PartPiece, record: Record
+        self,
+        current: _Incoming,
+        data: bytes,
+        piece: PartPiece,
+        record: Record,
+        conversation: _Conversation,
     ) -> ImageChunk | None:
         """The piece of a wanted instance, told to the record; None of any other."""
         ref = current.ref
@@ -207,7 +228,8 @@ class DicomwebDelivery:
         current.recorder.update(data)
         if piece.last:
             current.recorder.passed()
-            self._passed[ref.instance] = current.recorder
+            self._passed[ref.instance] = (current.recorder, conversation)
+            conversation.unhashed.add(ref.instance)
         return ImageChunk(ref.instance, data, piece.last)
 
     def _refused(self, fetch: Fetch, error: ExchangeError) -> None:
@@ -228,19 +250,20 @@ class DicomwebDelivery:
         self._issues.setdefault(text, issue)
 
     async def _close(self) -> None:
-        try:
-            while self._ahead:
-                await self._ahead.popleft().close()
-        finally:
-            for instance in tuple(self._passed):
-                self.hashed(instance, "")
+        for waiting in (self._read, self._ahead):
+            while waiting:
+                await self._end(waiting.popleft())
 
 
 class _Conversation:
-    """The request of one fetch, sent at once, and its answer when that is there."""
+    """The request of one fetch, sent at once, and its answer when that is there.
+
+    `unhashed` are the instances that came with it and whose digest nobody has told yet.
+    """
 
     def __init__(self, fetch: Fetch, open: Open) -> None:
         self.fetch = fetch
+        self.unhashed: set[Uid] = set()
         self._manager = open(fetch)
         self._task = asyncio.get_running_loop().create_task(self._manager.__aenter__())
 

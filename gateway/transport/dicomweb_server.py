@@ -9,7 +9,7 @@ Clauses: DICOM PS3.18 8 and 10.4, IHE RAD TF-2 4.107, XC-WADO 58.4.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -32,14 +32,16 @@ from gateway.domain import (
     Transaction,
 )
 from gateway.peers import Peer
+from gateway.transport.content_sending import RangeRefused, send_content
 from gateway.transport.dicomweb_answers import DicomwebAnswerer, Located
 from gateway.transport.dicomweb_search import read_search, write_found
 from gateway.transport.dicomweb_views import ViewRequest, answer_view
 from gateway.transport.record import Keeper, Record, recorded_images
+from gateway.transport.redaction import without_secrets
 from gateway.transport.sending import outward, send_stream, send_whole
 from gateway.transport.server_identity import ServerIdentity
 from gateway.transport.tls import peer_of
-from gateway.transport.token_callers import TokenCallers
+from gateway.transport.token_gate import TokenGate, check_community
 from gateway.wire.dicom.accept import (
     DICOM_JSON,
     Packaging,
@@ -68,6 +70,7 @@ from gateway.wire.dicom.web_refusals import status_of, write_refusal
 from gateway.wire.fhir.security import write_challenge
 from gateway.wire.message import Message
 from gateway.wire.problems import DecodeError
+from gateway.wire.ranges import no_such_range
 
 BASE = "/dicom-web"
 # Live peers make it from the FHIR base, by another last word.
@@ -136,7 +139,7 @@ class DicomwebServer:
         self._limits = limits
         root = public_url.rstrip("/")
         audiences = tuple(f"{root}{base}" for base in (BASE, SIBLING_BASE)) if root else ()
-        self._callers = TokenCallers(identity, audiences=audiences)
+        self._gate = TokenGate(identity, audiences)
 
     def add_to(self, app: web.Application) -> None:
         """Add the base and its sibling; what an address means is not decided by aiohttp."""
@@ -182,25 +185,27 @@ class DicomwebServer:
 
     async def _answer(self, call: _Call, base: str) -> web.StreamResponse:
         request, record = call.request, call.record
-        line = f"{request.method} {request.raw_path} HTTP/1.1"
+        # A token in the address is refused; it is not written down for that.
+        line = f"{request.method} {without_secrets(request.raw_path)} HTTP/1.1"
         headers = tuple((str(k), str(v)) for k, v in request.headers.items())
         record.got_request(Message(start_line=line, headers=headers, body=b""))
-        record.identify(call.request_id, f"{request.method} {request.raw_path}".encode())
+        record.identify(call.request_id, line.removesuffix(" HTTP/1.1").encode())
         if request.method not in ("GET", "HEAD"):
             raise _MethodNotAllowed(request.method)
         path, _, query = request.raw_path.removeprefix(base).partition("?")
         searching = is_search(path)
         if searching:
             record.transaction = Transaction.SEARCH_STUDIES
-        context = self._callers.context(
-            record,
-            request.headers.getall("Authorization", []),
+        context = self._gate.admit(
+            request,
             caller=call.caller,
             peer=call.peer,
             correlation_id=call.request_id,
             patient_specific=True,
             scopes=SEARCH_SCOPES if searching else SCOPES,
         )
+        record.context = context
+        check_community(context, call.peer)
         if searching:
             return await self._search(call, self._answerer(None), path, query, context)
         address = _address(path, query)
@@ -266,18 +271,11 @@ class DicomwebServer:
             status = 206 if delivery.issues else 200
             images = recorded_images(delivery, call.record)
             if acceptable.packaging(sent[0].transfer_syntax) is Packaging.SINGLE:
-                headers["Content-Type"] = single_content_type(sent[0].transfer_syntax)
                 headers["Content-Location"] = sent[0].location
-                body, length, tail = _file(images), sent[0].size_bytes, b""
-                if sha256 := delivery.announced[0].sha256:
-                    headers["ETag"] = f'"{sha256}"'
-                    if headers["ETag"] in request.headers.get("If-None-Match", ""):
-                        return send_whole(call.record, 304, headers, b"")
-            else:
-                boundary = self._boundary()
-                headers["Content-Type"] = content_type(boundary)
-                body = _parts(boundary, delivery, sent, images)
-                length, tail = body_length(boundary, sent), instance_tail(boundary)
+                return await self._alone(call, delivery, sent[0], images, headers)
+            boundary = self._boundary()
+            headers["Content-Type"] = content_type(boundary)
+            length = body_length(boundary, sent)
             if request.method == "HEAD":
                 if length is not None:
                     headers["Content-Length"] = str(length)
@@ -285,13 +283,45 @@ class DicomwebServer:
             return await send_stream(
                 request,
                 call.record,
-                body,
+                _parts(boundary, delivery, sent, images),
                 status=status,
                 headers=headers,
                 length=length,
-                tail=tail,
+                tail=instance_tail(boundary),
                 silence_seconds=self._limits.silence_seconds,
             )
+
+    async def _alone(
+        self,
+        call: _Call,
+        delivery: ImageDelivery,
+        sent: OutgoingInstance,
+        images: AsyncIterator[ImageChunk],
+        headers: dict[str, str],
+    ) -> web.StreamResponse:
+        """One instance as the body itself: whole, in part, or not again."""
+        media_type = single_content_type(sent.transfer_syntax)
+        announced, size = delivery.announced[0], sent.size_bytes
+        if size is not None:
+            return await send_content(
+                call.request,
+                call.record,
+                _Instance(delivery, size),
+                mime_type=media_type,
+                headers=headers,
+                etag=f'"{announced.sha256}"' if announced.sha256 else "",
+                silence_seconds=self._limits.silence_seconds,
+            )
+        headers["Content-Type"] = media_type
+        if call.request.method == "HEAD":
+            return send_whole(call.record, 200, headers, b"")
+        return await send_stream(
+            call.request,
+            call.record,
+            _file(images),
+            headers=headers,
+            silence_seconds=self._limits.silence_seconds,
+        )
 
     def _refuse(self, call: _Call, error: ExchangeError) -> web.Response:
         call.record.refused(error)
@@ -301,6 +331,8 @@ class DicomwebServer:
         if error.retry:
             headers["Retry-After"] = RETRY_AFTER
         status = status_of(error.refusal)
+        if isinstance(error, RangeRefused):
+            status, headers["Content-Range"] = 416, no_such_range(error.size_bytes)
         if isinstance(error, _MethodNotAllowed):
             status, headers["Allow"] = 405, "GET, HEAD"
         body = write_refusal(outward(error), correlation_id=call.request_id)
@@ -329,6 +361,19 @@ def _address(path: str, query: str) -> _Address:
         cross = parse_xc_path(path, query)
         return _Address(scope=cross.scope, community=cross.community, location=cross.location)
     return _Address(scope=parse_path(path))
+
+
+@dataclass(frozen=True, slots=True)
+class _Instance:
+    """The one instance of a delivery as a content."""
+
+    delivery: ImageDelivery
+    size_bytes: int
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        """Its file; to be called once."""
+        async for chunk in self.delivery.chunks():
+            yield chunk.data
 
 
 async def _file(images: AsyncIterator[ImageChunk]) -> AsyncIterator[bytes]:

@@ -18,6 +18,7 @@ from gateway.domain import (
     CommunityId,
     Exchange,
     Issue,
+    NotAllowed,
     Outcome,
     PatientId,
     PatientIdentity,
@@ -34,9 +35,17 @@ from gateway.transport.fhir_documents import (
 )
 from gateway.transport.fhir_routes import Interaction, Route
 from gateway.wire.fhir import pdqm
+from gateway.wire.fhir.denials import not_there
 from gateway.wire.fhir.negotiation import UnsupportedMediaType, request_format
 from gateway.wire.fhir.resources import Json, read_resource
-from gateway.wire.fhir.search import Parameter, parse_query, write_query
+from gateway.wire.fhir.search import (
+    Parameter,
+    Token,
+    parse_query,
+    unescape,
+    write_query,
+    write_token,
+)
 from gateway.wire.problems import DecodeError
 from gateway.wire.xml import quoted
 
@@ -44,6 +53,10 @@ CERTAIN = 100
 FORM = "application/x-www-form-urlencoded"
 # What shapes an answer and limits none; taken by every search, whether or not it is followed.
 SHAPING = frozenset({"_format", "_pretty", "_count", "_summary", "_elements", "_total"})
+LOGICAL_ID = "_id"
+# What each dialect demands of a document search, by the parameter it may not leave out. It is
+# answered all the same, unless the asker wants to be told (`Prefer: handling=strict`).
+DEMANDED: dict[str, tuple[str, ...]] = {"mhd": ("status",), "ncp": ("type",)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +129,7 @@ class FhirAnswerer:
             tuple[str, Interaction], Callable[[FhirAsked], Awaitable[FhirAnswer]]
         ] = {
             ("Patient", Interaction.SEARCH): self._search_patients,
+            ("Patient", Interaction.READ): self._read_patient,
             ("Patient", Interaction.MATCH): self._match_patients,
             ("DocumentReference", Interaction.SEARCH): self._search_documents,
             ("DocumentReference", Interaction.READ): self._read_reference,
@@ -132,13 +146,52 @@ class FhirAnswerer:
 
     async def _search_patients(self, asked: FhirAsked) -> FhirAnswer:
         parameters = _parameters(asked)
-        unknown = {each.name for each in parameters} - pdqm.TRAIT_PARAMETERS - SHAPING
+        names = pdqm.TRAIT_PARAMETERS | {LOGICAL_ID}
+        unknown = {each.name for each in parameters} - names - SHAPING
         if unknown and asked.strict:
             raise _unknown(sorted(unknown))
-        traits = pdqm.decode_request(parameters)
-        outcome = await self._identify(traits, asked)
-        known = [each for each in parameters if each.name in pdqm.TRAIT_PARAMETERS]
-        return self._patients(outcome, asked, f"{asked.base}/Patient?{write_query(known)}")
+        by_id = [each for each in parameters if each.name == LOGICAL_ID]
+        others = [each for each in parameters if each.name != LOGICAL_ID]
+        meant = self._meant(by_id, asked.context)
+        known = [each for each in parameters if each.name in names]
+        self_url = f"{asked.base}/Patient?{write_query(known)}"
+        if len(meant) < len(by_id):
+            return self._patients(Outcome(()), asked, self_url)
+        outcome = await self._identify(pdqm.decode_request([*others, *meant]), asked)
+        return self._patients(outcome, asked, self_url)
+
+    async def _read_patient(self, asked: FhirAsked) -> FhirAnswer:
+        patient = self._patient_of(asked.id, asked.context)
+        if patient is None:
+            raise not_there("Patient", asked.id)
+        outcome = await self._identify(PatientTraits(ids=(patient,)), asked)
+        found = [identity for identity in outcome.items if identity.id == patient]
+        if not found:
+            raise not_there("Patient", asked.id)
+        return FhirAnswer(
+            resource=pdqm.write_patient(found[0], patient_id=asked.id),
+            answered=Outcome(tuple(found)),
+            issues=outcome.issues,
+            patients=(patient,),
+        )
+
+    def _meant(self, by_id: Sequence[Parameter], context: CallContext) -> list[Parameter]:
+        """The identifier in place of each logical id that is the patient's of the token.
+
+        An id tells nothing of the identifier behind it, so only the one patient whom the asker
+        treats can be found by it. Who shows no patient is refused: "nobody" would not be true.
+        """
+        if by_id and context.patient is None:
+            text = "a patient is found by _id only by who shows a treatment relation to them"
+            raise NotAllowed(Refusal.NO_TREATMENT_RELATION, text, subject=LOGICAL_ID)
+        found = []
+        for parameter in by_id:
+            names = [unescape(value).strip() for value in parameter.values]
+            patients = (self._patient_of(name, context) for name in names)
+            for patient in [each for each in patients if each is not None][:1]:
+                value = write_token(Token(patient.authority.urn, patient.value))
+                found.append(Parameter("identifier", "", (value,)))
+        return found
 
     async def _match_patients(self, asked: FhirAsked) -> FhirAnswer:
         format = request_format(asked.content_type)
@@ -168,6 +221,8 @@ class FhirAnswerer:
             related = [each for each in parameters if each.name == RELATES_TO and each.values]
             others = [each for each in parameters if each.name != RELATES_TO]
             search = self._documents.understood(others, call)
+            if asked.strict:
+                _check_demands(parameters, asked.peer)
             if search.ignored and asked.strict:
                 raise _unknown(search.ignored)
             asked.tell(FhirNoun(noun=search.query, patients=(search.query.patient,)))
@@ -199,9 +254,12 @@ class FhirAnswerer:
         )
 
     def _patient_of(self, name: str, context: CallContext) -> PatientId | None:
-        """The patient of a logical id: the one the asker treats, or nobody we would name."""
-        patient = context.patient
-        return patient if patient is not None and self._patient_ids(patient) == name else None
+        """The patient of a logical id: the one the asker treats, or nobody we would name.
+
+        `name` may be a whole reference, `Patient/<id>` or an address that ends so.
+        """
+        patient, bare = context.patient, name.strip("/").rpartition("/")[2]
+        return patient if patient is not None and self._patient_ids(patient) == bare else None
 
     def _patients(
         self,
@@ -241,6 +299,15 @@ def _parameters(asked: FhirAsked) -> tuple[Parameter, ...]:
             raise DecodeError("body", "bytes that are not UTF-8", "a form in UTF-8") from error
         parameters = (*parameters, *parse_query(form))
     return parameters
+
+
+def _check_demands(parameters: Sequence[Parameter], peer: Peer) -> None:
+    """What the peer's dialect may not leave out is there."""
+    said = {each.name for each in parameters}
+    missing = [name for name in DEMANDED.get(peer.fhir_dialect, ()) if name not in said]
+    if missing:
+        text = f"the search must say {', '.join(missing)}"
+        raise BadRequest(Refusal.MISSING_PARAMETER, text, subject=missing[0])
 
 
 def _unknown(names: Sequence[str]) -> BadRequest:

@@ -30,6 +30,7 @@ from gateway.domain import (
 )
 from gateway.transport.pages import Pages
 from gateway.wire.fhir import mhd_find
+from gateway.wire.fhir.denials import not_there
 from gateway.wire.fhir.document_reference_write import Relation, write_document_reference
 from gateway.wire.fhir.mhd_parameters_read import DecodedSearch
 from gateway.wire.fhir.mhd_retrieve import (
@@ -40,7 +41,6 @@ from gateway.wire.fhir.mhd_retrieve import (
 )
 from gateway.wire.fhir.resources import Json
 from gateway.wire.fhir.search import Parameter, write_query
-from gateway.wire.xml import quoted
 
 PAGE_ROWS = 100
 NEXT_PAGE = "_getpages"
@@ -214,9 +214,7 @@ class DocumentAnswers:
     async def _entry(
         self, name: str, call: DocumentCall
     ) -> tuple[DocumentEntry, tuple[Association, ...]]:
-        unknown = NotFound(
-            Refusal.UNKNOWN_DOCUMENT, f"nothing here has the id {quoted(name)}", subject="_id"
-        )
+        unknown = not_there("DocumentReference", name)
         wanted = entry_id(name)
         if wanted is None:
             raise unknown

@@ -23,30 +23,46 @@ class Interaction(StrEnum):
     SEARCH = "search-type"
     READ = "read"
     MATCH = "match"
+    CAPABILITIES = "capabilities"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """One row: method, path below the base, what it does, and under which transaction.
 
-    `below` is the second part of the path, where it has one; a READ has an id there.
+    `below` is the second part of the path, where it has one; a READ has an id there. What needs
+    no token is told anybody, and is no transaction.
     """
 
     method: str
     resource: str
     below: str = ""
     interaction: Interaction
-    transaction: Transaction
+    transaction: Transaction | None
     patient_specific: bool = True
+    needs_token: bool = True
 
 
 ROUTES: tuple[Route, ...] = (
+    Route(
+        method="GET",
+        resource="metadata",
+        interaction=Interaction.CAPABILITIES,
+        transaction=None,
+        needs_token=False,
+    ),
     Route(
         method="GET",
         resource="Patient",
         interaction=Interaction.SEARCH,
         transaction=Transaction.SEARCH_PATIENTS,
         patient_specific=False,
+    ),
+    Route(
+        method="GET",
+        resource="Patient",
+        interaction=Interaction.READ,
+        transaction=Transaction.SEARCH_PATIENTS,
     ),
     Route(
         method="POST",
@@ -131,6 +147,15 @@ def match(method: str, path: str) -> tuple[Route, str]:
         allowed = tuple(sorted({row.method for row in rows}))
         raise MethodNotAllowed(method[:16], quoted(path), allowed)
     raise NothingThere(path)
+
+
+def methods_of(path: str) -> tuple[str, ...]:
+    """Every method that a path has, for OPTIONS (RFC 9110 9.3.7); raises `NothingThere`."""
+    parts = [part for part in path.split("/") if part]
+    found = {row.method for row in ROUTES if _fits(row, parts)}
+    if not found:
+        raise NothingThere(path)
+    return tuple(sorted(found | {"OPTIONS"} | ({"HEAD"} if "GET" in found else set())))
 
 
 def _fits(row: Route, parts: list[str]) -> bool:

@@ -27,9 +27,19 @@ from gateway.domain import (
     read_content,
     refuse,
 )
+from gateway.domain.times import Precision
 from gateway.peers import Peer
+from gateway.transport.content_sending import RangeRefused, send_content
 from gateway.transport.fhir_answers import FhirAnswer, FhirAnswerer, FhirAsked, FhirNoun
 from gateway.transport.fhir_documents import FoundContent, Withdrawn
+from gateway.transport.fhir_metadata import (
+    PUBLIC,
+    capability_statement,
+    country_finding,
+    echoed,
+    given_id,
+    tag_of,
+)
 from gateway.transport.fhir_routes import (
     BASE,
     Interaction,
@@ -37,12 +47,18 @@ from gateway.transport.fhir_routes import (
     NothingThere,
     Route,
     match,
+    methods_of,
 )
+from gateway.transport.packed import GZIP, MIN_PACKED_BYTES, packed, takes_gzip
 from gateway.transport.pages import PageExpired
-from gateway.transport.record import Keeper, Record, RecordedContent
-from gateway.transport.sending import outward, request_chunks, send_stream, send_whole
+from gateway.transport.record import Keeper, Record
+from gateway.transport.redaction import redacted_form, without_secrets
+from gateway.transport.sending import outward, request_chunks, send_whole
 from gateway.transport.server_identity import ServerIdentity
 from gateway.transport.tls import peer_of
+from gateway.transport.token_gate import FORM, TokenGate, check_community
+from gateway.wire.fhir.bundles import searchset
+from gateway.wire.fhir.denials import Showing
 from gateway.wire.fhir.mhd_retrieve import MAX_BINARY, wrap_binary
 from gateway.wire.fhir.negotiation import (
     NotAcceptable,
@@ -52,16 +68,16 @@ from gateway.wire.fhir.negotiation import (
 )
 from gateway.wire.fhir.refusals import status_of, write_outcome
 from gateway.wire.fhir.resources import Format, write_resource
-from gateway.wire.fhir.security import read_context, write_challenge
-from gateway.wire.fhir.token_check import TokenTrust
-from gateway.wire.fhir.tokens import TokenPolicy
+from gateway.wire.fhir.security import write_challenge
 from gateway.wire.message import Message
 from gateway.wire.problems import DecodeError
+from gateway.wire.ranges import no_such_range
+from gateway.wire.validators import strong_tag, unchanged
 
-MAX_REQUEST_ID = 128
 RETRY_AFTER = "5"  # seconds
 # Answers differ by what was asked for and by who asked (RFC 9110 12.5.5).
 VARY = "Accept, Accept-Encoding, Authorization"
+PRIVATE = "private, no-cache"
 
 
 @dataclass(slots=True)
@@ -74,6 +90,8 @@ class _Call:
     peer: Peer
     request_id: str
     format: Format = Format.JSON
+    route: Route | None = None
+    id: str = ""
 
     def understood(self, asked: FhirNoun) -> None:
         """What the request asks is on record before anybody decides about it."""
@@ -82,7 +100,12 @@ class _Call:
     @property
     def headers(self) -> dict[str, str]:
         """What every answer carries."""
-        return _headers(self.request_id)
+        return _headers(self.request, self.request_id)
+
+    @property
+    def base(self) -> str:
+        """The address of the base as the caller knows it."""
+        return f"{self.request.scheme}://{self.request.host}{BASE}"
 
 
 class FhirServer:
@@ -96,14 +119,19 @@ class FhirServer:
         keeper: Keeper,
         limits: LimitSection,
         public_url: str = "",
+        name: str = "",
+        showing: Showing | None = None,
     ) -> None:
         self._answerer = answerer
         self._identity = identity
         self._keeper = keeper
         self._limits = limits
+        self._name = name
+        self._showing = showing or Showing()
+        self._since = identity.now()
         # The name we are called by in a request is the caller's choice, and proves nothing.
-        self._audiences = (f"{public_url.rstrip('/')}{BASE}",) if public_url else ()
-        self._trust = TokenTrust(certificates=identity.trust)
+        audiences = (f"{public_url.rstrip('/')}{BASE}",) if public_url else ()
+        self._gate = TokenGate(identity, audiences)
 
     def add_to(self, app: web.Application) -> None:
         """Add the base; which row of the table a request is for is found here, not by aiohttp."""
@@ -112,7 +140,7 @@ class FhirServer:
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         caller = peer_of(request.get_extra_info("ssl_object"), request.remote or "")
         peer = self._identity.peers.caller(caller)
-        request_id = self._request_id(request)
+        request_id = given_id(request.headers) or self._identity.new_id()
         try:
             record = self._keeper.open(
                 side=Side.RESPONDER,
@@ -127,7 +155,7 @@ class FhirServer:
             return web.Response(
                 status=status_of(error.refusal),
                 body=write_resource(write_outcome(error), Format.JSON),
-                headers=_headers(request_id)
+                headers=_headers(request, request_id)
                 | {"Content-Type": _typed(Format.JSON), "Retry-After": RETRY_AFTER},
             )
         call = _Call(
@@ -135,33 +163,56 @@ class FhirServer:
         )
         with record:
             try:
-                answer = await self._answer(call)
+                body = await self._read(call)
+                if request.method == "OPTIONS" or not self._find(call).needs_token:
+                    return self._tell(call)
+                answer = await self._answer(call, body)
             except DecodeError as error:
                 refused = BadRequest(Refusal.MALFORMED_REQUEST, str(error), subject=error.where)
                 return self._refuse(call, refused)
             except ExchangeError as error:
                 return self._refuse(call, error)
-            return await self._send(call, answer)
+            try:
+                return await self._send(call, answer)
+            except (NotAcceptable, RangeRefused) as error:
+                # Of what breaks once bytes have left, nothing can be said any more.
+                return self._refuse(call, error)
 
-    async def _answer(self, call: _Call) -> FhirAnswer:
+    def _find(self, call: _Call) -> Route:
+        """The row a request is for, and the format of its answer."""
         request = call.request
-        body = await self._read(call)
-        call.record.identify(call.request_id, _asked_as(request, body))
-        route, name = match(request.method, request.match_info["path"])
+        call.route, call.id = route, _ = match(request.method, request.match_info["path"])
         call.record.transaction = route.transaction
         if route.transaction is not Transaction.FETCH_DOCUMENT:
             call.format = answer_format(
                 request.headers.get("Accept", ""), request.query.get("_format", "")
             )
-        context = self._context(call, route)
+        return route
+
+    def _tell(self, call: _Call) -> web.Response:
+        """What needs no token: the methods of a path, and what the base offers."""
+        call.record.told_anybody()
+        headers = call.headers
+        if call.request.method == "OPTIONS":
+            headers["Allow"] = ", ".join(methods_of(call.request.match_info["path"]))
+            return send_whole(call.record, 204, headers, b"")
+        body = capability_statement(call.format, base=call.base, name=self._name, at=self._since)
+        headers |= {"Cache-Control": PUBLIC, "Content-Type": _typed(call.format)}
+        return _send_resource(call, 200, headers, body, etag=tag_of(body))
+
+    async def _answer(self, call: _Call, body: bytes) -> FhirAnswer:
+        request, route = call.request, call.route
+        if route is None:
+            raise InternalFault(Refusal.INTERNAL, "a request for no row")
+        context = self._context(call, route, body)
         asked = FhirAsked(
             route=route,
-            id=name,
+            id=call.id,
             query=request.rel_url.raw_query_string,
             body=body,
             content_type=request.headers.get("Content-Type", ""),
             strict="handling=strict" in request.headers.get("Prefer", ""),
-            base=f"{request.scheme}://{request.host}{BASE}",
+            base=call.base,
             context=context,
             peer=call.peer,
             tell=call.understood,
@@ -171,37 +222,23 @@ class FhirServer:
         call.record.answered(noun=answer.answered, issues=answer.issues)
         return answer
 
-    def _context(self, call: _Call, route: Route) -> CallContext:
+    def _context(self, call: _Call, route: Route, body: bytes) -> CallContext:
         """Who asks, from the token and from TLS."""
-        now = self._identity.now()
-        accepted = read_context(
-            call.request.headers.getall("Authorization", []),
-            self._trust,
-            TokenPolicy(
-                audiences=self._audiences,
-                assertions=self._identity.policy(call.peer),
-            ),
-            now=now,
+        context = self._gate.admit(
+            call.request,
             caller=call.caller,
+            peer=call.peer,
             correlation_id=call.request_id,
-            answering=self._identity.community,
             patient_specific=route.patient_specific,
             scopes=scopes_of(route),
+            form=_form_of(call.request, body),
         )
-        self._identity.assertions.accept(
-            accepted.token_id,
-            fingerprint=call.caller.fingerprint,
-            subject=accepted.subject,
-            expires=accepted.expires,
-            single_use=call.peer.single_use,
-            now=now,
-        )
-        call.record.context = accepted.context
-        peer = call.peer.community
-        if peer is not None and accepted.context.asking != peer:
-            text = f"the token names community {accepted.context.asking}, its sender is {peer}"
-            raise NotAllowed(Refusal.ATTRIBUTES_INVALID, text)
-        return accepted.context
+        call.record.context = context
+        finding = country_finding(call.request.headers, call.caller, context)
+        if finding:
+            call.record.note("finding", finding)
+        check_community(context, call.peer)
+        return context
 
     async def _read(self, call: _Call) -> bytes:
         request = call.request
@@ -223,73 +260,84 @@ class FhirServer:
                     body=bytes(body),
                 )
             )
+            # Once for each request, so that one which cannot be routed is audited as it came.
+            call.record.identify(call.request_id, _asked_as(request, bytes(body)))
         return bytes(body)
 
     def _refuse(self, call: _Call, error: ExchangeError) -> web.Response:
         call.record.refused(error)
-        told = outward(error)
-        headers = call.headers
-        if isinstance(error, NotAllowed) and (challenge := write_challenge(error.refusal)):
+        route, headers = call.route, call.headers
+        searching = route is not None and route.interaction is not Interaction.READ
+        if self._showing.is_empty(error, searching=searching):
+            return self._send_nothing(call)
+        resource = route.resource if route is not None else ""
+        shown = self._showing.shown(error, resource, read_id=call.id)
+        status, issue_code = _status(shown)
+        status = status or self._showing.status(shown)
+        scopes = scopes_of(route) if route is not None else frozenset()
+        if isinstance(shown, NotAllowed) and (
+            challenge := write_challenge(shown.refusal, scopes, status=status)
+        ):
             headers["WWW-Authenticate"] = challenge
         if isinstance(error, MethodNotAllowed):
             headers["Allow"] = ", ".join(error.allowed)
+        if isinstance(error, RangeRefused):
+            headers["Content-Range"] = no_such_range(error.size_bytes)
         if isinstance(error, Withdrawn) and error.successor:
             headers["Link"] = f'<{error.successor}>; rel="successor-version"'
         if error.retry:
             headers["Retry-After"] = RETRY_AFTER
-        status, issue_code = _status(error)
-        outcome = write_outcome(told, correlation_id=call.request_id, issue_code=issue_code)
+        outcome = write_outcome(
+            outward(shown), correlation_id=call.request_id, issue_code=issue_code
+        )
         headers["Content-Type"] = _typed(call.format)
         return send_whole(call.record, status, headers, write_resource(outcome, call.format))
+
+    def _send_nothing(self, call: _Call) -> web.Response:
+        """A search that found nothing, whatever there was to find."""
+        request = call.request
+        bundle = searchset(
+            (),
+            bundle_id=self._identity.new_id(),
+            at=self._identity.now(),
+            self_url=f"{request.scheme}://{request.host}{request.raw_path}",
+        )
+        headers = call.headers | {"Content-Type": _typed(call.format)}
+        return _send_resource(call, 200, headers, write_resource(bundle, call.format))
 
     async def _send(self, call: _Call, answer: FhirAnswer) -> web.StreamResponse:
         if answer.content is not None:
             return await self._send_document(call, answer.content)
         if answer.resource is None:
             raise InternalFault(Refusal.INTERNAL, "an answer of nothing")
-        headers = call.headers
-        headers["Content-Type"] = _typed(call.format)
-        return send_whole(call.record, 200, headers, write_resource(answer.resource, call.format))
+        headers = call.headers | {"Content-Type": _typed(call.format)}
+        return _send_resource(call, 200, headers, write_resource(answer.resource, call.format))
 
     async def _send_document(self, call: _Call, found: FoundContent) -> web.StreamResponse:
         """The bytes of a document, or a Binary around them (ITI TF-2 3.68.4.2)."""
         request, content, mime = call.request, found.document.content, found.document.mime_type
-        try:
-            form = document_form(request.headers.get("Accept", ""), mime)
-        except NotAcceptable as error:
-            return self._refuse(call, error)
-        headers = call.headers
+        form = document_form(request.headers.get("Accept", ""), mime)
         if form is not None and content.size_bytes > MAX_BINARY:
             text = f"{content.size_bytes} bytes are too many for a Binary; ask for {mime}"
-            return self._refuse(call, NotAcceptable(Refusal.UNSUPPORTED, text, subject="Accept"))
+            raise NotAcceptable(Refusal.UNSUPPORTED, text, subject="Accept")
         if form is not None:
             whole = await read_content(content, MAX_BINARY)
-            headers["Content-Type"] = _typed(form)
-            return send_whole(
-                call.record, 200, headers, write_resource(wrap_binary(whole, mime), form)
+            headers = call.headers | {"Content-Type": _typed(form)}
+            return _send_resource(
+                call, 200, headers, write_resource(wrap_binary(whole, mime), form)
             )
-        headers["Content-Type"] = mime
-        if found.document.sha1:
-            headers["ETag"] = f'"{found.document.sha1}"'
-            if headers["ETag"] in request.headers.get("If-None-Match", ""):
-                return send_whole(call.record, 304, headers, b"")
-        if request.method == "HEAD":
-            headers["Content-Length"] = str(content.size_bytes)
-            return send_whole(call.record, 200, headers, b"")
-        return await send_stream(
+        created = found.entry.created
+        exact = created is not None and created.precision is Precision.SECOND
+        return await send_content(
             request,
             call.record,
-            RecordedContent(content, mime, call.record).chunks(),
-            headers=headers,
-            length=content.size_bytes,
+            content,
+            mime_type=mime,
+            headers=call.headers,
+            etag=strong_tag(found.document.sha1) if found.document.sha1 else "",
+            modified=created.at if created is not None and exact else None,
             silence_seconds=self._limits.silence_seconds,
         )
-
-    def _request_id(self, request: web.Request) -> str:
-        """The caller's own id of its request, where it is fit to be repeated; else one of ours."""
-        given = request.headers.get("X-Request-Id", "")
-        fit = given.isprintable() and given.isascii() and 0 < len(given) <= MAX_REQUEST_ID
-        return given if fit else self._identity.new_id()
 
 
 def scopes_of(route: Route) -> frozenset[str]:
@@ -299,8 +347,10 @@ def scopes_of(route: Route) -> frozenset[str]:
 
 
 def _status(error: ExchangeError) -> tuple[int, str]:
-    """The HTTP status of a refusal, and the issue code where HTTP tells more than the reason."""
+    """The status and issue code of a refusal that HTTP tells more of than its reason, or 0."""
     match error:
+        case RangeRefused():
+            return 416, ""
         case MethodNotAllowed():
             return 405, ""
         case NothingThere():
@@ -313,12 +363,41 @@ def _status(error: ExchangeError) -> tuple[int, str]:
             return 410, "deleted"
         case PageExpired():
             return 410, "expired"
+        case BadRequest(refusal=Refusal.MALFORMED_REQUEST):
+            return 0, _flaw(error.subject)
         case _:
-            return status_of(error.refusal), ""
+            return 0, ""
 
 
-def _headers(request_id: str) -> dict[str, str]:
-    return {"X-Request-Id": request_id, "Vary": VARY, "Cache-Control": "private, no-cache"}
+def _flaw(where: str) -> str:
+    """The issue code of what is malformed: a body that cannot be parsed, a value that is none."""
+    if where == "body":
+        return "structure"
+    return "value" if where.startswith("query.") else ""
+
+
+def _headers(request: web.Request, request_id: str) -> dict[str, str]:
+    return echoed(request.headers, request_id) | {"Vary": VARY, "Cache-Control": PRIVATE}
+
+
+def _send_resource(
+    call: _Call, status: int, headers: dict[str, str], body: bytes, *, etag: str = ""
+) -> web.Response:
+    """A resource, compressed for who takes that, or the word that the asker has it already."""
+    asked, sent = call.request.headers, body
+    if len(body) >= MIN_PACKED_BYTES and takes_gzip(asked.get("Accept-Encoding", "")):
+        sent = packed(body)
+        headers["Content-Encoding"] = GZIP
+        etag = f'{etag[:-1]}-{GZIP}"' if etag else ""
+    if etag:
+        headers["ETag"] = etag
+        if unchanged(asked.get("If-None-Match", ""), "", etag=etag):
+            return send_whole(call.record, 304, headers, b"")
+    return send_whole(call.record, status, headers, sent, root=body)
+
+
+def _form_of(request: web.Request, body: bytes) -> bytes:
+    return body if FORM in request.headers.get("Content-Type", "").lower() else b""
 
 
 def _typed(format: Format) -> str:
@@ -327,15 +406,17 @@ def _typed(format: Format) -> str:
 
 def _asked_as(request: web.Request, body: bytes) -> bytes:
     """The request as it is audited: path, query and what was posted (BALP, PatientQuery)."""
-    asked = f"{request.method} {request.raw_path}".encode()
-    return asked + b"\n" + body if body else asked
+    asked = without_secrets(f"{request.method} {request.raw_path}").encode()
+    said = redacted_form(body) if _form_of(request, body) else body
+    return asked + b"\n" + said if said else asked
 
 
-def apology(_: web.Request, correlation_id: str) -> web.Response:
+def apology(request: web.Request, correlation_id: str) -> web.Response:
     """The answer to a request that met a fault of ours: an OperationOutcome that names the log."""
+    request_id = given_id(request.headers) or correlation_id
     error = refuse(Refusal.INTERNAL, "internal error")
     return web.Response(
         status=status_of(error.refusal),
         body=write_resource(write_outcome(error, correlation_id=correlation_id), Format.JSON),
-        headers={"Content-Type": _typed(Format.JSON)},
+        headers=_headers(request, request_id) | {"Content-Type": _typed(Format.JSON)},
     )

@@ -115,6 +115,7 @@ class Record:
         self._issues: tuple[Issue, ...] = ()
         self._refused: ExchangeError | None = None
         self._finished = False
+        self._told_anybody = False
         self._handed_over = False
 
     def __enter__(self) -> Self:
@@ -138,6 +139,17 @@ class Record:
             raise
         if not self._handed_over:
             self.finish(None)
+
+    def told_anybody(self) -> None:
+        """What is told to whoever asks, and is about no patient, is kept and not audited.
+
+        A refusal of it is audited like any other.
+        """
+        self._told_anybody = True
+
+    def note(self, name: str, value: object) -> None:
+        """A fact beside the messages, such as a finding."""
+        self._transcript.note(name, value)
 
     def hand_over(self) -> None:
         """Somebody else will call `finish`: the exchange goes on after this call."""
@@ -258,7 +270,8 @@ class Record:
             )
         finally:
             # Whoever could be made out or not, whatever was decided: it is audited.
-            self._keeper.audit.append(self._event())
+            if refused is not None or not self._told_anybody:
+                self._keeper.audit.append(self._event())
         _log.info(
             "exchange",
             id=self._transcript.id,

@@ -37,6 +37,7 @@ from gateway.domain.refusals import ExchangeError, NotNow, Refusal
 from gateway.transport.failures import on_disk
 from gateway.transport.part_recorder import MAX_SMALL_BYTES, Headers, PartRecorder
 from gateway.transport.plain import to_plain
+from gateway.transport.redaction import REDACTED, redacted_form, without_secrets
 from gateway.transport.transcripts import (
     JOURNAL,
     RawMessage,
@@ -54,7 +55,7 @@ MAX_NOUN_BYTES = 1024 * 1024
 # to encrypt it.
 GATHERED_EVENTS = 64
 GATHER_SECONDS = 0.25
-REDACTED = "(redacted)"
+FORM = "application/x-www-form-urlencoded"
 SENSITIVE_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
 
 
@@ -331,12 +332,14 @@ class Transcript:
 
     def _message(self, role: Role, message: Message) -> None:
         body = message.body
+        if any(name.lower() == "content-type" and FORM in value for name, value in message.headers):
+            body = redacted_form(body)
         kept = body if self.keeps_all else body[:MAX_SMALL_BYTES]
         with on_disk():
             self.save(f"{role}.body", kept)
         self._tell(
             role,
-            start_line=message.start_line,
+            start_line=without_secrets(message.start_line),
             headers=_redacted(message.headers),
             size_bytes=len(body),
             kept_bytes=len(kept),

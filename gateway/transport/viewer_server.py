@@ -35,10 +35,11 @@ from gateway.domain import (
 from gateway.peers import Peer
 from gateway.transport.dicomweb_server import BASE, MAX_REQUEST_ID, RETRY_AFTER, SIBLING_BASE
 from gateway.transport.record import Keeper, Record
+from gateway.transport.redaction import without_secrets
 from gateway.transport.sending import outward, request_chunks, send_whole
 from gateway.transport.server_identity import ServerIdentity
 from gateway.transport.tls import peer_of
-from gateway.transport.token_callers import TokenCallers
+from gateway.transport.token_gate import TokenGate, check_community
 from gateway.wire.dicom.iid import (
     MAX_BODY,
     PATH,
@@ -98,7 +99,7 @@ class ViewerServer:
         self._keeper = keeper
         root = public_url.rstrip("/")
         audiences = tuple(f"{root}{base}" for base in (BASE, SIBLING_BASE)) if root else ()
-        self._callers = TokenCallers(identity, audiences=audiences)
+        self._gate = TokenGate(identity, audiences)
 
     def add_to(self, app: web.Application) -> None:
         """Add the routes; before those of DICOMweb, below whose bases they lie."""
@@ -151,15 +152,16 @@ class ViewerServer:
             self._keep(call, body)
         if request.method != method:
             raise _MethodNotAllowed(request.method, method)
-        context = self._callers.context(
-            call.record,
-            request.headers.getall("Authorization", []),
+        context = self._gate.admit(
+            request,
             caller=call.caller,
             peer=call.peer,
             correlation_id=call.request_id,
             patient_specific=True,
             scopes=SCOPES,
         )
+        call.record.context = context
+        check_community(context, call.peer)
         asked = (
             decode_session(body) if by_session else parse_query(request.raw_path.partition("?")[2])
         )
@@ -206,7 +208,8 @@ class ViewerServer:
         return fitting[0].study
 
     def _keep(self, call: _Call, body: bytes) -> None:
-        line = f"{call.request.method} {call.request.raw_path}"
+        # A token in the address is refused; it is not written down for that.
+        line = f"{call.request.method} {without_secrets(call.request.raw_path)}"
         headers = tuple((str(k), str(v)) for k, v in call.request.headers.items())
         call.record.got_request(Message(start_line=f"{line} HTTP/1.1", headers=headers, body=body))
         call.record.identify(call.request_id, line.encode() + (b"\n" + body if body else b""))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from datetime import date, timedelta
-from itertools import combinations
 from typing import Any
 
 import pytest
@@ -163,30 +162,19 @@ def _filters(entries: tuple[DocumentEntry, ...]) -> dict[str, dict[str, Any]]:
     return filters
 
 
-def _joined(one: dict[str, Any], two: dict[str, Any]) -> dict[str, Any]:
-    groups = ("event_codes", "references")
-    joined = {**one, **two}
-    for name in groups:
-        if name in one and name in two:
-            joined[name] = one[name] + two[name]
-    return joined
-
-
-async def test_every_article_10_filter_alone_and_in_pairs_means_what_the_portal_means(
-    way: Way,
-) -> None:
+async def test_every_article_10_filter_means_what_the_portal_means(way: Way) -> None:
     """The same rows in the same order as filtering the whole list at home."""
     everything = await way.entries("main")
     patient = way.seeded.patient("main")
     filters = _filters(everything)
     assert {"region", "procedure"} <= filters.keys()
-    cases = list(filters.values())
-    cases += [_joined(one, two) for one, two in combinations(filters.values(), 2)]
-    for case in cases:
+    for case in filters.values():
         expected = select(make_query(patient=patient, **case), everything)
         assert await way.entries("main", **case) == expected, case
-    assert any(0 < len(select(make_query(patient=patient, **c), everything)) < len(everything)
-               for c in cases)  # fmt: skip
+    assert any(
+        0 < len(select(make_query(patient=patient, **case), everything)) < len(everything)
+        for case in filters.values()
+    )
 
 
 async def test_a_filter_nothing_fits_gives_nothing(way: Way) -> None:

@@ -13,7 +13,7 @@ import pytest
 from country_a.national.ports import NationalSystems
 from country_a.national.sql import open_systems
 from country_a.oids import NationalOids
-from country_a.seed.load import seed_all
+from country_a.seed.load import _add_many, seed_all
 from country_a.seed.people import NOBODY, Role
 from gateway.domain import CommunityId, DocumentQuery, EntryId, PatientId
 from gateway.domain.codes import DocumentClass
@@ -55,6 +55,27 @@ async def test_planting_again_gives_the_same_seed(planted: Any, tmp_path: Path) 
 
     assert report.json() == planted.report.json()
     assert await opened.systems.registry.find(query) == before
+    await opened.close()
+
+
+async def test_a_long_list_has_a_patient_of_its_own_and_a_neighbour(tmp_path: Path) -> None:
+    """Both are known to the index; they share studies and no document."""
+    opened = await open_systems(tmp_path)
+    oids = NationalOids.under(CommunityId("2.999.1.1"))
+
+    record = await _add_many(opened.systems, oids, 7, 60)
+
+    patient = record.person.identity
+    neighbour = PatientId("XA-1902", oids.patients)
+    assert record.entries == 60
+    assert await opened.systems.patients.get(patient.id) == patient
+    assert await opened.systems.patients.get(neighbour) is not None
+    lists = [
+        await opened.systems.registry.find(DocumentQuery(patient=each, statuses=(), kinds=()))
+        for each in (patient.id, neighbour)
+    ]
+    assert [len(entries) for entries in lists] == [60, 3]
+    assert {s for e in lists[1] for s in e.studies} <= {s for e in lists[0] for s in e.studies}
     await opened.close()
 
 

@@ -55,6 +55,32 @@ def test_a_service_without_certificates_says_which_and_how_to_make_them(
     assert not Path(f"{config}.ready").exists()
 
 
+def test_a_row_is_explained_and_one_that_is_not_there_is_code_one(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From the database that the settings name, whether or not Country A runs."""
+    assert main(["seed", "--config", str(config)]) == 0
+    story = json.loads((config.parent / "state" / "seed.json").read_text("utf-8"))
+    manifest = story["roles"]["main"]["studies"][0]["manifest"]
+    asked = ["explain-query", "--config", str(config), "--row"]
+    capsys.readouterr()
+
+    assert main([*asked, manifest, "--document-class", "report"]) == 0
+    assert "OUT: document class keeps it out" in capsys.readouterr().out
+    assert main([*asked, "2.999.404"]) == 1
+    assert "no row 2.999.404" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("many", ["-1", "20001"])
+def test_a_list_longer_than_anybody_reads_is_code_two(
+    many: str, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything is emptied; what is possible is named."""
+    assert main(["seed", "--config", str(config), "--many", many]) == 2
+    assert "expected 0 to 20000" in capsys.readouterr().err
+    assert not (config.parent / "state").exists()
+
+
 def test_a_folder_that_is_not_there_is_code_two_before_anything_is_emptied(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

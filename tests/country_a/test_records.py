@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from country_a.seed.people import NOBODY, Role
-from country_a.seed.records import FolderRecord, PatientRecord, SeedReport
+from country_a.seed.records import FolderRecord, ListRecord, PatientRecord, SeedReport
 from gateway.domain import Oid
 
 
@@ -32,6 +33,19 @@ def test_scenarios_read_what_to_expect(planted: Any) -> None:
     assert main["expect"]["reports"] == 4
     assert main["studies"][0]["key_images"]
     assert told["roles"][Role.DENIED.value]["consent"] == "deny"
+
+
+def test_a_long_list_is_told(planted: Any) -> None:
+    """Whose it is, how long it is, and that nothing lies behind it."""
+    person = planted.report.patients[0].person
+    report = replace(planted.report, many=ListRecord(person=person, entries=2_000))
+
+    told = orjson.loads(report.json())["many"]
+
+    assert (told["id"], told["entries"]) == (person.identity.id.value, 2_000)
+    assert told["names"][0]["family"] == person.identity.names[0].family
+    assert "2000 entries for long lists, without their documents" in report.describe()
+    assert orjson.loads(planted.report.json())["many"] is None
 
 
 def test_a_folder_is_told_with_what_was_left_out(planted: Any) -> None:

@@ -9,11 +9,12 @@ import pytest
 
 from country_a.national.ports import NationalSystems
 from country_a.seed.people import Role
-from gateway.domain import DocumentId, ReferenceKind, Timestamp, read_content
+from gateway.domain import DocumentId, ReferenceKind, Timestamp, Uid, read_content
 from gateway.domain.codes import FORMAT_KOS, FORMAT_PDF, FORMAT_PDF_IN_CDA
 from gateway.wire.cda.report import decode_report
 from gateway.wire.dicom.dataset import describe, read_header
 from gateway.wire.dicom.kos_read import decode_manifest
+from gateway.wire.fhir.report_read import decode_report as decode_fhir
 
 MANY = 1 << 24
 
@@ -105,3 +106,27 @@ async def test_a_note_that_rejects_is_told_from_one_of_interest(
     assert set(notes) == {"113000", "113001"}
     assert all(notes.values())
     assert len(study.key_images) == len(study.rejected_images) == 1
+
+
+async def test_the_report_of_everything_is_published_as_a_fhir_document(
+    planted: Any, systems: NationalSystems
+) -> None:
+    """Of the mammography: its entry and its content name the same patient and the same study."""
+    record = planted.patient(Role.GREEK)
+    (published,) = (one for one in record.reports if one.fhir)
+    data = await fetch(systems, published.fhir)
+    entry = (await systems.registry.documents([DocumentId(published.fhir)]))[published.fhir]
+
+    report = decode_fhir(data)
+
+    assert entry.mime_type == "application/fhir+json"
+    assert report.id == published.fhir
+    assert report.patient_ids[0] == entry.patient
+    assert set(report.references) == set(entry.references)
+    assert report.references[0].value == record.studies[0].uid
+    assert {one.instance for one in report.key_images} <= set(await _instances(systems, record))
+
+
+async def _instances(systems: NationalSystems, record: Any) -> list[str]:
+    (study,) = record.studies
+    return [str(one.ref.instance) for one in await systems.pacs.instances(Uid(study.uid))]

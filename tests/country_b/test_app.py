@@ -9,11 +9,11 @@ import pytest
 
 import country_b
 from country_b.app import CLOCKWORK, running
-from gateway.config import load_settings
+from gateway.config import TokenSection, load_settings
 from gateway.pki import TrustDomain
 from tests.country_b.portal import portal
 from tests.fakes import make_house
-from tests.gateways import settings_for, write_trust
+from tests.gateways import session_with, settings_for, write_trust
 
 
 async def test_it_runs_from_settings(tmp_path: Path, trust_domain: TrustDomain) -> None:
@@ -28,6 +28,29 @@ async def test_it_runs_from_settings(tmp_path: Path, trust_domain: TrustDomain) 
         ]
 
         assert [answer.status for answer in answers] == [200, 200]
+
+
+async def test_tokens_are_issued_on_a_port_of_their_own_where_one_is_set(
+    tmp_path: Path, trust_domain: TrustDomain
+) -> None:
+    """Over mutual TLS; without the setting there is no such port."""
+    certs = write_trust(trust_domain, tmp_path / "certs")
+    settings = settings_for("2.999.1.2", "XB", certs, tmp_path / "state")
+    async with running(settings, CLOCKWORK) as ports:
+        assert "tokens" not in ports
+
+    issuing = TokenSection(port=0, public_url="https://tokens.b.example")
+    settings = settings.model_copy(update={"token": issuing})
+    async with (
+        running(settings, CLOCKWORK) as ports,
+        session_with(certs, "xb/tls-client") as session,
+    ):
+        url = f"https://localhost:{ports['tokens']}"
+        described = await session.get(f"{url}/.well-known/oauth-authorization-server")
+        refused = await session.post(f"{url}/token", data={"grant_type": "client_credentials"})
+
+        assert (await described.json())["token_endpoint"] == "https://tokens.b.example/token"
+        assert (refused.status, (await refused.json())["error"]) == (401, "invalid_client")
 
 
 def test_settings_of_the_folder_are_valid() -> None:

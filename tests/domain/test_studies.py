@@ -80,7 +80,26 @@ def test_a_study_begins_where_its_clock_is() -> None:
     assert study_start(replace(STUDY, study_date=None)) is None
 
 
+def test_a_day_is_the_same_day_east_and_west() -> None:
+    """Two hours east of Greenwich it began the day before in UTC, and is not dated so."""
+    day = study_start(replace(STUDY, study_time=None))
+    midnight = study_start(replace(STUDY, study_time=time()))
+
+    assert day is not None
+    assert midnight is not None
+    assert day.dtm == "20260301"
+    assert midnight.dtm == "20260228220000"
+
+
 def test_modalities_and_accessions_are_told_once() -> None:
     """Those of the series too, and those of the requests."""
     assert study_codes(STUDY).count(Code("CT", DCM)) == 1
     assert study_references(STUDY)[0] == accession("ACC-1", "2.999.5")
+
+
+def test_an_accession_number_no_reference_can_have_finds_nothing() -> None:
+    """A header may have one with a circumflex, and a search for another must not fail for it."""
+    study = replace(STUDY, accession="A^1", requests=())
+
+    assert study_references(study) == ()
+    assert not is_asked_for(StudyQuery(community=COUNTRY_A, accessions=(accession("A"),)), study)

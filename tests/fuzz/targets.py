@@ -371,6 +371,42 @@ def _run_hl7v3(data: bytes) -> None:
     _each(data, answer, xcpd.decode_response)
 
 
+# manifest: the FHIR document of a study, and the study by itself
+
+
+def _manifests() -> list[bytes]:
+    from gateway.wire.fhir.imaging_study_write import write_imaging_study
+    from gateway.wire.fhir.manifest_write import encode_manifest
+    from gateway.wire.fhir.mhd_retrieve import wrap_binary
+    from gateway.wire.fhir.resources import Format, write_resource
+    from tests.builders import make_manifest
+
+    manifest = make_manifest()
+    document = encode_manifest(manifest)
+    own = [
+        write_resource(document, Format.JSON),
+        write_resource(document, Format.XML),
+        write_resource(write_imaging_study(manifest), Format.JSON),
+    ]
+    own.append(write_resource(wrap_binary(own[0], "application/fhir+json"), Format.JSON))
+    found = [*(SHARED / "samples/mado").glob("*bundle.json")]
+    found += (SHARED / "samples/fhir/mado-r4").glob("Bundle*.json")
+    return own + [path.read_bytes() for path in sorted(found)]
+
+
+def _run_manifest(data: bytes) -> None:
+    """Read as a document and as a study; what is read can be written again."""
+    from gateway.wire.fhir.imaging_study_read import read_imaging_study
+    from gateway.wire.fhir.manifest_read import decode_bytes
+    from gateway.wire.fhir.manifest_write import encode_manifest
+    from gateway.wire.fhir.resources import Format, read_resource, write_resource
+
+    study = data.find(b'"ImagingStudy"') in range(40)
+    outcome = read_imaging_study(read_resource(data, Format.JSON)) if study else decode_bytes(data)
+    for manifest in outcome.items:
+        write_resource(encode_manifest(manifest, at=NOON), Format.JSON)
+
+
 def _images() -> list[bytes]:
     """Small images of several kinds, and a report."""
     import numpy as np
@@ -400,5 +436,6 @@ TARGETS: Final[tuple[Target, ...]] = (
     Target("multipart", _multiparts, _run_multipart),
     Target("ebrim", _ebrims, _run_ebrim),
     Target("hl7v3", _hl7v3s, _run_hl7v3),
+    Target("manifest", _manifests, _run_manifest),
     Target("image", _images, _run_image),
 )

@@ -22,6 +22,7 @@ def test_population_is_read(tmp_path: Path) -> None:
 
     assert seeds.role("main")["id"] == "main"
     assert [patient["id"] for patient in seeds.given()] == ["F-1"]
+    assert seeds.many is None
     with pytest.raises(SeedError, match="seed Country A again"):
         seeds.role("dragon")
 
@@ -59,3 +60,5 @@ def test_identify_body_tells_what_is_known() -> None:
     assert "ids" not in by_name
     assert "gender" not in whole
     assert by_name["family"] == "Ö"
+    assert "way" not in whole
+    assert identify_body("2.999.1", patient, way="soap")["way"] == "soap"

@@ -132,11 +132,15 @@ def seeds_of(info: dict[str, Any]) -> Seeds:
 
 
 async def told(
-    tell: Callable[[Story], Awaitable[None]], country: FakeExchange, seeds: Seeds, state: Path
+    tell: Callable[[Story], Awaitable[None]],
+    country: FakeExchange,
+    seeds: Seeds,
+    state: Path,
+    **settings: Any,
 ) -> tuple[Story, list[str]]:
-    """A story, told to its end, and what was printed."""
+    """A story, told to its end, and what was printed; `settings` are those of the portal."""
     lines: list[str] = []
-    async with portal(country, state) as client, aiohttp.ClientSession() as session:
+    async with portal(country, state, **settings) as client, aiohttp.ClientSession() as session:
         story = Story(Portal(session, str(client.make_url("/"))), seeds, say=lines.append)
         with suppress(StoryEnds):
             await tell(story)

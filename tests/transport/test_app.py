@@ -16,6 +16,7 @@ from aiohttp import web
 
 from gateway.domain import NotNow, Refusal
 from gateway.transport.app import (
+    MAX_HEADER_BYTES,
     Listener,
     names_of,
     new_application,
@@ -158,3 +159,21 @@ async def test_a_signal_ends_the_wait(number: signal.Signals) -> None:
     await asyncio.wait_for(waiting, 5)
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().remove_signal_handler(each)
+
+
+async def test_a_header_over_the_limit_is_not_quoted_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It may be a token; the HTTP library would print how it begins."""
+    app = new_application(new_id=lambda: "id", max_body_bytes=1)
+    token = "Bearer eyJ" + "x" * MAX_HEADER_BYTES
+    async with (
+        serving(Listener(name="a", app=app, host="127.0.0.1", port=0)) as ports,
+        aiohttp.ClientSession() as session,
+    ):
+        url = f"http://127.0.0.1:{ports['a']}/"
+        got = await session.get(url, headers={"Authorization": token})
+
+    assert got.status == 400
+    assert "refused" in caplog.text
+    assert "eyJ" not in caplog.text

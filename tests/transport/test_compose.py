@@ -15,15 +15,13 @@ from gateway.config import (
     TlsSection,
     WaySection,
 )
-from gateway.domain import CommunityId, TreatmentRelation
+from gateway.domain import CommunityId
 from gateway.middleware.chosen import ChosenPerVerb
-from gateway.peers import peer_of_section
 from gateway.pki import TrustDomain
 from gateway.transport.compose import (
     Clockwork,
     exchanges_of,
     keeper_of,
-    policy_of,
     session_of,
     signer_of,
     tls_server,
@@ -121,28 +119,6 @@ def test_what_is_kept_lies_in_the_state_folder(settings: Settings, clockwork: Cl
     assert keeper.tap.directory == settings.gateway.state / "transcripts"
     assert (settings.gateway.state / "audit").is_dir()
     assert keeper.community == COUNTRY_B
-
-
-@pytest.mark.parametrize(
-    ("changes", "relation", "sha1"),
-    [
-        ({}, TreatmentRelation.RESOURCE_ID, False),
-        ({"profile": "ehdsi"}, TreatmentRelation.TRC, False),
-        ({"treatment_relation": "none"}, TreatmentRelation.NONE, False),
-        ({"allow_sha1": True}, TreatmentRelation.RESOURCE_ID, True),
-    ],
-)
-def test_what_is_demanded_of_assertions_is_as_the_peer_entry_says(
-    changes: dict[str, Any], relation: TreatmentRelation, sha1: bool
-) -> None:
-    """The profile decides where the entry is silent."""
-    peer = peer_of_section(PeerSection(name="A", community=COUNTRY_A, **changes))
-
-    policy = policy_of(peer)
-
-    assert policy.relation is relation
-    assert policy.allow_sha1 is sha1
-    assert policy.audiences == (peer.profile.audience,)
 
 
 def test_files_that_do_not_belong_together_are_named(settings: Settings, tmp_path: Path) -> None:

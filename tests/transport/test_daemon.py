@@ -93,3 +93,12 @@ async def test_the_ready_file_is_there_once_it_serves(
         "stop, ready {'service': 4711}",
         "left",
     ]
+
+
+def test_a_job_may_say_itself_how_it_went() -> None:
+    """What is not there is no fault of the program, and no success."""
+
+    async def judged(code: int | None) -> int | None:
+        return code
+
+    assert [run(judged(code)) for code in (None, 0, 1)] == [0, 0, 1]

@@ -21,7 +21,7 @@ from gateway.domain import (
     Refusal,
     Uid,
 )
-from gateway.transport.dicomweb_delivery import DicomwebDelivery, Opened
+from gateway.transport.dicomweb_delivery import MAX_WAITING, DicomwebDelivery, Opened
 from gateway.wire.dicom.web import ImageScope, write_path
 from gateway.wire.dicom.web_plan import Fetch, plan_fetches
 from tests.builders import COUNTRY_A
@@ -38,8 +38,9 @@ REQUEST = ImageRequest(community=COUNTRY_A, instances=tuple((ref, PLACE) for ref
 class Part:
     """Notes what a record of a part is told."""
 
-    def __init__(self, notes: list[str]) -> None:
+    def __init__(self, notes: list[str], name: str) -> None:
         self.notes = notes
+        self.name = name
 
     def update(self, data: bytes) -> None:
         """The next piece."""
@@ -48,7 +49,8 @@ class Part:
         """Whole."""
 
     def done(self, *, sha256: str = "") -> None:
-        """Its digest is known."""
+        """Its digest is known, and its record still open: else there is nowhere to note it."""
+        assert f"close {self.name}" not in self.notes
         self.notes.append(f"digest {sha256}")
 
 
@@ -63,7 +65,7 @@ class Calls:
     async def open(self, fetch: Fetch) -> AsyncIterator[Opened]:
         """One request."""
         ref = fetch.wanted[0]
-        name = str(ref.instance)[-1]
+        name = str(ref.instance).rpartition(".")[2]
         self.notes.append(f"ask {name}")
         reply = self.replies[ref]
         if isinstance(reply, ExchangeError):
@@ -86,9 +88,9 @@ class Calls:
 
     headers: ClassVar = {"Content-Type": 'multipart/related; type="application/dicom"; boundary=b'}
 
-    def part(self, headers: object, **told: object) -> Part:
+    def part(self, headers: object, *, stored: str, **told: object) -> Part:
         """As a record's."""
-        return Part(self.notes)
+        return Part(self.notes, stored.rpartition(".")[2])
 
     def answered(self, **told: object) -> None:
         """As a record's."""
@@ -113,9 +115,46 @@ async def test_the_next_is_asked_for_while_one_comes_in() -> None:
         order = [chunk.instance async for chunk in delivery.chunks() if chunk.last]
 
     assert order == [ref.instance for ref in REFS]
-    assert calls.notes[:4] == ["ask 0", "ask 1", "close 0", "ask 2"]
-    assert calls.notes[-4:] == ["close 2", "digest ", "digest ", "digest "]
+    assert calls.notes[:3] == ["ask 0", "ask 1", "ask 2"]
+    assert calls.notes.count("digest ") == 3
     assert delivery.issues == ()
+
+
+async def test_an_answer_is_closed_when_its_digests_are_known() -> None:
+    """Whoever takes images in tells them a little later than the last byte."""
+    calls = Calls({ref: whole(ref) for ref in REFS})
+    delivery = calls.delivery()
+    await delivery.begin()
+
+    async with delivery:
+        before = None
+        async for chunk in delivery.chunks():
+            if chunk.last:
+                if before is not None:
+                    delivery.hashed(before, "ab")
+                before = chunk.instance
+
+    assert calls.notes.index("digest ab") < calls.notes.index("close 0")
+    assert calls.notes[-2:] == ["digest ", "close 2"]
+
+
+async def test_no_more_than_a_few_answers_wait_for_their_digests() -> None:
+    """Each holds a transcript open; the oldest is closed without."""
+    refs = [
+        InstanceRef(study=Uid("2.999.1"), series=Uid("2.999.1.1"), instance=Uid(f"2.999.1.1.{n}"))
+        for n in range(MAX_WAITING + 3)
+    ]
+    calls = Calls({ref: whole(ref) for ref in refs})
+    request = ImageRequest(community=COUNTRY_A, instances=tuple((ref, PLACE) for ref in refs))
+    delivery = DicomwebDelivery(request, plan_fetches(request), calls.open, peer="A")
+    await delivery.begin()
+
+    async with delivery:
+        async for _ in delivery.chunks():
+            pass
+        closed = [note for note in calls.notes if note.startswith("close")]
+
+    assert len(closed) == 3
 
 
 async def test_the_digest_is_told_to_the_record_of_the_part() -> None:

@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,83 +16,49 @@ from aiohttp import web
 from dicomweb_client.api import DICOMwebClient
 from yarl import URL
 
-from country_a.national.sql import open_systems
-from country_a.oids import NationalOids
-from country_a.responder import Responder
-from gateway.domain import ExchangeError, ImagingManifest, StudyQuery, TreatmentRelation
+from gateway.domain import ExchangeError, ImagingManifest, StudyQuery
 from gateway.pki import TrustDomain
 from gateway.transport.compose import Clockwork
 from gateway.transport.dicomweb_search import DicomwebSearch
 from tests.builders import COUNTRY_A, PATIENT, make_context
 from tests.conftest import Seeded
-from tests.dicomweb_requests import GotImages, fetch
+from tests.dicomweb_requests import fetch
 from tests.fhir_requests import bearer
-from tests.gateways import Pair, pair_of
-from tests.requests import audited, context_for
+from tests.requests import audited
+from tests.served import Served, serving_patient
 from tests.told_peers import told_peer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-OIDS = NationalOids.under(COUNTRY_A)
-
-
-@dataclass(frozen=True)
-class Served:
-    """Country A's real answers on the network, and the studies of one patient."""
-
-    pair: Pair
-    token: str
-    studies: tuple[ImagingManifest, ...]
-
-    async def search(self, path: str, **headers: str) -> GotImages:
-        """Search as the physician who treats the patient."""
-        return await fetch(self.pair, path, token=self.token, Accept_Encoding="identity", **headers)
-
-    @contextmanager
-    def foreign(self) -> Iterator[DICOMwebClient]:
-        """Another's client, with our certificates and token."""
-        tls = self.pair.asking_settings.tls
-        session = requests.Session()
-        session.trust_env = False  # or the environment names other roots
-        session.cert = (str(tls.client_certificate), str(tls.client_key))
-        session.verify = str(tls.trust)
-        session.headers["Authorization"] = self.token
-        with session:
-            yield DICOMwebClient(f"{URL(self.pair.url).origin()}/dicom-web", session=session)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def served(
     seeded: Seeded, trust_domain: TrustDomain, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Served]:
-    """Country A as it is seeded; tests only read."""
-    national = await open_systems(seeded.folder)
-    responder = Responder(
-        national.systems,
-        community=COUNTRY_A,
-        repository=OIDS.repository,
-        imaging_source=OIDS.imaging_source,
-    )
-    context = replace(
-        context_for("ihe"),
-        patient=seeded.patient("main"),
-        relation=TreatmentRelation.RESOURCE_ID,
-    )
-    query = StudyQuery(community=COUNTRY_A, patient=context.patient)
-    studies = (await responder.find_studies(query, context)).items
-    try:
-        folder = tmp_path_factory.mktemp("search")
-        async with pair_of(responder, trust_domain, folder) as pair:
-            yield Served(pair, bearer(pair, context, scope="RAD-129 RAD-107"), studies)
-    finally:
-        await national.close()
+    """A patient with several studies."""
+    folder = tmp_path_factory.mktemp("served")
+    async with serving_patient("main", seeded, trust_domain, folder) as served:
+        yield served
+
+
+@contextmanager
+def foreign(served: Served) -> Iterator[DICOMwebClient]:
+    """Another's client, with our certificates and token."""
+    tls = served.pair.asking_settings.tls
+    session = requests.Session()
+    session.trust_env = False  # or the environment names other roots
+    session.cert = (str(tls.client_certificate), str(tls.client_key))
+    session.verify = str(tls.trust)
+    session.headers["Authorization"] = served.token()
+    with session:
+        yield DICOMwebClient(f"{URL(served.pair.url).origin()}/dicom-web", session=session)
 
 
 async def test_another_client_finds_what_there_is_level_by_level(served: Served) -> None:
     """Studies of the patient, their series and instances, and it fetches one."""
     study = served.studies[0]
 
-    with served.foreign() as client:
+    with foreign(served) as client:
         studies = await asyncio.to_thread(client.search_for_studies)
         series = await asyncio.to_thread(client.search_for_series, study.study)
         instances = await asyncio.to_thread(client.search_for_instances, study.study)
@@ -117,9 +82,9 @@ async def test_filters_narrow_and_nothing_is_an_empty_list(served: Served) -> No
     """With status 200; what could not be matched is warned of."""
     study = served.studies[0]
 
-    one = await served.search(f"/studies?StudyInstanceUID={study.study}")
-    none = await served.search("/studies?ModalitiesInStudy=ES")
-    fuzzy = await served.search("/studies?fuzzymatching=true")
+    one = await served.fetch(f"/studies?StudyInstanceUID={study.study}")
+    none = await served.fetch("/studies?ModalitiesInStudy=ES")
+    fuzzy = await served.fetch("/studies?fuzzymatching=true")
 
     assert [each["0020000D"]["Value"] for each in json.loads(one.body)] == [[study.study]]
     assert (none.status, none.body) == (200, b"[]")
@@ -141,7 +106,7 @@ async def test_a_search_that_cannot_be_read_is_refused(
     served: Served, path: str, accept: str, status: int
 ) -> None:
     """With the status of the standard, and words."""
-    got = await served.search(path, Accept=accept)
+    got = await served.fetch(path, Accept=accept)
 
     assert got.status == status
     assert json.loads(got.body)["text"]
@@ -153,7 +118,7 @@ async def test_nobody_searches_another_patient(served: Served, seeded: Seeded) -
     path = f"/studies?PatientID={other.value}&IssuerOfPatientID={other.authority}"
     narrow = bearer(served.pair, make_context(patient=PATIENT), scope="RAD-107")
 
-    foreign = await served.search(path)
+    foreign = await served.fetch(path)
     unscoped = await fetch(served.pair, "/studies", token=narrow)
 
     assert foreign.status == 403

@@ -4,40 +4,32 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from country_a.national.sql import open_systems
-from country_a.oids import NationalOids
-from country_a.responder import Responder
 from gateway.domain import (
     AnnouncedInstance,
-    CallContext,
-    ImagingManifest,
     InstanceRef,
     Issue,
     NotNow,
     Outcome,
-    PatientId,
     Refusal,
-    StudyQuery,
-    TreatmentRelation,
 )
 from gateway.pki import TrustDomain
 from tests.builders import COUNTRY_A, make_manifest
 from tests.conftest import Seeded
-from tests.dicomweb_requests import GotImages, fetch
+from tests.dicomweb_requests import fetch
 from tests.exchanges import ScriptedDelivery, ScriptedExchange
 from tests.fhir_requests import bearer
-from tests.gateways import Pair, pair_of
-from tests.requests import audited, context_for, kept
+from tests.gateways import pair_of
+from tests.requests import audited, kept
+from tests.served import OIDS, Served, serving_patient
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-OIDS = NationalOids.under(COUNTRY_A)
 PLAIN, J2K = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.4.90"
 PARTS = 'multipart/related; type="application/dicom"'
 MANIFEST = make_manifest()
@@ -47,49 +39,14 @@ ONE = f"/studies/{FIRST.study}/series/{FIRST.series}/instances/{FIRST.instance}"
 FILE = bytes(128) + b"DICM" + b"pixels" * 100
 
 
-@dataclass(frozen=True)
-class Served:
-    """Country A's real answers on the network, and the studies of one of its patients."""
-
-    pair: Pair
-    patient: PatientId
-    studies: tuple[ImagingManifest, ...]
-
-    async def fetch(self, path: str, patient: PatientId | None = None, **headers: str) -> GotImages:
-        """Ask as a physician who treats the patient."""
-        return await fetch(self.pair, path, token=self.token(patient), **headers)
-
-    def token(self, patient: PatientId | None = None) -> str:
-        """A token about a patient."""
-        return bearer(self.pair, self.context(patient), scope="RAD-107")
-
-    def context(self, patient: PatientId | None = None) -> CallContext:
-        """The physician who asks."""
-        return replace(context_for("ihe"), patient=patient or self.patient)
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def served(
     seeded: Seeded, trust_domain: TrustDomain, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Served]:
-    """Country A as it is seeded, where tests only read; its patient has JPEG 2000 images."""
-    national = await open_systems(seeded.folder)
-    responder = Responder(
-        national.systems,
-        community=COUNTRY_A,
-        repository=OIDS.repository,
-        imaging_source=OIDS.imaging_source,
-    )
-    patient = seeded.patient("cyrillic")
-    context = replace(context_for("ihe"), patient=patient, relation=TreatmentRelation.RESOURCE_ID)
-    query = StudyQuery(community=COUNTRY_A, patient=patient)
-    studies = (await responder.find_studies(query, context)).items
-    try:
-        folder = tmp_path_factory.mktemp("served")
-        async with pair_of(responder, trust_domain, folder) as pair:
-            yield Served(pair, patient, studies)
-    finally:
-        await national.close()
+    """A patient with JPEG 2000 images."""
+    folder = tmp_path_factory.mktemp("served")
+    async with serving_patient("cyrillic", seeded, trust_domain, folder) as served:
+        yield served
 
 
 async def test_a_study_comes_as_stored_or_plain(served: Served) -> None:
@@ -134,6 +91,25 @@ async def test_series_and_instances_come_alone(served: Served) -> None:
     assert alone.images[0].SOPInstanceUID == series.instances[0].uid
     assert alone.body == of_series.parts[0].content
     assert (again.status, again.body) == (304, b"")
+
+
+async def test_one_instance_can_be_had_in_part(served: Served) -> None:
+    """To go on where a transfer broke off; a part of nothing is refused."""
+    study = served.studies[0]
+    series = study.series[0]
+    path = f"/studies/{study.study}/series/{series.uid}/instances/{series.instances[0].uid}"
+    accept = "application/dicom; transfer-syntax=*"
+
+    whole = await served.fetch(path, Accept=accept)
+    part = await served.fetch(
+        path, Accept=accept, Range="bytes=100-", If_Range=whole.headers["ETag"]
+    )
+    beyond = await served.fetch(path, Accept=accept, Range="bytes=99999999-")
+
+    assert (part.status, part.body) == (206, whole.body[100:])
+    size = len(whole.body)
+    assert part.headers["Content-Range"] == f"bytes 100-{size - 1}/{size}"
+    assert (beyond.status, beyond.headers["Content-Range"]) == (416, f"bytes */{size}")
 
 
 async def test_head_tells_and_sends_nothing(served: Served) -> None:

@@ -160,7 +160,7 @@ async def test_a_known_peer_speaks_for_its_own_community_alone(
     async with pair_of(ScriptedExchange(), trust_domain, tmp_path, callers=(peer,)) as pair:
         got = await ask(pair)
 
-    assert (got.status, got.refusal) == (401, Refusal.ATTRIBUTES_INVALID)
+    assert (got.status, got.refusal) == (403, Refusal.ATTRIBUTES_INVALID)
 
 
 async def test_no_consent_is_told_as_suppressed(trust_domain: TrustDomain, tmp_path: Path) -> None:
@@ -207,9 +207,10 @@ async def test_a_mistake_of_ours_says_nothing_of_the_inside(
     """500 and the id under which the log knows more."""
     async with pair_of(Breaking(), trust_domain, tmp_path) as pair:
         with structlog.testing.capture_logs() as logs:
-            got = await ask(pair)
+            got = await ask(pair, X_Request_Id="req-1")
 
         assert (got.status, got.refusal) == (500, Refusal.INTERNAL)
+        assert got.headers["X-Request-Id"] == got.headers["X-Correlation-ID"] == "req-1"
         assert b"secret" not in got.body
         [logged] = [each for each in logs if each["event"] == "request.failed"]
         assert logged["correlation_id"].encode() in got.body

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from gateway.transport.packed import PIECE_BYTES, unpacked
+from gateway.transport.packed import PIECE_BYTES, packed, takes_gzip, unpacked
 from gateway.wire.problems import DecodeError
 
 TEXT = b"<soap:Envelope/>" * 100_000
@@ -76,3 +76,32 @@ async def test_what_is_not_of_its_encoding_is_refused(data: bytes, encoding: str
 async def test_nothing_at_all_is_an_empty_body() -> None:
     """Some stacks name an encoding of a body they do not send."""
     assert await _read(b"", "gzip") == b""
+
+
+@pytest.mark.parametrize(
+    ("accept", "takes"),
+    [
+        ("gzip", True),
+        ("deflate, gzip;q=0.5", True),
+        ("X-GZIP", True),
+        ("*", True),
+        ("gzip;q=0", False),
+        ("gzip; q=0.000, *", False),
+        ("*;q=0", False),
+        ("identity", False),
+        ("br", False),
+        ("", False),
+        ("gzip;level=9", False),
+        (";;,,", False),
+    ],
+)
+def test_gzip_is_sent_to_who_names_it(accept: str, takes: bool) -> None:
+    """By name or by a star, unless ruled out (RFC 9110, 12.5.3)."""
+    assert takes_gzip(accept) is takes
+
+
+async def test_what_is_packed_is_unpacked_again() -> None:
+    """The same bytes every time, and fewer of them."""
+    assert packed(TEXT) == packed(TEXT)
+    assert len(packed(TEXT)) < len(TEXT) // 16
+    assert await _read(packed(TEXT), "gzip") == TEXT

@@ -9,7 +9,8 @@ from gateway.domain import Caller, TreatmentRelation
 from gateway.middleware.authorised import Rights
 from gateway.pki import TrustDomain
 from gateway.transport.assertion_log import AssertionLog
-from gateway.transport.compose import Clockwork, Speakers
+from gateway.transport.compose import Clockwork
+from gateway.transport.compose_servers import Speakers
 from tests.builders import COUNTRY_A, COUNTRY_B
 from tests.exchanges import ScriptedExchange
 from tests.gateways import settings_for, write_trust

@@ -118,6 +118,8 @@ _RESTFUL: dict[Transaction, _Rest] = {
     Transaction.SEARCH_STUDIES: _Rest("search"),
     Transaction.VIEW_IMAGES: _Rest("read"),
 }
+# Where who asks is told by an access token; the one that is asked for is told by its id too.
+_BY_TOKEN = frozenset({*_RESTFUL, Transaction.GET_TOKEN})
 _PURPOSES = {
     PurposeOfUse.TREATMENT: ("TREAT", "treatment"),
     PurposeOfUse.EMERGENCY: ("ETREAT", "emergency treatment"),
@@ -247,7 +249,7 @@ def _people(event: AuditEvent, context: CallContext) -> list[Json]:
         user["name"] = name
     user["requestor"] = True
     if context.assertion_ids:
-        restful = event.transaction in _RESTFUL
+        restful = event.transaction in _BY_TOKEN
         codings.append(_coding(USER_AGENT, "UserOauthAgent" if restful else "UserSamlAgent", ""))
         user["policy"] = [_uri(f"{JTI if restful else ''}{id}") for id in context.assertion_ids]
     if purpose := purpose_of(event):
@@ -388,7 +390,7 @@ def _profiles(event: AuditEvent, resource: Json) -> list[str]:
         pattern = "Read" if kind_of(event).retrieves else "Query"
         found.append(f"{BALP}.{'Patient' if patients == 1 else ''}{pattern}")
     if event.context and len(event.context.assertion_ids) == 1:
-        carrier = "OAUTH" if rest else "SAML"
+        carrier = "OAUTH" if event.transaction in _BY_TOKEN else "SAML"
         found.append(f"{BALP}.{carrier}accessTokenUse.Minimal")
     return found
 

@@ -63,6 +63,7 @@ RESTRICTED = ("110132", DCM, "Use of Restricted Function")
 _QUERY = ("110112", DCM, "Query")
 _IMPORT = ("110107", DCM, "Import")
 _EXPORT = ("110106", DCM, "Export")
+_LOGIN = ("110114", DCM, "User Authentication")
 _ACCESSED = ("110103", DCM, "DICOM Instances Accessed")
 _TRANSFERRED = ("110104", DCM, "DICOM Instances Transferred")
 
@@ -111,6 +112,7 @@ KINDS: dict[Transaction, Kind] = {
     Transaction.FETCH_IMAGES: Kind(
         "WADO-RS Retrieve", True, Told(_ACCESSED, "C"), Told(_TRANSFERRED, "R")
     ),
+    Transaction.GET_TOKEN: Kind("Get Access Token", False, Told(_LOGIN, "E"), Told(_LOGIN, "E")),
     Transaction.SEARCH_STUDIES: Kind("QIDO-RS Query", False, Told(_QUERY, "E"), Told(_QUERY, "E")),
     Transaction.VIEW_IMAGES: Kind(
         "Invoke Image Display", True, Told(_ACCESSED, "R"), Told(_ACCESSED, "R")

@@ -164,8 +164,8 @@ class Schemes:
 
 
 def issuer(tag: int, oid: str) -> bytes:
-    """An issuer as one item of the hierarchic designator macro; b"" without an OID."""
-    if not oid:
+    """An issuer as one item of the hierarchic designator macro; b"" for what is no OID."""
+    if not oid_text(oid):
         return b""
     content = element(0x00400032, "UT", oid.encode()) + element(0x00400033, "CS", b"ISO")
     return sequence(tag, (content,))
@@ -218,11 +218,12 @@ def institution(of: Organisation | None) -> bytes:
     if of is None:
         return element(0x00080080, "LO", b"")
     name = of.name.replace("^", " ").replace("&", " ")
+    authority = oid_text(of.authority)
     xon = name
-    if of.id and of.authority:
-        xon = f"{name}^^^^^&{of.authority}&ISO^^^^{of.id}"
-    elif of.id or of.authority:
-        xon = f"{name}^^^^^^^^^{of.id or of.authority}"
+    if of.id and authority:
+        xon = f"{name}^^^^^&{authority}&ISO^^^^{of.id}"
+    elif of.id or authority:
+        xon = f"{name}^^^^^^^^^{of.id or authority}"
     return descriptive(0x00080080, "LO", xon if len(xon) <= LIMITS["LO"] else name)
 
 

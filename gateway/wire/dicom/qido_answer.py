@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Any, Final
 
-from gateway.domain import ImagingManifest
+from gateway.domain import ImagingManifest, ManifestSeries
 from gateway.wire.dicom import qido_attributes as held
 from gateway.wire.dicom.qido_attributes import RETURNED, Json, Level, key_of, vr_of
 from gateway.wire.dicom.qido_search import DecodedSearch, Found, find
@@ -47,8 +47,8 @@ def encode_response(
     if remaining > 0:
         told = f"There are {remaining} additional results that can be requested"
         warnings = (*warnings, told)
-    root = base.rstrip("/")
-    return [_written(search, one, root) for one in shown], warnings
+    telling = _Telling(search, base.rstrip("/"))
+    return [telling.told(one) for one in shown], warnings
 
 
 def _order(found: Found) -> tuple[Any, ...]:
@@ -68,31 +68,50 @@ def _number(number: int | None) -> tuple[bool, int]:
     return number is None, number or 0
 
 
-def _written(search: DecodedSearch, found: Found, root: str) -> Json:
-    manifest, series, instance = found.manifest, found.series, found.instance
-    objects = {Level.STUDY: held.study_object(manifest, search.query.patient)}
-    scope = ImageScope(study=manifest.study)
-    if series is not None:
-        objects[Level.STUDY].pop(key_of(held.REGION), None)  # what is told is the series' own
-        objects[Level.SERIES] = held.series_object(manifest, series)
-        scope = ImageScope(study=manifest.study, series=series.uid)
-        if instance is not None:
-            objects[Level.INSTANCE] = held.instance_object(manifest, instance)
+class _Telling:
+    """Objects of one answer; what its rows share is made once."""
+
+    def __init__(self, search: DecodedSearch, root: str) -> None:
+        self._search = search
+        self._root = root
+        self._answered = {key_of(tag): {"vr": vr_of(tag)} for tag in _answered(search)}
+        self._further = {
+            key_of(tag) for tag in (*search.includes, *search.asked, *_ADDRESS[search.level])
+        }
+        self._above: dict[tuple[int, int], Json] = {}
+
+    def told(self, found: Found) -> Json:
+        """One row of the answer, tags in order."""
+        manifest, series, instance = found.manifest, found.series, found.instance
+        known = dict(self._shared(manifest, series))
+        scope = ImageScope(study=manifest.study, series=series.uid if series else None)
+        if series is not None and instance is not None:
+            known |= held.instance_object(manifest, instance)
             scope = ImageScope(study=manifest.study, series=series.uid, instance=instance.uid)
-    known: Json = {}
-    for one in objects.values():
-        known |= one
-    known[key_of(held.RETRIEVE_URL)] = {"vr": "UR", "Value": [root + write_path(scope)]}
-    answered = {key_of(tag): {"vr": vr_of(tag)} for tag in _answered(search)}
-    if search.include_all:
-        return dict(sorted((answered | known).items()))
-    further = {key_of(tag) for tag in (*search.includes, *search.asked, *_ADDRESS[search.level])}
-    if key_of(held.STUDY_DATE) in answered:
-        further.update(map(key_of, _QUALIFIERS))
-        if not manifest.accession:
-            further.add(key_of(held.REQUESTS))  # where there are several, they are told there
-    wanted = answered | {key: known[key] for key in known if key in answered or key in further}
-    return dict(sorted(wanted.items()))
+        address = self._root + write_path(scope)
+        known[key_of(held.RETRIEVE_URL)] = {"vr": "UR", "Value": [address]}
+        wanted = known if self._search.include_all else self._chosen(known, manifest)
+        return dict(sorted((self._answered | wanted).items()))
+
+    def _shared(self, manifest: ImagingManifest, series: ManifestSeries | None) -> Json:
+        """What rows of a study and of a series have in common."""
+        key = (id(manifest), id(series))
+        if key not in self._above:
+            found = held.study_object(manifest, self._search.query.patient)
+            if series is not None:
+                found.pop(key_of(held.REGION), None)  # what is told is the series' own
+                found |= held.series_object(manifest, series)
+            self._above[key] = found
+        return self._above[key]
+
+    def _chosen(self, known: Json, manifest: ImagingManifest) -> Json:
+        further = self._further
+        if key_of(held.STUDY_DATE) in self._answered:
+            further = further | set(map(key_of, _QUALIFIERS))
+            if not manifest.accession:
+                # Where there are several numbers, they are told there.
+                further = further | {key_of(held.REQUESTS)}
+        return {key: known[key] for key in known if key in self._answered or key in further}
 
 
 def _answered(search: DecodedSearch) -> tuple[int, ...]:

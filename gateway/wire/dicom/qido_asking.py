@@ -23,6 +23,7 @@ from gateway.domain import Code, ReferenceId, ReferenceKind, StudyQuery, Uid
 from gateway.domain.codes import DCM, same_scheme
 from gateway.wire.dicom.elements import DESIGNATOR_OF_SCHEME, SCHEME_OF_DESIGNATOR, oid_text
 from gateway.wire.dicom.qido_attributes import Level, tag_of
+from gateway.wire.dicom.web import MAX_QUERY
 from gateway.wire.problems import EncodeError
 
 # What a list of studies shows, and no server answers unasked.
@@ -66,8 +67,8 @@ def encode_request(
     """The search that asks a peer for this, or for the series or instances of one study.
 
     `study` and `series` go into the path; `includes` are keywords of what is wanted beside the
-    usual. Raises `EncodeError` for a series without its study, or of series, and for a word that
-    is no keyword.
+    usual. Raises `EncodeError` for a series without its study, or of series, for a word that is no
+    keyword, and for more than a query string may hold.
     """
     asking = _Asking(query)
     path = _path(level, study, series)
@@ -88,7 +89,10 @@ def encode_request(
         asking.put("limit", str(query.limit))
     if offset:
         asking.put("offset", str(offset))
-    return EncodedSearch(path=path, query=asking.text(), unasked=tuple(asking.unasked))
+    text = asking.text()
+    if len(text) > MAX_QUERY:
+        raise EncodeError(f"a query of {len(text)} characters, over {MAX_QUERY}")
+    return EncodedSearch(path=path, query=text, unasked=tuple(asking.unasked))
 
 
 def _path(level: Level, study: Uid | None, series: Uid | None) -> str:
@@ -259,5 +263,5 @@ def _day(moment: datetime | None) -> str:
 def _clock(moment: datetime | None) -> str:
     if moment is None:
         return ""
-    whole = moment.strftime("%H%M%S")
-    return f"{whole}.{moment.microsecond:06}" if moment.microsecond else whole
+    # With its fraction, for a time without one is a whole second.
+    return f"{moment.strftime('%H%M%S')}.{moment.microsecond:06}"

@@ -2,8 +2,8 @@
 
 A `StudyQuery` says what a store can look for; what it cannot say (wildcards, names, times of day
 of a study's own clock, anything of a series or an instance) stays beside it as conditions, and
-`matches` puts both together. How a value matches is in `qido_matching`, what attributes there are
-in `qido_attributes`, the answer in `qido_answer`, asking in `qido_asking`.
+`qido_search` puts both together. How a value matches is in `qido_matching`, what attributes there
+are in `qido_attributes`, the answer in `qido_answer`, asking in `qido_asking`.
 
 Choices where the standard leaves one:
 

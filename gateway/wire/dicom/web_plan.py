@@ -62,7 +62,8 @@ def _by_series(request: ImageRequest, wanted: list[_Wanted]) -> Iterator[Fetch]:
         refs = tuple(ref for ref, _ in pairs)
         ref, location = pairs[0]
         listed = _listed(request, ref.series)
-        if len(refs) > MAX_ALONE and 2 * len(refs) >= listed.instances > 0:
+        is_whole = len(refs) == listed.instances > 1
+        if is_whole or (len(refs) > MAX_ALONE and 2 * len(refs) >= listed.instances > 0):
             scope = ImageScope(study=ref.study, series=ref.series)
             yield Fetch(scope, refs, location, listed.retrieve_url)
         else:
@@ -74,7 +75,8 @@ def _of_study(request: ImageRequest, fetches: list[Fetch]) -> Fetch | None:
     """One request for the whole study; None where too little of it is wanted, or it is apart."""
     places = {(fetch.scope.study, fetch.location, fetch.retrieve_url) for fetch in fetches}
     wanted = tuple(ref for fetch in fetches for ref in fetch.wanted)
-    if len(places) > 1 or 2 * len(wanted) < sum(one.instances for one in request.series.values()):
+    listed = sum(one.instances for one in request.series.values())
+    if len(places) > 1 or not 0 < listed <= 2 * len(wanted):
         return None
     first = fetches[0]
     return Fetch(ImageScope(study=first.scope.study), wanted, first.location, first.retrieve_url)

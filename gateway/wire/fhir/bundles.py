@@ -38,8 +38,9 @@ class Searchset:
     """One page of an answer.
 
     `matches` are what was searched for, as (fullUrl, resource); `searches` are the `search`
-    elements beside them, in the same order, for those who look for scores. Included resources are
-    left out. `next_url` is "" on the last page, `total` is None when the peer does not say it.
+    elements beside them, in the same order, for those who look for scores. `included` are what the
+    matches refer to, as far as the answer has it. `next_url` is "" on the last page, `total` is
+    None when the peer does not say it.
     """
 
     matches: tuple[tuple[str, Json], ...] = ()
@@ -47,6 +48,7 @@ class Searchset:
     next_url: str = ""
     total: int | None = None
     searches: tuple[Json, ...] = ()
+    included: tuple[tuple[str, Json], ...] = ()
 
 
 def searchset(
@@ -58,14 +60,20 @@ def searchset(
     issues: Sequence[Issue] = (),
     total: int | None = None,
     next_url: str = "",
+    included: Sequence[tuple[str, Json]] = (),
 ) -> Json:
     """A Bundle of the resources, each with its absolute URL, and of the issues as one outcome.
 
-    `total` counts matches on all pages, those of this page when None. `at` is aware.
+    `included` are resources that those refer to, with the URLs they are referred to by. `total`
+    counts matches on all pages, those of this page when None. `at` is aware.
     """
     entries: list[Json] = [
         {"fullUrl": url, "resource": resource, "search": {"mode": "match"}}
         for url, resource in resources
+    ]
+    entries += [
+        {"fullUrl": url, "resource": resource, "search": {"mode": "include"}}
+        for url, resource in included
     ]
     if issues:
         # An entry needs a URL of its own, and this one is nowhere to be fetched.
@@ -104,7 +112,7 @@ def read_searchset(resource: Json, where: str) -> Searchset:
     entries = objects_at(resource, "entry", where)
     if len(entries) > MAX_ENTRIES:
         raise DecodeError(f"{where}.entry", f"{len(entries)} entries", f"at most {MAX_ENTRIES}")
-    matches, searches, outcomes = [], [], []
+    matches, searches, outcomes, included = [], [], [], []
     for i, entry in enumerate(entries):
         place = f"{where}.entry[{i}]"
         held = object_at(entry, "resource", place)
@@ -117,12 +125,15 @@ def read_searchset(resource: Json, where: str) -> Searchset:
         elif text_at(search, "mode", f"{place}.search") in _MATCH:
             matches.append((text_at(entry, "fullUrl", place), held))
             searches.append(search)
+        else:
+            included.append((text_at(entry, "fullUrl", place), held))
     return Searchset(
         matches=tuple(matches),
         outcomes=tuple(outcomes),
         next_url=_next_url(resource, where),
         total=_total(resource, where),
         searches=tuple(searches),
+        included=tuple(included),
     )
 
 

@@ -16,9 +16,12 @@ from typing import Final
 
 from gateway.domain import Code, InvalidIdentifier, Oid
 from gateway.domain.codes import (
+    ATC,
     CONFIDENTIALITY,
     DCM,
     DICOM_UID,
+    EDQM,
+    ICD10,
     IHE_CLASS,
     IHE_FORMAT,
     ISCO,
@@ -86,6 +89,9 @@ CODE_SYSTEMS: Final[tuple[CodeSystem, ...]] = (
         synonyms=("http://hl7.org/fhir/v2/0203",),
     ),
     CodeSystem(oid=DIAGNOSTIC_SERVICE, url=f"{_TERMINOLOGY}v2-0074"),
+    CodeSystem(oid=ICD10, url="http://hl7.org/fhir/sid/icd-10"),
+    CodeSystem(oid=ATC, url="http://www.whocc.no/atc"),
+    CodeSystem(oid=EDQM, url="http://standardterms.edqm.eu"),
     CodeSystem(oid=UCUM, url="http://unitsofmeasure.org"),
     CodeSystem(oid=ISO_COUNTRY, url="urn:iso:std:iso:3166"),
     CodeSystem(oid=ISCO, url=f"{OID_URN}{ISCO}"),

@@ -52,16 +52,21 @@ def _resource(kind: str, **elements: object) -> Json:
     return {"resourceType": kind, **{name: value for name, value in elements.items() if value}}
 
 
-def write_organisation(
-    organisation: Organisation, contained: Contained, telecom: tuple[str, ...] = ()
-) -> Json:
-    """A Reference to an organisation; {} for one that has neither name nor id."""
-    resource = _resource(
+def organisation_resource(organisation: Organisation, telecom: tuple[str, ...] = ()) -> Json:
+    """An Organization; its type alone for one that has neither name nor id."""
+    return _resource(
         "Organization",
         identifier=_identifier(organisation.id, organisation.authority),
         name=organisation.name,
         telecom=write_telecom(telecom),
     )
+
+
+def write_organisation(
+    organisation: Organisation, contained: Contained, telecom: tuple[str, ...] = ()
+) -> Json:
+    """A Reference to an organisation; {} for one that has neither name nor id."""
+    resource = organisation_resource(organisation, telecom)
     return contained.refer("organization", resource) if len(resource) > 1 else {}
 
 

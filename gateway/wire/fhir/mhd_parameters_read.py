@@ -25,16 +25,29 @@ from gateway.domain import (
     ReferenceId,
     ReferenceKind,
     Refusal,
-    Severity,
     TimeRange,
     Uid,
     refuse,
 )
-from gateway.wire.fhir.concepts import OID_URN, scheme_of
+from gateway.wire.fhir.concepts import OID_URN
 from gateway.wire.fhir.document_identifiers import as_document_id
 from gateway.wire.fhir.document_reference_terms import CATEGORY_CLASSES
-from gateway.wire.fhir.identifiers import DICOM_UIDS, URIS, Identifier, as_patient_id, as_reference
+from gateway.wire.fhir.identifiers import DICOM_UIDS, URIS, Identifier, as_reference
 from gateway.wire.fhir.mhd_retrieve import bare_type
+from gateway.wire.fhir.parameter_values import (
+    malformed,
+    not_applied,
+    read_code,
+    read_count,
+    unquoted,
+    unsupported,
+)
+from gateway.wire.fhir.patient_parameters import (
+    PATIENT_IDENTIFIERS,
+    PATIENT_REFERENCES,
+    read_identified,
+    read_referenced,
+)
 from gateway.wire.fhir.search import (
     Parameter,
     Token,
@@ -90,12 +103,6 @@ _REFERENCES = {
     "encounter:identifier": str(ReferenceKind.ENCOUNTER),
     "encounter.identifier": str(ReferenceKind.ENCOUNTER),
 }
-_PATIENT_IDENTIFIERS = frozenset(
-    f"{name}{chain}"
-    for name in ("patient", "subject")
-    for chain in (".identifier", ":identifier", ":Patient.identifier")
-)
-_PATIENT_REFERENCES = frozenset({"patient", "subject", "patient:Patient", "subject:Patient"})
 _AUTHORS = {
     f"author{of}.{part}": part for of in ("", ":Practitioner") for part in ("family", "given")
 }
@@ -113,6 +120,11 @@ _HEADS = frozenset(
     | {_STATUS_NAME, _COMMUNITY, "study-instance-uid", "accession-number"}
 )
 _REFUSED = frozenset({"_include", "_revinclude", "_has"})
+# Every name, with its chain or modifier, that narrows a search here.
+SPELLINGS = frozenset(
+    {*_CODES, *_GROUPS, *_TIMES, *_REFERENCES, *PATIENT_IDENTIFIERS, *PATIENT_REFERENCES}
+    | {*_AUTHORS, _STATUS_NAME, _IDENTIFIER, _ID, _MIME, _COMMUNITY}
+)
 _KINDS = tuple(str(kind) for kind in ReferenceKind if kind is not ReferenceKind.STUDY)
 
 
@@ -154,15 +166,7 @@ class DecodedSearch:
     @property
     def warnings(self) -> tuple[Issue, ...]:
         """One warning for every parameter that was not applied."""
-        return tuple(
-            Issue(
-                refusal=Refusal.UNSUPPORTED,
-                severity=Severity.WARNING,
-                text=f"The search parameter {quoted(name)} was not applied.",
-                subject=name,
-            )
-            for name in self.ignored
-        )
+        return not_applied(self.ignored)
 
 
 def _identifies(token: Token, entry: DocumentEntry) -> bool:
@@ -181,31 +185,11 @@ def _identifies(token: Token, entry: DocumentEntry) -> bool:
 # --- refusals -------------------------------------------------------------------------------------
 
 
-def _unsupported(parameter: str, what: str) -> ExchangeError:
-    text = f"The search parameter {quoted(parameter)} is not offered with {what}."
-    return refuse(Refusal.UNSUPPORTED, text, subject=parameter)
-
-
-def _malformed(parameter: str, expected: str) -> ExchangeError:
-    # The value is not repeated: it may identify a patient.
-    text = f"The search parameter {quoted(parameter)} has no such value, expected {expected}."
-    return refuse(Refusal.MALFORMED_REQUEST, text, subject=parameter)
-
-
 def _missing(text: str) -> ExchangeError:
     return refuse(Refusal.MISSING_PARAMETER, text, subject="patient.identifier")
 
 
 # --- values ---------------------------------------------------------------------------------------
-
-
-def _code(value: str, name: str) -> Code:
-    token = read_token(value, f"query.{name}")
-    if not token.code:
-        raise _unsupported(name, "a system alone")
-    if token.system == "":
-        raise _unsupported(name, "a code of no system")
-    return Code(token.code, scheme_of(token.system) if token.system else "")
 
 
 def _category(code: Code) -> tuple[Code, ...]:
@@ -215,7 +199,7 @@ def _category(code: Code) -> tuple[Code, ...]:
 
 
 def _codes(parameter: Parameter, name: str) -> tuple[Code, ...]:
-    codes = [_code(value, name) for value in parameter.values]
+    codes = [read_code(value, name) for value in parameter.values]
     if name in ("category", "class"):
         codes = [each for code in codes for each in _category(code)]
     return tuple(dict.fromkeys(codes))
@@ -236,18 +220,16 @@ def _study(value: str, name: str) -> ReferenceId:
     try:
         return ReferenceId.of_study(Uid.parse(value))
     except InvalidIdentifier as error:
-        raise _malformed(name, error.expected) from None
+        raise malformed(name, error.expected) from None
 
 
 def _references(value: str, name: str, kind: str) -> tuple[ReferenceId, ...]:
     token = read_token(value, f"query.{name}")
-    text = token.code
-    if len(text) > 2 and text[0] == text[-1] == '"':
-        text = text[1:-1]  # MADO prints accession numbers in double quotes
+    text = unquoted(token.code)
     if not text:
-        raise _unsupported(name, "a system alone")
+        raise unsupported(name, "a system alone")
     if _ANY in text:
-        raise _unsupported(name, "% in an identifier")
+        raise unsupported(name, "% in an identifier")
     bare = text.removeprefix(OID_URN)
     if kind == ReferenceKind.STUDY:
         return (_study(bare, name),)
@@ -269,7 +251,7 @@ def _references(value: str, name: str, kind: str) -> tuple[ReferenceId, ...]:
             if reference is not None:
                 found.append(reference)
     except InvalidIdentifier as error:
-        raise _malformed(name, error.expected) from None
+        raise malformed(name, error.expected) from None
     return tuple(dict.fromkeys(found))
 
 
@@ -281,7 +263,7 @@ def _statuses(parameters: Iterable[Parameter]) -> set[EntryStatus] | None:
         for value in parameter.values:
             text = read_token(value, f"query.{_STATUS_NAME}").code
             if text not in _STATUS:
-                raise _malformed(_STATUS_NAME, "current or superseded")
+                raise malformed(_STATUS_NAME, "current or superseded")
             status = _STATUS[text]
             if status is not None:
                 found.add(status)
@@ -293,19 +275,12 @@ def _author_patterns(parts: dict[str, list[Parameter]]) -> tuple[str, ...]:
     # One pattern of an XCN has both names; a name is told by its beginning.
     for name, parameters in parts.items():
         if len(parameters) > 1:
-            raise _unsupported(f"author.{name}", "several repetitions")
+            raise unsupported(f"author.{name}", "several repetitions")
     family = [unescape(v) for each in parts.get("family", ()) for v in each.values]
     given = [unescape(v) for each in parts.get("given", ()) for v in each.values]
     if family and given:
         return tuple(f"%^{first}%^{second}%" for first in family for second in given)
     return tuple(f"%^{text}%" for text in family) or tuple(f"%^%^{text}%" for text in given)
-
-
-def _count(parameter: Parameter) -> int:
-    text = unescape(parameter.values[0]).strip()
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and len(parameter.values) == 1):
-        raise _malformed(_COUNT, "a number")
-    return min(int(text), _MAX_COUNT)
 
 
 # --- the whole ------------------------------------------------------------------------------------
@@ -344,10 +319,10 @@ class _Reading:
         bare = parameter.name
         head = bare.partition(".")[0].partition(":")[0]
         if head in _REFUSED:
-            raise _unsupported(head, "any value")
+            raise unsupported(head, "any value")
         if head in _HEADS and name not in _NOT_OFFERED:
             what = f"modifier {quoted(parameter.modifier)}" if parameter.modifier else "this chain"
-            raise _unsupported(bare, what)
+            raise unsupported(bare, what)
         self.ignored[name] = None
 
     def _take(self, name: str, parameter: Parameter) -> bool:
@@ -366,10 +341,10 @@ class _Reading:
             self.times.setdefault(_TIMES[name], []).append(read_moments(parameter))
         elif name in _AUTHORS:
             self.authors.setdefault(_AUTHORS[name], []).append(parameter)
-        elif name in _PATIENT_IDENTIFIERS:
-            self.found.update(dict.fromkeys(self._patient(value, name) for value in values))
-        elif name in _PATIENT_REFERENCES:
-            self.found.update(dict.fromkeys(self._referenced(value, name) for value in values))
+        elif name in PATIENT_IDENTIFIERS:
+            self.found.update((read_identified(value, name), None) for value in values)
+        elif name in PATIENT_REFERENCES:
+            self.found.update((read_referenced(v, name, self.patients), None) for v in values)
         elif name == _STATUS_NAME:
             self.statuses.append(parameter)
         else:
@@ -386,7 +361,7 @@ class _Reading:
             tokens = [read_token(value, f"query.{name}") for value in values]
             self.mime_types.append(tuple(bare_type(token.code) for token in tokens))
         elif name == _COUNT:
-            self.count = _count(parameter)
+            self.count = read_count(parameter, _MAX_COUNT)
         elif name == _SUMMARY and values == ("count",):
             self.count = 0
         elif name == _COMMUNITY:
@@ -394,28 +369,6 @@ class _Reading:
         else:
             return name in _NO_FILTERS
         return True
-
-    def _patient(self, value: str, name: str) -> PatientId:
-        token = read_token(value, f"query.{name}")
-        if not token.system or not token.code:
-            raise _malformed(name, "system|value")
-        identifier = Identifier(value=token.code, system=token.system)
-        patient = as_patient_id(identifier, f"query.{name}")
-        if patient is None:
-            text = "No patient is known by an identifier of this system."
-            raise refuse(Refusal.UNKNOWN_PATIENT, text, subject=name)
-        return patient
-
-    def _referenced(self, value: str, name: str) -> PatientId:
-        if "|" in value:
-            return self._patient(value, name)
-        text = unescape(value).strip()
-        patient = self.patients(text) if self.patients else None
-        if patient is None:
-            raise refuse(
-                Refusal.UNKNOWN_PATIENT, "No patient is known by this reference.", subject=name
-            )
-        return patient
 
     def _address(self, values: Sequence[str]) -> None:
         wanted = {unescape(value).strip().removeprefix(OID_URN) for value in values}

@@ -2,8 +2,8 @@
 
 Two uses of one library. `elements_of` reads order, kind and cardinality off a model class once and
 keeps them as a table, from which FHIR XML is written and read. `judge` puts a resource to the
-model itself. R4B (4.3.0) has the structure of R4 (4.0.1) in all resources used here; the top level
-of the library is R5 and is never imported. A model is loaded when its type is first met.
+model itself. R4B (4.3.0) has the structure of R4 (4.0.1) in all resources used here. The top level
+of the library is R5: only imaging reports travel in it. A model is loaded when its type is met.
 
 Not judged by the models, and so not here: required value sets, invariants, targets of references,
 length of ids, and a resource inside another that does not say its type.
@@ -11,13 +11,14 @@ length of ids, and a resource inside another that does not say its type.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from types import MappingProxyType, UnionType
 from typing import Any, Final, Union, get_args, get_origin
 
+from fhir.resources import get_fhir_model_class as _r5_class
 from fhir.resources.R4B import get_fhir_model_class
 
 from gateway.wire.fhir.json_format import check_depth, kind_of
@@ -26,6 +27,19 @@ from gateway.wire.xml import quoted
 
 _RULE: Final = "FHIR R4B models"
 _ABSTRACT: Final = ("Resource", "DomainResource")
+
+
+class Release(StrEnum):
+    """Which release of FHIR; the value is `fhirVersion`."""
+
+    R4 = "4.0.1"
+    R5 = "5.0.0"
+
+
+_CLASS_OF: Final[Mapping[Release, Callable[[str], Any]]] = {
+    Release.R4: get_fhir_model_class,
+    Release.R5: _r5_class,
+}
 
 
 class Kind(StrEnum):
@@ -46,6 +60,7 @@ class ElementRule:
 
     `type` names the type of a complex element, "" for every other kind. `attribute` tells the two
     names that FHIR XML writes as attributes: `id` of what is no resource, `url` of an extension.
+    `release` is where `type` is to be looked up.
     """
 
     name: str
@@ -54,6 +69,7 @@ class ElementRule:
     type: str = ""
     many: bool = False
     attribute: bool = False
+    release: Release = Release.R4
 
 
 _PRIMITIVES: Final[dict[str, Kind]] = {
@@ -63,25 +79,25 @@ _PRIMITIVES: Final[dict[str, Kind]] = {
 }
 
 
-def is_resource_type(name: str) -> bool:
-    """Whether a name is that of a resource R4B knows; abstract ones are none."""
+def is_resource_type(name: str, release: Release = Release.R4) -> bool:
+    """Whether a name is that of a resource R4B or R5 knows; abstract ones are none."""
     if name in _ABSTRACT:
         return False
     try:
-        model = get_fhir_model_class(name)
-    except ValueError:
+        model = _CLASS_OF[release](name)
+    except (ValueError, KeyError):
         return False
     return any(base.__name__ == "Resource" for base in model.__mro__)
 
 
 @cache
-def elements_of(type_name: str) -> Mapping[str, ElementRule]:
-    """The elements of a type of R4B in the order of its StructureDefinition, by name.
+def elements_of(type_name: str, release: Release = Release.R4) -> Mapping[str, ElementRule]:
+    """The elements of a type of R4B or R5 in the order of its StructureDefinition, by name.
 
     `type_name` is ours or was taken from such a table, never a peer's word: see
     `is_resource_type`. `ValueError` for a type that is not there.
     """
-    model: Any = get_fhir_model_class(type_name)
+    model: Any = _CLASS_OF[release](type_name)
     annotations = {
         field.alias or name: field.annotation
         for name, field in model.model_fields.items()
@@ -93,7 +109,13 @@ def elements_of(type_name: str) -> Mapping[str, ElementRule]:
         kind, held, many = _read_annotation(annotations[name])
         attribute = (name == "id" and not resource) or (name == "url" and type_name == "Extension")
         table[name] = ElementRule(
-            name=name, order=order, kind=kind, type=held, many=many, attribute=attribute
+            name=name,
+            order=order,
+            kind=kind,
+            type=held,
+            many=many,
+            attribute=attribute,
+            release=release,
         )
     return MappingProxyType(table)
 

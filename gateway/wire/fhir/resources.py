@@ -22,7 +22,7 @@ from gateway.wire.fhir.json_format import (
     read_json,
     write_json,
 )
-from gateway.wire.fhir.models import judge
+from gateway.wire.fhir.models import Release, judge
 from gateway.wire.fhir.xml_format import read_xml, write_xml
 from gateway.wire.problems import DecodeError, EncodeError
 from gateway.wire.xml import quoted
@@ -57,9 +57,14 @@ class Format(StrEnum):
         return f"application/fhir+{self.value}"
 
 
-def read_resource(data: bytes, format: Format, where: str = "body") -> Json:
-    """The resource in a body; `DecodeError` when it is none, is unsafe, or has too many entries."""
-    resource = read_json(data, where) if format is Format.JSON else read_xml(data, where)
+def read_resource(
+    data: bytes, format: Format, where: str = "body", release: Release = Release.R4
+) -> Json:
+    """The resource in a body; `DecodeError` when it is none, is unsafe, or has too many entries.
+
+    JSON is read alike in every release; XML by the tables of the one given.
+    """
+    resource = read_json(data, where) if format is Format.JSON else read_xml(data, where, release)
     if not isinstance(resource.get("resourceType"), str):
         raise DecodeError(where, "no resourceType", "the name of a resource", "FHIR R4 json")
     entries = resource.get("entry")
@@ -68,11 +73,11 @@ def read_resource(data: bytes, format: Format, where: str = "body") -> Json:
     return resource
 
 
-def write_resource(resource: Json, format: Format) -> bytes:
+def write_resource(resource: Json, format: Format, release: Release = Release.R4) -> bytes:
     """A resource as bytes in UTF-8; `EncodeError` for what the format cannot carry."""
     if not isinstance(resource.get("resourceType"), str):
         raise EncodeError("a resource without resourceType")
-    return write_json(resource) if format is Format.JSON else write_xml(resource)
+    return write_json(resource) if format is Format.JSON else write_xml(resource, release)
 
 
 def validated(resource: Json) -> None:
@@ -110,7 +115,10 @@ def object_at(obj: Json, key: str, where: str) -> Json:
 def objects_at(obj: Json, key: str, where: str) -> tuple[Json, ...]:
     """The array of objects under a name, empty when there is none."""
     values = _array(obj, key, where)
-    return tuple(_object(value, f"{where}.{key}[{i}]") for i, value in enumerate(values))
+    for i, value in enumerate(values):
+        if not isinstance(value, dict):
+            raise _wrong(value, f"{where}.{key}[{i}]", "an object")
+    return tuple(values)
 
 
 def texts_at(obj: Json, key: str, where: str) -> tuple[str, ...]:

@@ -23,6 +23,9 @@ Whether permissions suffice, and whether the patient is that of the request, is 
 request is known. Which relation is demanded is the peer's policy, as for assertions: with TRC a
 token must have what an identity assertion has, else a plain IUA token is enough.
 
+A peer whose tokens carry assertions (`TokenPolicy.form`) is judged by the assertions, with the
+rows and the order of `saml_check`; there is no scope in them, and row 8 is passed over.
+
 RFC 6750 sections 2.1 and 3; RFC 9470; IHE ITI IUA 3.72.
 """
 
@@ -44,27 +47,32 @@ from gateway.domain.context import (
 from gateway.domain.ids import CommunityId, InvalidIdentifier, Oid, PatientId
 from gateway.domain.people import HealthProfessional, HumanName
 from gateway.domain.refusals import NotAllowed, Refusal
+from gateway.wire.fhir.saml_tokens import read_sealed, read_single
 from gateway.wire.fhir.scopes import covers
 from gateway.wire.fhir.token_check import TokenTrust, read_token
 from gateway.wire.fhir.token_claims import TokenClaims
 from gateway.wire.fhir.tokens import (
     REASONS,
     TOKEN_CLAIMS,
+    TokenForm,
     TokenPolicy,
     TokenSigner,
     mint_token,
 )
 from gateway.wire.saml import CLASS, Claim, Kind, organisation_of, rules_for
+from gateway.wire.saml_context import AcceptedAssertion, read_assertions
 
 SCHEME = "Bearer"
 REALM = "ncp"
+UNAUTHORISED = 401
 UNKNOWN_COUNTRY = "XX"
 UNSPECIFIED = CLASS + "unspecified"
 
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE | re.ASCII)
 _NAMES = {place.claim: place.name for place in TOKEN_CLAIMS}
 
-# The error of the WWW-Authenticate header; a refusal that is not here is answered without one.
+# The error of the WWW-Authenticate header; a refusal that is not here is answered without a
+# header unless its status is 401, which demands one (RFC 9110 15.5.2).
 CHALLENGES: dict[Refusal, str] = {
     Refusal.NO_ASSERTION: "",
     Refusal.ASSERTION_MALFORMED: "invalid_token",
@@ -73,8 +81,8 @@ CHALLENGES: dict[Refusal, str] = {
     Refusal.WRONG_AUDIENCE: "invalid_token",
     Refusal.SIGNATURE_INVALID: "invalid_token",
     Refusal.ASSERTION_REUSED: "invalid_token",
-    Refusal.ATTRIBUTES_MISSING: "invalid_token",
-    Refusal.ATTRIBUTES_INVALID: "invalid_token",
+    Refusal.ATTRIBUTES_MISSING: "insufficient_scope",
+    Refusal.ATTRIBUTES_INVALID: "insufficient_scope",
     Refusal.WEAK_AUTHENTICATION: "insufficient_user_authentication",
     Refusal.INSUFFICIENT_RIGHTS: "insufficient_scope",
 }
@@ -82,12 +90,18 @@ CHALLENGES: dict[Refusal, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptedToken:
-    """Who asks, and what the log against reuse must know of the token that says so."""
+    """Who asks, and what the log against reuse must know of the token that says so.
+
+    `beside` are further assertions of the same token, each of which is a use of its own;
+    `single_use` is what the token itself says of that.
+    """
 
     context: CallContext
     token_id: str
     subject: str
     expires: datetime
+    single_use: bool = False
+    beside: tuple[AcceptedAssertion, ...] = ()
 
 
 def attach_context(
@@ -140,8 +154,20 @@ def read_context(
     interactions that come before a patient is known; a treatment relation that is sent
     nevertheless is checked like any other.
     """
+    text = _bearer(header_values)
+    if policy.form is not TokenForm.IUA:
+        return _of_assertions(
+            text,
+            trust,
+            policy,
+            now=now,
+            caller=caller,
+            correlation_id=correlation_id,
+            answering=answering,
+            patient_specific=patient_specific,
+        )
     claims = read_token(
-        _bearer(header_values),
+        text,
         trust,
         now=now,
         policy=policy,
@@ -163,7 +189,8 @@ def read_context(
         relation = TreatmentRelation.TRC
     elif patient is not None:
         relation = TreatmentRelation.RESOURCE_ID
-    assert claims.expires is not None  # row 5
+    if claims.expires is None:
+        raise _refuse(Refusal.ASSERTION_INCOMPLETE, "it lacks exp")
     return AcceptedToken(
         context=CallContext(
             correlation_id=correlation_id,
@@ -184,11 +211,61 @@ def read_context(
     )
 
 
-def write_challenge(refusal: Refusal, scopes: frozenset[str] = frozenset()) -> str:
-    """The WWW-Authenticate header of a refusal, "" where none is due (RFC 6750 section 3)."""
-    if refusal not in CHALLENGES:
+def _of_assertions(
+    text: str,
+    trust: TokenTrust,
+    policy: TokenPolicy,
+    *,
+    now: datetime,
+    caller: Caller,
+    correlation_id: str,
+    answering: CommunityId,
+    patient_specific: bool,
+) -> AcceptedToken:
+    """Who asks, from the assertions a token carries."""
+    elements = (
+        read_sealed(text, policy, now=now)
+        if policy.form is TokenForm.OPENNCP
+        else read_single(text)
+    )
+    refused: NotAllowed | None = None
+    try:
+        read = read_assertions(
+            elements,
+            trust.certificates,
+            policy.assertions,
+            now=now,
+            caller=caller,
+            correlation_id=correlation_id,
+            answering=answering,
+            patient_specific=patient_specific,
+        )
+    except NotAllowed as error:
+        # Its causes quote what was sent; of a token nothing is told.
+        refused = NotAllowed(error.refusal, error.text, subject=error.subject)
+    if refused is not None:
+        raise refused
+    first, *others = read.assertions
+    return AcceptedToken(
+        context=read.context,
+        token_id=first.id,
+        subject=first.subject,
+        expires=first.expires,
+        single_use=first.single_use,
+        beside=tuple(others),
+    )
+
+
+def write_challenge(
+    refusal: Refusal, scopes: frozenset[str] = frozenset(), *, status: int = 0
+) -> str:
+    """The WWW-Authenticate header of a refusal, "" where none is due (RFC 6750 section 3).
+
+    `status` is what the refusal is answered with: no 401 goes without.
+    """
+    if refusal not in CHALLENGES and status != UNAUTHORISED:
         return ""
-    error = CHALLENGES[refusal]
+    error = CHALLENGES.get(refusal, "insufficient_scope")
     parameters = [f'realm="{REALM}"']
     if error:
         parameters.append(f'error="{error}"')
@@ -225,7 +302,8 @@ def _authentication(claims: TokenClaims, policy: TokenPolicy, now: datetime) -> 
     if allowed and claims.authentication not in allowed:
         raise _refuse(Refusal.WEAK_AUTHENTICATION, "the means of authentication is not accepted")
     at = at or claims.issued
-    assert at is not None  # row 5
+    if at is None:
+        raise _refuse(Refusal.ASSERTION_INCOMPLETE, "it lacks iat")
     return Authentication(at=at, method=claims.authentication or UNSPECIFIED)
 
 

@@ -33,6 +33,7 @@ from gateway.domain.ids import CommunityId
 from gateway.domain.refusals import NotAllowed, Refusal
 from gateway.wire.fhir.jwks import IssuerKey
 from gateway.wire.fhir.token_claims import (
+    Json,
     TokenClaims,
     json_object,
     malformed,
@@ -113,6 +114,25 @@ def read_token(
     _check_issuer(claims, policy, signer)
     _check_client(claims, fingerprint)
     return claims
+
+
+def read_own_token(
+    text: str, trust: TokenTrust, *, now: datetime, policy: TokenPolicy, issuer: str
+) -> Json:
+    """The claims of a token of `issuer` that is in force; NotAllowed for any other.
+
+    Whose it is and whom it is meant for is compared by who is shown it (RFC 7662 section 4).
+    """
+    parts = _parts(text)
+    header, payload = _header(_decoded(parts[0])), _decoded(parts[1])
+    _decoded(parts[2])
+    _verified(parts, payload, header, trust, now)
+    claims = read_claims(payload)
+    _check_complete(claims, policy)
+    _check_time(claims, policy, now)
+    if claims.issuer != issuer:
+        raise _invalid("it is of another issuer")
+    return json_object(payload, "the payload")
 
 
 def _invalid(text: str) -> NotAllowed:
@@ -262,8 +282,8 @@ def _check_time(claims: TokenClaims, policy: TokenPolicy, now: datetime) -> None
     # Always our own time is shifted: a peer's may be the last that a date can hold.
     skew = timedelta(seconds=policy.assertions.skew_seconds)
     issued, end = claims.issued, claims.expires
-    assert issued is not None  # complete
-    assert end is not None
+    if issued is None or end is None:
+        raise NotAllowed(Refusal.ASSERTION_INCOMPLETE, "the token lacks iat or exp")
     start = claims.not_before or issued
     stated = None if claims.treatment is None else claims.treatment.asserted_at
     oldest = timedelta(seconds=policy.assertions.trc_max_seconds)

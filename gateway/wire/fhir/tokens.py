@@ -81,6 +81,14 @@ PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 
+class TokenForm(StrEnum):
+    """What a peer's tokens are: ours by IUA, OpenNCP's JWT around assertions, or one assertion."""
+
+    IUA = "iua"
+    OPENNCP = "openncp"
+    SAML = "saml"
+
+
 class Form(StrEnum):
     """How a claim stands in JSON."""
 
@@ -124,8 +132,13 @@ class TokenPolicy:
     is there is always compared. Of `assertions` count: `relation`, `skew_seconds`,
     `trc_max_seconds` (the age of a treatment relation), `roles`, `facility_types`, `purposes`, and
     `authentication_methods`, of which none accepts any, and a token that names none.
+
+    Of a `form` that carries assertions only `assertions` count, as they do in SOAP, and `secret`,
+    which seals tokens of OpenNCP.
     """
 
+    form: TokenForm = TokenForm.IUA
+    secret: bytes = field(default=b"", repr=False)
     audiences: tuple[str, ...] = ()
     issuers: tuple[str, ...] = ()
     bound: bool = True
@@ -215,24 +228,27 @@ def mint_token(
     country: str,
     scope: str,
     relation_id: str = "",
+    issuer: str = "",
+    client_id: str = "",
     seconds: int = TOKEN_SECONDS,
 ) -> str:
     """The token of a call, signed: the identity, and the treatment relation where there is one.
 
     `audience` is the base address of the peer, `client_fingerprint` the SHA-256 of the TLS client
     certificate that will present the token, in lower-case hex; `country` stands in the issuer's
-    name; `scope` holds names with spaces between them; `relation_id` names the treatment
-    relation and is `token_id` by default; `seconds` is the span of validity from `now`.
-    EncodeError when a value cannot be written.
+    name, unless `issuer` is another; `client_id` is the asking community by default; `scope`
+    holds names with spaces between them; `relation_id` names the treatment relation and is
+    `token_id` by default; `seconds` is the span of validity from `now`. EncodeError when a value
+    cannot be written.
     """
     for name, value in (("id", token_id), ("audience", audience), ("scope", scope)):
         if not value.strip():
             raise EncodeError(f"a token needs its {name}")
     issued = _seconds(now)
     claims: dict[str, Any] = {
-        "iss": ISSUER.format(country),
+        "iss": issuer or ISSUER.format(country),
         "sub": context.professional.id,
-        "client_id": context.asking.urn,
+        "client_id": client_id or context.asking.urn,
         "aud": audience,
         "jti": token_id,
         "iat": issued,

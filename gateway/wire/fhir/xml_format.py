@@ -25,7 +25,7 @@ from gateway.wire.fhir.json_format import (
     kind_of,
     read_number,
 )
-from gateway.wire.fhir.models import ElementRule, Kind, elements_of, is_resource_type
+from gateway.wire.fhir.models import ElementRule, Kind, Release, elements_of, is_resource_type
 from gateway.wire.fhir.xhtml import DIV, read_div, write_div
 from gateway.wire.problems import DecodeError, EncodeError
 from gateway.wire.xml import XSI, Element, escape_attr, parse_xml, quoted, tag_of
@@ -33,6 +33,8 @@ from gateway.wire.xml import XSI, Element, escape_attr, parse_xml, quoted, tag_o
 FHIR: Final = "http://hl7.org/fhir"
 
 _RULE: Final = "FHIR R4 xml"
+# Whose tables they are, for errors.
+_NAMES: Final = {Release.R4: "R4B", Release.R5: "R5"}
 _PREFIX: Final = f"{{{FHIR}}}"
 # Where a schema lies is a hint for editors, which writers like to leave on the root.
 _HINTS: Final = (f"{{{XSI}}}schemaLocation", f"{{{XSI}}}noNamespaceSchemaLocation")
@@ -45,26 +47,28 @@ _BOOLEANS: Final[dict[str, bool]] = {"true": True, "false": False}
 # --- reading --------------------------------------------------------------------------------------
 
 
-def read_xml(data: bytes, where: str = "body") -> Json:
+def read_xml(data: bytes, where: str = "body", release: Release = Release.R4) -> Json:
     """The resource that is the root of an XML document; `DecodeError` for anything else."""
     root = parse_xml(data, where=where, large_text=True)
-    resource = _read_resource(root, _local(root, where), 1)
+    resource = _read_resource(root, _local(root, where), 1, release)
     check_depth(resource, where)
     return resource
 
 
-def _read_resource(element: Element, where: str, depth: int) -> Json:
+def _read_resource(element: Element, where: str, depth: int, release: Release) -> Json:
     name = _local(element, where)
-    if not is_resource_type(name):
-        raise DecodeError(where, f"<{quoted(name)}>", "a resource of R4B", _RULE)
+    if not is_resource_type(name, release):
+        raise DecodeError(where, f"<{quoted(name)}>", f"a resource of {_NAMES[release]}", _RULE)
     for attribute in element.attrib:
         if attribute not in _HINTS:
             raise DecodeError(where, f"an attribute {quoted(str(attribute))}", "none", _RULE)
-    return {"resourceType": name} | _read_children(element, elements_of(name), where, depth)
+    rules = elements_of(name, release)
+    return {"resourceType": name} | _read_children(element, rules, where, depth)
 
 
-def _read_complex(element: Element, type_name: str, where: str, depth: int) -> Json:
-    rules = elements_of(type_name)
+def _read_complex(element: Element, rule: ElementRule, where: str, depth: int) -> Json:
+    type_name = rule.type
+    rules = elements_of(type_name, rule.release)
     made: Json = {}
     for attribute, value in element.attrib.items():
         name = str(attribute)
@@ -109,12 +113,12 @@ def _read_element(
     places = [f"{where}[{i}]" for i in range(len(elements))] if rule.many else [where]
     if rule.kind is Kind.COMPLEX:
         values = [
-            _read_complex(element, rule.type, place, depth + 1)
+            _read_complex(element, rule, place, depth + 1)
             for element, place in zip(elements, places, strict=True)
         ]
     elif rule.kind is Kind.RESOURCE:
         values = [
-            _read_inner(element, place, depth + 1)
+            _read_inner(element, place, depth + 1, rule.release)
             for element, place in zip(elements, places, strict=True)
         ]
     elif rule.kind is Kind.XHTML:
@@ -126,13 +130,13 @@ def _read_element(
     made[rule.name] = values if rule.many else values[0]
 
 
-def _read_inner(element: Element, where: str, depth: int) -> Json:
+def _read_inner(element: Element, where: str, depth: int, release: Release) -> Json:
     """The resource within `contained`, `entry.resource` or `parameter.resource`."""
     _refuse_text(element, where)
     if len(element) != 1 or element.attrib:
         raise DecodeError(where, f"{len(element)} resources", "one and no attribute", _RULE)
     _refuse_text_after(element[0], where)
-    return _read_resource(element[0], where, depth)
+    return _read_resource(element[0], where, depth, release)
 
 
 def _read_primitives(
@@ -150,7 +154,7 @@ def _read_primitives(
                 extra["id"] = str(found)
             else:
                 raise DecodeError(where, f"an attribute {quoted(str(attribute))}", "value", _RULE)
-        extra |= _read_children(element, _PRIMITIVE_PARTS, where, depth + 1)
+        extra |= _read_children(element, _PRIMITIVE_PARTS[rule.release], where, depth + 1)
         if text is None and not extra:
             raise DecodeError(where, "nothing in it", "a value or an extension", "ele-1")
         values.append(None if text is None else _read_value(text, rule.kind, where))
@@ -191,38 +195,48 @@ def _refuse_text_after(element: Element, where: str) -> None:
         raise DecodeError(where, "text between elements", "attributes called value", _RULE)
 
 
-_PRIMITIVE_PARTS: Final[dict[str, ElementRule]] = {
-    "id": ElementRule(name="id", order=0, kind=Kind.TEXT, attribute=True),
-    "extension": ElementRule(
-        name="extension", order=1, kind=Kind.COMPLEX, type="Extension", many=True
-    ),
+_PRIMITIVE_PARTS: Final[dict[Release, dict[str, ElementRule]]] = {
+    release: {
+        "id": ElementRule(name="id", order=0, kind=Kind.TEXT, attribute=True),
+        "extension": ElementRule(
+            name="extension",
+            order=1,
+            kind=Kind.COMPLEX,
+            type="Extension",
+            many=True,
+            release=release,
+        ),
+    }
+    for release in Release
 }
 
 
 # --- writing --------------------------------------------------------------------------------------
 
 
-def write_xml(resource: Json) -> bytes:
-    """The resource as an XML document; `EncodeError` for what the tables of R4B do not allow."""
+def write_xml(resource: Json, release: Release = Release.R4) -> bytes:
+    """The resource as an XML document; `EncodeError` for what the tables do not allow."""
     try:
         check_depth(resource, "resource")
     except DecodeError as error:
         raise EncodeError(str(error)) from error
     out = ['<?xml version="1.0" encoding="UTF-8"?>']
-    _write_resource(out, resource, "", f' xmlns="{FHIR}"')
+    _write_resource(out, resource, "", release, f' xmlns="{FHIR}"')
     try:
         return "".join(out).encode()
     except UnicodeEncodeError as error:
         raise EncodeError(f"text that is not Unicode: {error.reason}") from error
 
 
-def _write_resource(out: list[str], resource: Any, where: str, namespace: str = "") -> None:
+def _write_resource(
+    out: list[str], resource: Any, where: str, release: Release, namespace: str = ""
+) -> None:
     name = resource.get("resourceType") if isinstance(resource, dict) else None
-    if not isinstance(name, str) or not is_resource_type(name):
-        raise EncodeError(f"{where or 'resource'}: no resource of R4B")
+    if not isinstance(name, str) or not is_resource_type(name, release):
+        raise EncodeError(f"{where or 'resource'}: no resource of {_NAMES[release]}")
     parts = {key: value for key, value in resource.items() if key != "resourceType"}
     out.append(f"<{name}{namespace}")
-    _write_parts(out, parts, elements_of(name), name, where or name)
+    _write_parts(out, parts, elements_of(name, release), name, where or name)
 
 
 def _write_parts(
@@ -272,7 +286,7 @@ def _write_element(out: list[str], rule: ElementRule, value: Any, extra: Any, wh
             out.append(f' id="{escape_attr(_text(parts.pop("id"), where))}"')
         if one is not None:
             out.append(f' value="{escape_attr(_value_text(one, rule.kind, where))}"')
-        _write_parts(out, parts, _PRIMITIVE_PARTS, rule.name, where)
+        _write_parts(out, parts, _PRIMITIVE_PARTS[rule.release], rule.name, where)
 
 
 def _write_one(out: list[str], rule: ElementRule, part: Any, where: str) -> None:
@@ -280,11 +294,12 @@ def _write_one(out: list[str], rule: ElementRule, part: Any, where: str) -> None
         out.append(write_div(_text(part, where), where))
     elif rule.kind is Kind.RESOURCE:
         out.append(f"<{rule.name}>")
-        _write_resource(out, part, where)
+        _write_resource(out, part, where, rule.release)
         out.append(f"</{rule.name}>")
     else:
         out.append(f"<{rule.name}")
-        _write_parts(out, _object(part, where), elements_of(rule.type), rule.name, where)
+        rules = elements_of(rule.type, rule.release)
+        _write_parts(out, _object(part, where), rules, rule.name, where)
 
 
 def _repetitions(value: Any, rule: ElementRule, where: str) -> list[Any]:

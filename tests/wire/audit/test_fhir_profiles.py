@@ -24,7 +24,9 @@ from tests.wire.snapshots import problems
 
 BALP = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit"
 FETCHED = b"GET https://gateway.a.example:8443/fhir/Binary/1"
-REST = tuple(each for each in Transaction if each not in SOAP_TRANSACTIONS)
+REST = tuple(
+    each for each in Transaction if each not in (*SOAP_TRANSACTIONS, Transaction.GET_TOKEN)
+)
 # What the asker does not know yet: whom it is about.
 IDENTIFIES = (Transaction.IDENTIFY, Transaction.SEARCH_PATIENTS, Transaction.MATCH_PATIENTS)
 

@@ -120,6 +120,24 @@ def test_viewer_address_is_found_in_every_place(place: str) -> None:
     assert manifest.viewer_url == "https://viewer.example/study?id=1"
 
 
+def test_a_manifest_without_its_preamble_is_read() -> None:
+    """Without the preamble, and without the file meta information behind it, as some send it."""
+    data = encode_manifest(make_manifest())
+    meta = 132 + 12 + int.from_bytes(data[140:144], "little")
+
+    for bare in (data[132:], data[meta:]):
+        outcome = decode_manifest(bare)
+
+        assert outcome.items == (make_manifest(),)
+        assert not outcome.issues
+
+
+def test_half_a_preamble_is_refused() -> None:
+    """The prefix alone is neither a file nor a data set."""
+    with pytest.raises(DecodeError, match="expected a DICOM instance"):
+        decode_manifest(encode_manifest(make_manifest())[128:])
+
+
 def test_counts_that_differ_are_warnings() -> None:
     """A study may have grown since: what is listed counts, what is said is kept."""
     series = make_manifest().series

@@ -27,6 +27,7 @@ from gateway.domain.manifests import (
     ManifestSeries,
 )
 from gateway.domain.people import Gender
+from gateway.wire.dicom.kos_codes import BALLOT, FINAL, TRIAL
 from gateway.wire.dicom.kos_read import decode_manifest, decode_note
 from gateway.wire.dicom.kos_write import derived_series, encode_manifest, encode_note
 from gateway.wire.problems import EncodeError
@@ -121,6 +122,66 @@ def test_trial_codes_are_written_on_request() -> None:
     assert manifest.form is ManifestForm.MADO_TRIAL
     assert manifest.title.scheme == "99IHE"
     assert replace(manifest, form=ManifestForm.MADO, title=make_manifest().title) == make_manifest()
+
+
+@pytest.mark.parametrize("trial", [False, True])
+def test_every_code_of_its_own_is_of_one_generation(trial: bool) -> None:
+    """Final and trial codes are never mixed, whatever the manifest was read from."""
+    manifest = make_manifest(form=ManifestForm.XDSI, title=Code("113030", DCM, "Manifest"))
+    ds = pydicom.dcmread(io.BytesIO(encode_manifest(manifest, trial_codes=trial)))
+
+    found = {
+        (item.CodeValue, item.CodingSchemeDesignator)
+        for element in ds.iterall()
+        if element.keyword == "ConceptNameCodeSequence"
+        for item in element.value
+    }
+
+    trials = {(value, "99IHE") for value in TRIAL.values()}
+    finals = {(value, "DCM") for value in FINAL.values()}
+    assert found >= (trials if trial else finals)
+    assert not found & (finals if trial else trials)
+
+
+def test_every_generation_of_codes_reads_the_same() -> None:
+    """Final, trial and ballot; the last is made by putting its codes in the place of the final."""
+    final = encode_manifest(make_manifest())
+    ballot = final
+    for concept, value in FINAL.items():
+        ballot = ballot.replace(value.encode(), BALLOT[concept].encode())
+
+    read = [
+        decode_manifest(data)
+        for data in (final, encode_manifest(make_manifest(), trial_codes=True), ballot)
+    ]
+
+    assert [outcome.items[0].form for outcome in read] == [
+        ManifestForm.MADO,
+        ManifestForm.MADO_TRIAL,
+        ManifestForm.MADO_BALLOT,
+    ]
+    same = {"form": ManifestForm.MADO, "title": make_manifest().title}
+    assert {replace(outcome.items[0], **same) for outcome in read} == {make_manifest()}
+    assert not any(outcome.issues for outcome in read)
+
+
+def test_an_authority_that_is_no_oid_is_left_out() -> None:
+    """A FHIR manifest may name one by its URL, for which DICOM's type of an OID has no room."""
+    url = "https://a.example/numbers"
+    (request,) = make_manifest().requests
+    manifest = make_manifest(
+        accession_authority=url,
+        requests=(replace(request, accession_authority=url, placer_authority=url),),
+        institution=Organisation(name="Hospital", id="H1", authority=url),
+    )
+
+    data = encode_manifest(manifest)
+
+    (read,) = decode_manifest(data).items
+    assert url.encode() not in data
+    assert (read.accession, read.accession_authority) == ("ACC-1", "")
+    assert read.requests[0].placer_order == "ORD-1"
+    assert read.institution == Organisation(name="Hospital", id="H1")
 
 
 def test_several_accessions_stand_in_the_requests_alone() -> None:

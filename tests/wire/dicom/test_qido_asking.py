@@ -80,7 +80,7 @@ def pairs(search: EncodedSearch) -> dict[str, str]:
             {"performed": YEAR},
             {
                 "StudyDate": "20260101-20261231",
-                "StudyTime": "000000-122959.999999",
+                "StudyTime": "000000.000000-122959.999999",
                 "TimezoneOffsetFromUTC": "+0000",
             },
         ),
@@ -93,6 +93,14 @@ def pairs(search: EncodedSearch) -> dict[str, str]:
             {
                 "StudyDate": "00260101-",
                 "StudyTime": "010000.000007-",
+                "TimezoneOffsetFromUTC": "+0000",
+            },
+        ),
+        (
+            {"performed": TimeRange(end=datetime(2026, 1, 1, 0, 0, 0, 1, UTC))},
+            {
+                "StudyDate": "-20260101",
+                "StudyTime": "-000000.000000",
                 "TimezoneOffsetFromUTC": "+0000",
             },
         ),
@@ -205,6 +213,12 @@ def test_what_no_path_can_say_is_refused(options: dict[str, Any]) -> None:
     """A series without its study, a study within itself, a word of no dictionary."""
     with pytest.raises(EncodeError):
         asked({}, **options)
+
+
+def test_more_than_a_query_string_holds_is_refused() -> None:
+    """We would not read it ourselves; the studies have to be asked for in parts."""
+    with pytest.raises(EncodeError):
+        asked({"studies": tuple(Uid(f"2.25.{10**30 + number}") for number in range(300))})
 
 
 def test_a_description_is_wanted_beside_the_usual() -> None:

@@ -41,7 +41,7 @@ def paths(request: ImageRequest) -> list[str]:
 
 def test_a_series_of_which_most_is_wanted_is_asked_for_whole() -> None:
     """Where its manifest says it is; few of many are asked for one by one."""
-    most = asking(*refs(1, *range(6)), *refs(2, 1, 2), sizes={1: 10, 2: 500})
+    most = asking(*refs(1, *range(6)), *refs(2, 1, 2), *refs(3, 1, 2), sizes={1: 10, 2: 500, 3: 2})
 
     found = plan_fetches(most)
 
@@ -49,6 +49,7 @@ def test_a_series_of_which_most_is_wanted_is_asked_for_whole() -> None:
         f"/series/{STUDY}.1",
         f"/series/{STUDY}.2/instances/{STUDY}.2.1",
         f"/series/{STUDY}.2/instances/{STUDY}.2.2",
+        f"/series/{STUDY}.3",
     ]
     assert found[0].wanted == tuple(ref for ref, _ in refs(1, *range(6)))
     assert (found[0].location, found[0].retrieve_url) == (PLACE, "https://images.example/rs")
@@ -56,9 +57,10 @@ def test_a_series_of_which_most_is_wanted_is_asked_for_whole() -> None:
 
 def test_what_is_not_known_of_a_series_is_not_guessed() -> None:
     """It may be a thousand times what is wanted."""
-    unknown = asking(*refs(1, *range(MAX_ALONE + 3)), sizes={})
+    for count in (MAX_ALONE + 3, 3 * MAX_SERIES):
+        unknown = asking(*refs(1, *range(count)), sizes={})
 
-    assert len(paths(unknown)) == MAX_ALONE + 3
+        assert len(paths(unknown)) == count
 
 
 def test_key_images_come_first_and_alone() -> None:

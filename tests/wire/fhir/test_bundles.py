@@ -55,6 +55,25 @@ def test_an_answer_has_what_mhd_demands_and_is_read_back() -> None:
     assert (issue.refusal, issue.text) == (WARNING.refusal, WARNING.text)
 
 
+def test_what_matches_refer_to_may_come_along() -> None:
+    """It is no match and not counted, and keeps the URL it is referred to by."""
+    endpoint = {"resourceType": "Organization", "name": "Hospital"}
+
+    bundle = searchset(
+        [(URL, PATIENT)],
+        bundle_id="b1",
+        at=AT,
+        self_url=SELF,
+        issues=[WARNING],
+        included=[("urn:uuid:0a2d7d0a-3f4e-4c57-9a36-0c2e9d3b5b11", endpoint)],
+    )
+
+    validated(bundle)
+    page = read_searchset(bundle, "Bundle")
+    assert (page.total, len(page.matches), len(page.outcomes)) == (1, 1, 1)
+    assert page.included == (("urn:uuid:0a2d7d0a-3f4e-4c57-9a36-0c2e9d3b5b11", endpoint),)
+
+
 def test_an_empty_answer_has_no_entries() -> None:
     """FHIR has no empty arrays; the total may be of more pages, the time of another zone."""
     at = AT.astimezone(timezone(timedelta(hours=2)))
@@ -75,7 +94,7 @@ def test_a_bare_outcome_is_no_result() -> None:
 
 
 def test_modes_are_read_as_peers_leave_them() -> None:
-    """Without mode it is a match, unless it is an outcome; included resources are left out."""
+    """Without mode it is a match, unless it is an outcome; what is included stands apart."""
     outcome = {"resourceType": "OperationOutcome"}
     bundle = _bundle(
         entry=[
@@ -91,6 +110,7 @@ def test_modes_are_read_as_peers_leave_them() -> None:
 
     assert page.matches == (("", PATIENT), (URL, PATIENT))
     assert page.outcomes == (outcome, outcome)
+    assert page.included == (("", {"resourceType": "Organization"}),)
     assert (page.next_url, page.total) == ("", None)
 
 

@@ -39,11 +39,11 @@ def test_every_scheme_of_the_vocabularies_is_in_the_table() -> None:
     ours = {
         value
         for name, value in vars(vocabulary).items()
-        if name.isupper() and isinstance(value, str) and value.startswith(("1.", "2."))
+        if name.isupper() and isinstance(value, str) and value.startswith(("0.", "1.", "2."))
     }
 
     assert ours <= {system.oid for system in CODE_SYSTEMS}
-    assert len(ours) == 9
+    assert len(ours) == 12
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,25 @@ def test_an_integer_greater_than_any_machine_word_is_kept() -> None:
 
 
 @pytest.mark.parametrize(
+    "value",
+    ["1", "1.50", "1e3", "-0", "123456789012345678", "-123456789012345678", "1234567890123456789"],
+)
+def test_blanks_change_nothing_of_a_number(value: str) -> None:
+    """What is written as we write it is parsed once, what is not twice; the result is the same."""
+    compact = read_json(f'{{"a":[{value},"x"]}}'.encode())
+    spaced = read_json(f'{{ "a" : [ {value}, "x" ] }}'.encode())
+
+    assert repr(compact) == repr(spaced)
+
+
+@pytest.mark.parametrize("blank", ["", " "])
+def test_a_name_twice_is_refused_however_it_is_written(blank: str) -> None:
+    """With the same value too, which changes nothing but the length of the text."""
+    with pytest.raises(DecodeError, match="twice"):
+        read_json(f'{{"a":1,{blank}"a":1}}'.encode())
+
+
+@pytest.mark.parametrize(
     ("data", "found"),
     [
         (b"", ""),

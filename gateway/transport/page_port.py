@@ -1,6 +1,6 @@
-"""From settings to viewers: the routes that open them, and the TLS that browsers meet.
+"""From settings to a port for browsers: the TLS they meet, and the address they call.
 
-Beside `compose`, which wires everything that speaks to gateways. A browser of the other country's
+Beside `compose`, which wires what speaks to gateways. A browser of the other country's
 professional has no certificate of ours; so pages have a port of their own.
 """
 
@@ -8,38 +8,9 @@ from __future__ import annotations
 
 import ssl
 
-from aiohttp import web
-
-from gateway.config import ListenSection, Settings, SettingsError, TlsSection, no_such_file
-from gateway.domain import CommunityId, Exchange
-from gateway.middleware.authorised import Rights
+from gateway.config import ListenSection, SettingsError, TlsSection, no_such_file
 from gateway.transport.app import LOOPBACK_HOSTS
-from gateway.transport.assertion_log import AssertionLog
-from gateway.transport.compose import Clockwork, Speakers
-from gateway.transport.record import Keeper
 from gateway.transport.tls import page_context
-from gateway.transport.viewer_server import ViewerServer
-
-
-def serve_viewers(
-    app: web.Application,
-    exchange: Exchange,
-    *,
-    settings: Settings,
-    keeper: Keeper,
-    assertions: AssertionLog,
-    clockwork: Clockwork,
-    rights: Rights,
-) -> None:
-    """Let peers open the viewers of an Exchange; before its DICOMweb base is added to the app."""
-    speakers = Speakers.of(exchange, settings, rights)
-    ViewerServer(
-        speakers.exchange,
-        community=CommunityId(settings.gateway.community),
-        identity=speakers.identity(settings, assertions, clockwork),
-        keeper=keeper,
-        public_url=settings.listen.public_url,
-    ).add_to(app)
 
 
 def tls_pages(tls: TlsSection) -> ssl.SSLContext:

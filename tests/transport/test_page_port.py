@@ -1,4 +1,4 @@
-"""Viewers wired: TLS for browsers, and the address they call."""
+"""The port for browsers: its TLS, and the address they call."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from gateway.config import ListenSection, SettingsError, TlsSection
 from gateway.pki import TrustDomain
-from gateway.transport.viewer_wiring import tls_pages, viewer_url
+from gateway.transport.page_port import tls_pages, viewer_url
 from tests.builders import COUNTRY_A
 from tests.gateways import settings_for, write_trust
 
