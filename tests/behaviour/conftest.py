@@ -43,13 +43,15 @@ VIEWER = "https://localhost:9443"
 class Way:
     """An Exchange, and the relation it wants to be shown.
 
-    `lists_old` is False for a dialect that cannot ask for versions no longer in force.
+    `lists_old` is False for a dialect that cannot ask for versions no longer in force; `profile` is
+    the one that SOAP is spoken in.
     """
 
     exchange: Exchange
     relation: TreatmentRelation
     seeded: Seeded
     lists_old: bool = True
+    profile: str = "ihe"
 
     def context(self, patient: PatientId | None, **changes: Any) -> CallContext:
         """A physician of Country B about one patient."""
@@ -119,7 +121,13 @@ async def way(
             wire, dialect = request.param.split("-")
             options = OVER[wire] | {"fhir_dialect" if wire == "fhir" else "profile": dialect}
             async with pair_of(responder, trust_domain, tmp_path, **options) as pair:
-                relation = RELATION[options.get("profile", "ihe")]
-                yield Way(pair.exchange, relation, seeded, lists_old=dialect != "ncp")
+                profile = options.get("profile", "ihe")
+                yield Way(
+                    pair.exchange,
+                    RELATION[profile],
+                    seeded,
+                    lists_old=dialect != "ncp",
+                    profile=profile,
+                )
     finally:
         await national.close()
