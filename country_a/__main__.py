@@ -12,7 +12,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from country_a.app import national_systems, oids_of, running
+from country_a.app import forms_of, national_systems, oids_of, running
 from country_a.explain_query import Question, add_arguments, explained, read_question
 from country_a.seed.load import SCALES, seed_all
 from gateway.config import load_settings
@@ -33,6 +33,7 @@ async def seed(config: Path, folders: list[Path], size: str, many: int) -> None:
             size=size or settings.national.seed_size,
             dicom_folders=folders,
             many=many,
+            forms=forms_of(settings),
         )
     finally:
         await national.close()

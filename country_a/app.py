@@ -16,10 +16,11 @@ from functools import partial
 from country_a.national.sql import OpenSystems, open_systems
 from country_a.oids import NationalOids
 from country_a.responder import Responder
+from country_a.seed.registrar import ManifestForms
 from country_a.viewer import StudyViewer
 from country_a.viewer_links import KEY_FILE, LOG_FILE, ViewerLinks
 from gateway.config import Settings
-from gateway.domain import CommunityId, ImageSource, NotNow, Oid, Refusal
+from gateway.domain import CommunityId, ImageSource, ManifestEncoding, NotNow, Oid, Refusal
 from gateway.middleware.authorised import Rights
 from gateway.peers import Peer, load_profile
 from gateway.transport.app import Listener, names_of, new_application, serving
@@ -65,6 +66,14 @@ def oids_of(settings: Settings) -> NationalOids:
         repository=Oid(settings.national.repository),
         imaging_source=Oid(settings.national.imaging_source),
         patients=Oid(settings.national.patient_authority),
+    )
+
+
+def forms_of(settings: Settings) -> ManifestForms:
+    """How this country publishes its manifests."""
+    return ManifestForms(
+        encodings=tuple(map(ManifestEncoding, settings.national.manifest_forms)),
+        trial_codes=settings.national.trial_codes,
     )
 
 

@@ -24,6 +24,7 @@ from gateway.domain import (
     ImagingManifest,
     ImagingReport,
     ImagingRequest,
+    ManifestEncoding,
     PatientIdentity,
     Precision,
     ReferenceId,
@@ -35,6 +36,7 @@ from gateway.domain.codes import (
     CLASS_IMAGES,
     CLASS_REPORTS,
     CONFIDENTIALITY,
+    FORMAT_FHIR_MANIFEST,
     FORMAT_KOS,
     SCT,
     TYPE_REPORT,
@@ -45,6 +47,10 @@ LANGUAGE = "pl-PL"
 NORMAL = Code("N", CONFIDENTIALITY, "normal")
 RADIOLOGY = Code("394914008", SCT, "Radiology")
 HOSPITAL_RADIOLOGY = Code("79491001", SCT, "Hospital-based radiology facility")
+_MANIFEST_FORMATS = {
+    ManifestEncoding.KOS: ("application/dicom", FORMAT_KOS),
+    ManifestEncoding.FHIR: ("application/fhir+json", FORMAT_FHIR_MANIFEST),
+}
 _ENTRY_NAMES = uuid.UUID("a9bb3c5c-4a4a-5d4c-9d0e-6f0d5b7d7d11")  # our own name space
 
 
@@ -102,34 +108,49 @@ def patient_info(patient: PatientIdentity) -> tuple[str, ...]:
     return tuple(fields)
 
 
+def twin_id(manifest: Uid) -> Uid:
+    """The unique id of the FHIR document beside the key object selection of a UID.
+
+    MADO gives both the same UID. A registry cannot: there a unique id names one document, of one
+    hash, and is all that a retrieval says (ITI TF-3 4.2.3.2.26, ITI TF-2 3.43). So the selection
+    has the manifest's own UID, which is inside both, and the FHIR document the next arc below it.
+    """
+    return Uid.parse(f"{manifest}.1")
+
+
 def manifest_entry(
     manifest: ImagingManifest,
     data: bytes,
     patient: PatientIdentity,
     *,
     oids: NationalOids,
+    encoding: ManifestEncoding = ManifestEncoding.KOS,
+    document: Uid | None = None,
     logical_id: EntryId | None = None,
     version: int = 1,
 ) -> DocumentEntry:
-    """The entry of a manifest whose file is `data`.
+    """The entry of a manifest whose file is `data`, in one of its encodings.
 
-    `logical_id` is that of the first version, where this is a later one.
+    `document` is the unique id where it is not the manifest's own UID, which is then among the
+    references. `logical_id` is that of the first version, where this is a later one.
     """
-    own_id = entry_id(manifest.uid)
+    own_id = entry_id(document or manifest.uid)
+    mime_type, format_code = _MANIFEST_FORMATS[encoding]
+    same = ReferenceId(manifest.uid, ReferenceKind.UNIQUE_ID)
     started = moment(manifest.study_date, manifest.study_time, manifest.offset_minutes)
     author = Author(institutions=(manifest.institution,)) if manifest.institution else Author()
     subject = manifest.study_description or ", ".join(c.value for c in manifest.modalities)
     return DocumentEntry(
         id=own_id,
-        ref=DocumentRef(oids.community, oids.repository, DocumentId(manifest.uid)),
+        ref=DocumentRef(oids.community, oids.repository, DocumentId(document or manifest.uid)),
         patient=patient.id,
         logical_id=logical_id or own_id,
         version=str(version),
-        mime_type="application/dicom",
+        mime_type=mime_type,
         title=f"Badanie obrazowe: {subject}",
         class_code=CLASS_IMAGES,
         type_code=TYPE_STUDY,
-        format_code=FORMAT_KOS,
+        format_code=format_code,
         facility_type=HOSPITAL_RADIOLOGY,
         practice_setting=RADIOLOGY,
         confidentiality=(NORMAL,),
@@ -143,6 +164,7 @@ def manifest_entry(
         references=(
             ReferenceId.of_study(manifest.study),
             *request_references(manifest.requests),
+            *((same,) if document else ()),
         ),
         source_patient=patient.id,
         source_patient_info=patient_info(patient),

@@ -27,7 +27,7 @@ from country_b.reading import DicomReading, Reading
 from country_b.session import SessionStore
 from country_b.viewer_api import ViewerApi
 from gateway.config import Settings
-from gateway.domain import EXPLICIT_LITTLE_ENDIAN, CommunityId, Exchange, Uid
+from gateway.domain import EXPLICIT_LITTLE_ENDIAN, CommunityId, Exchange, ManifestEncoding, Uid
 from gateway.domain.delivery import STORED_SYNTAXES
 from gateway.peers import Peer, PeerBook
 from gateway.transport.app import LOOPBACK_HOSTS, Listener, names_of, no_web_pages, serving
@@ -63,11 +63,13 @@ def build_app(
     information_version: str = "2026-1",
     kept_quota_bytes: int = DEFAULT_QUOTA_BYTES,
     syntaxes: tuple[Uid, ...] = (EXPLICIT_LITTLE_ENDIAN,),
+    manifest_form: ManifestEncoding = ManifestEncoding.KOS,
     allowed_hosts: frozenset[str] | None = LOOPBACK_HOSTS,
 ) -> web.Application:
     """The portal API over the given exchanges; everything it keeps lies in `state`.
 
     `ways` are further ways to ask a community, by the names that its `Community` says.
+    `manifest_form` is the encoding in which manifests are shown first and fetched by study.
     `allowed_hosts` are the names it may be called by, None for any.
     """
     known = communities or {item: Community(id=item) for item in exchanges}
@@ -96,6 +98,7 @@ def build_app(
         reading=reads,
         information_version=information_version,
         syntaxes=syntaxes,
+        manifest_form=manifest_form,
         now=now,
         new_id=new_id,
     )
@@ -143,6 +146,7 @@ def community_of(peer: Peer, own_syntaxes: tuple[Uid, ...]) -> Community:
         ways=tuple(way.name for way in peer.ways),
         images_per_request={"": _per_request(peer.images_by)}
         | {way.name: _per_request(way.images_by) for way in peer.ways},
+        fhir_base=peer.fhir_url,
     )
 
 
@@ -177,6 +181,7 @@ async def running(
             information_version=settings.portal.information_version,
             kept_quota_bytes=settings.portal.kept_quota_bytes,
             syntaxes=syntaxes,
+            manifest_form=ManifestEncoding(settings.portal.manifest_form),
             allowed_hosts=names_of(settings.listen.host),
         )
         control = control_app(

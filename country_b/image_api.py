@@ -13,7 +13,8 @@ from country_b.image_intake import ImageIntake, Progress
 from country_b.portal_routes import PortalRoutes, path_id
 from country_b.session import Action, Session, State
 from country_b.views import kept_document_view, kept_instance_view
-from gateway.domain import ImagingManifest, Oid, Refusal, Uid, refuse
+from gateway.domain import ImagingManifest, ManifestEncoding, Oid, Refusal, Uid, refuse
+from gateway.wire.fhir.mhd_retrieve import is_fhir_document
 
 
 class ImageApi(PortalRoutes):
@@ -118,7 +119,9 @@ class ImageApi(PortalRoutes):
         )
 
     async def _manifest_of(self, session: Session, study: Uid) -> tuple[ImagingManifest, Oid]:
-        for held in await self.portal.kept.documents(session.id):
+        is_fhir = self.portal.manifest_form is ManifestEncoding.FHIR
+        kept = await self.portal.kept.documents(session.id)
+        for held in sorted(kept, key=lambda one: is_fhir_document(one.mime_type) is not is_fhir):
             if held.problem or held.study != str(study):
                 continue
             return await self.portal.initiator.manifest(held), held.ref.repository

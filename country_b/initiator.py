@@ -47,6 +47,7 @@ from gateway.domain import (
     refuse,
 )
 from gateway.domain.codes import CLASS_IMAGES, CLASS_REPORTS
+from gateway.domain.manifest_checks import check_manifest, refuse_wrong
 from gateway.domain.selection import document_class, why_not
 
 MAX_MANIFEST_BYTES = 64 * 1024 * 1024  # some 300 bytes an instance: 200 000 instances
@@ -68,7 +69,7 @@ class Community:
 
     `viewer` is whether it opens viewers on request. `ways` names the ways to ask it beside the
     usual one, whose name is ""; `images_per_request` is how many images are asked for at once, by
-    the name of the way.
+    the name of the way. `fhir_base` is where relative addresses in its FHIR documents begin.
     """
 
     id: CommunityId
@@ -82,6 +83,7 @@ class Community:
     viewer: bool = False
     ways: tuple[str, ...] = ()
     images_per_request: Mapping[str, int] = field(default_factory=dict)
+    fhir_base: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,7 +304,7 @@ class Initiator:
             found = _departure(entry, incoming.sha1, incoming.size_bytes)
             if found or not is_manifest:
                 return found
-            read, found = self._read_manifest(incoming.path, entry, patient)
+            read, found = self._read_manifest(incoming.path, document, entry, patient)
             manifest.append(read)
             return found
 
@@ -333,29 +335,44 @@ class Initiator:
         )
 
     def _read_manifest(
-        self, path: Path, entry: DocumentEntry, patient: PatientIdentity
+        self, path: Path, document: Document, entry: DocumentEntry, patient: PatientIdentity
     ) -> tuple[Outcome[ImagingManifest], str]:
         """The manifest, and what forbids using it ("" if nothing does)."""
         if path.stat().st_size > MAX_MANIFEST_BYTES:
             return Outcome(), f"the manifest is larger than {MAX_MANIFEST_BYTES} bytes"
+        community = entry.ref.community
+        called = [name for name in (entry.mime_type, document.mime_type) if name]
         try:
-            outcome = self._reading.manifest(path.read_bytes())
+            outcome = self._reading.manifest(
+                path.read_bytes(), called=called, base=self.community(community).fhir_base
+            )
         except ExchangeError as error:
             return Outcome(), error.text
         if not outcome.items:
             return outcome, "the manifest lists no study"
-        manifest = outcome.items[0]
-        if entry.studies and str(manifest.study) not in entry.studies:
-            return outcome, "the manifest is of another study than the list said"
-        if wrong_patient(patient, manifest.patient):
-            return outcome, "the manifest is of another patient"
+        issues = check_manifest(
+            outcome.items[0],
+            patient=patient,
+            studies=entry.studies,
+            home=document.ref.community,
+            expected_home=community,
+        )
+        warnings = [issue for issue in issues if issue.severity is Severity.WARNING]
+        outcome = Outcome(outcome.items, tuple(dict.fromkeys((*outcome.issues, *warnings))))
+        try:
+            refuse_wrong(issues)
+        except ExchangeError as error:
+            return outcome, error.text
         return outcome, ""
 
     async def manifest(self, kept: KeptDocument) -> ImagingManifest:
         """The manifest of a document that was kept as good, read again."""
         path = self._kept.blobs.path_of(kept.sha256)
+        base = self.community(kept.ref.community).fhir_base
         # Reading one of ten thousand instances takes a second, in which nobody else should wait.
-        outcome = await asyncio.to_thread(lambda: self._reading.manifest(path.read_bytes()))
+        outcome = await asyncio.to_thread(
+            lambda: self._reading.manifest(path.read_bytes(), base=base)
+        )
         return outcome.items[0]
 
 

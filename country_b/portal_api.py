@@ -16,7 +16,8 @@ from country_b.answers import CORRELATION
 from country_b.fields import BadInput, parse_body
 from country_b.image_intake import issue_view
 from country_b.portal_routes import PortalRoutes, path_id
-from country_b.presentation import present
+from country_b.presentation import in_form, present
+from country_b.requests import Chosen
 from country_b.session import (
     Action,
     OutOfOrder,
@@ -216,6 +217,7 @@ class PortalApi(PortalRoutes):
             listing.entries,
             country=self._country(listing.community),
             viewer=self._viewer(listing.community),
+            form=self.portal.manifest_form,
         )
         return web.json_response(
             {
@@ -254,6 +256,7 @@ class PortalApi(PortalRoutes):
                     descending=way == "descending",
                     group_by=group_by,
                     words=query.get("search", "")[:1000],
+                    form=self.portal.manifest_form,
                 ),
             }
         )
@@ -346,19 +349,25 @@ class PortalApi(PortalRoutes):
         else:
             await self.portal.kept.forget(session.id)
 
-    async def _entries(
-        self, session: Session, chosen: tuple[DocumentId, ...]
-    ) -> tuple[DocumentEntry, ...]:
+    async def _entries(self, session: Session, chosen: Chosen) -> tuple[DocumentEntry, ...]:
+        """What was chosen, as the last list has it; of a study the manifest as it is preferred."""
         listing = await self.portal.sessions.listing(session.id)
-        by_id = {entry.ref.document: entry for entry in listing.entries} if listing else {}
-        for name in chosen:
-            if name not in by_id:
+        listed = listing.entries if listing else ()
+        by_id = {entry.ref.document: entry for entry in listed}
+        form = self.portal.manifest_form
+        found: dict[DocumentId, DocumentEntry] = {}
+        for name, entry in (
+            *((name, by_id.get(name)) for name in chosen.documents),
+            *((study, in_form(listed, study, form)) for study in chosen.studies),
+        ):
+            if entry is None:
                 raise refuse(
                     Refusal.UNKNOWN_DOCUMENT,
                     "this document is not in the last list of this visit",
                     subject=str(name),
                 )
-        return tuple(by_id[name] for name in chosen)
+            found[entry.ref.document] = entry
+        return tuple(found.values())
 
     def _known_way(self, community: CommunityId, way: str) -> None:
         ways = self.portal.initiator.community(community).ways

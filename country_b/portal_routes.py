@@ -21,7 +21,7 @@ from country_b.initiator import Community, Initiator
 from country_b.kept import KeptStore
 from country_b.reading import Reading
 from country_b.session import Action, Session, SessionStore, require
-from gateway.domain import CommunityId, ExchangeError, InvalidIdentifier, Uid
+from gateway.domain import CommunityId, ExchangeError, InvalidIdentifier, ManifestEncoding, Uid
 
 _MIME = re.compile(r"[a-z0-9][a-z0-9.+-]{0,60}/[a-z0-9][a-z0-9.+-]{0,80}", re.IGNORECASE)
 _UNKNOWN_TYPE = "application/octet-stream"
@@ -41,6 +41,7 @@ class Portal:
     reading: Reading
     information_version: str
     syntaxes: tuple[Uid, ...]
+    manifest_form: ManifestEncoding
     now: Callable[[], datetime]
     new_id: Callable[[], str]
 

@@ -1,5 +1,8 @@
 """The list as it is shown: one row a study, whatever the number of its documents, and one a report.
 
+The two encodings of a manifest are one row: they name the same study, or the FHIR document names
+the key object selection it transforms. The preferred one comes first.
+
 Rows carry every value of the guideline's Article 10 and link reports and studies both ways by the
 identifiers they share (study, accession number, order). Sorting, grouping and searching are those
 of `domain.selection`; nothing is asked of the other country for them.
@@ -17,11 +20,20 @@ from gateway.domain import (
     DocumentClass,
     DocumentEntry,
     ImagingManifest,
+    ManifestEncoding,
     Precision,
     ReferenceKind,
     Timestamp,
+    Uid,
 )
-from gateway.domain.selection import SortKey, document_class, group, order, search
+from gateway.domain.selection import (
+    SortKey,
+    document_class,
+    group,
+    manifest_encoding,
+    order,
+    search,
+)
 
 _LINKING = (ReferenceKind.STUDY, ReferenceKind.ACCESSION, ReferenceKind.ORDER)
 _DATE_LENGTH = {Precision.YEAR: 4, Precision.MONTH: 7, Precision.DAY: 10}
@@ -45,16 +57,34 @@ class _Row:
         )
 
 
-def _rows(entries: Iterable[DocumentEntry]) -> list[_Row]:
-    """Entries as rows, in the order of the first entry of each row."""
+def _rows(entries: Iterable[DocumentEntry], form: ManifestEncoding) -> list[_Row]:
+    """Entries as rows, in the order of the first entry of each row.
+
+    Inside a row the encoding that is preferred comes first.
+    """
     rows: dict[tuple[str, ...], _Row] = {}
     for entry in entries:
         kind = document_class(entry)
         key: tuple[str, ...] = ("entry", entry.id)
-        if kind is DocumentClass.MANIFEST and entry.studies:
-            key = ("study", *sorted(entry.studies))
+        if kind is DocumentClass.MANIFEST:
+            twins = [reference.value for reference in entry.referenced(ReferenceKind.UNIQUE_ID)]
+            key = ("manifest", (twins or [str(entry.ref.document)])[0])
+            if entry.studies:
+                key = ("study", *sorted(entry.studies))
         rows.setdefault(key, _Row(kind)).entries.append(entry)
+    for row in rows.values():
+        row.entries.sort(key=lambda entry: manifest_encoding(entry) is not form)
     return list(rows.values())
+
+
+def in_form(
+    entries: Sequence[DocumentEntry], study: Uid, form: ManifestEncoding
+) -> DocumentEntry | None:
+    """The manifest of a study among the entries of a list, in an encoding or else in the other."""
+    for row in _rows(entries, form):
+        if row.kind is DocumentClass.MANIFEST and study in row.entries[0].studies:
+            return row.entries[0]
+    return None
 
 
 def present(
@@ -65,24 +95,27 @@ def present(
     descending: bool = True,
     group_by: SortKey | None = None,
     words: str = "",
+    form: ManifestEncoding = ManifestEncoding.KOS,
     viewer: bool = False,
 ) -> dict[str, Any]:
     """Rows, and groups of row ids where wanted. `country` is where the documents come from.
 
-    `viewer` is whether that country's viewer can be opened for the studies of a row.
+    A search shows the whole row of what it finds. `form` is the encoding of a manifest that comes
+    first, and gives its row the id. `viewer` is whether that country's viewer can be opened for the
+    studies of a row.
     """
     # Links are those of the whole list: a search must not make a report look unlinked.
-    everything = _rows(entries)
+    everything = _rows(order(entries, sort, descending=descending), form)
     by_link: dict[tuple[str, str, str], list[_Row]] = {}
     for row in everything:
         for link in row.links():
             by_link.setdefault(link, []).append(row)
 
-    found = search(entries, words) if words.strip() else tuple(entries)
-    shown = _rows(order(found, sort, descending=descending))
+    found = {entry.id for entry in search(entries, words)}
+    shown = [row for row in everything if any(entry.id in found for entry in row.entries)]
     answer: dict[str, Any] = {
         "rows": [_row_view(row, by_link, country, viewer=viewer) for row in shown],
-        "documents": len(found),
+        "documents": sum(len(row.entries) for row in shown),
     }
     if group_by is not None:
         answer["groups"] = _groups(shown, group_by)
@@ -133,6 +166,7 @@ def _document_view(entry: DocumentEntry) -> dict[str, Any]:
     return {
         "id": str(entry.ref.document),
         "entry": str(entry.id),
+        "form": form.value if (form := manifest_encoding(entry)) is not None else "",
         "format": code_view(entry.format_code),
         "type": code_view(entry.type_code),
         "class": code_view(entry.class_code),

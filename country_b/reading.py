@@ -1,11 +1,13 @@
 """What Country B reads in what it receives: the manifest, its key-image notes, image headers.
 
-A seam between the border and pydicom: `DicomReading` is the real one. Whatever cannot be read
-came from the peer, so it is the peer that misbehaved.
+A seam between the border and the codecs: `DicomReading` is the real one. A manifest is read by its
+bytes, in either encoding, whatever it is called. Whatever cannot be read came from the peer, so it
+is the peer that misbehaved.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +16,7 @@ from gateway.domain import (
     ImagingManifest,
     InstanceRef,
     KeyImageNote,
+    ManifestEncoding,
     ManifestPatient,
     Outcome,
     Refusal,
@@ -21,7 +24,24 @@ from gateway.domain import (
     refuse,
 )
 from gateway.wire.dicom.identity import IdentityReader
+from gateway.wire.fhir.manifest_read import decode_bytes, recognise
 from gateway.wire.problems import DecodeError
+
+
+def _read_kos(data: bytes, _base: str) -> Outcome[ImagingManifest]:
+    from gateway.wire.dicom.kos_read import decode_manifest
+
+    return decode_manifest(data)
+
+
+def _read_fhir(data: bytes, base: str) -> Outcome[ImagingManifest]:
+    return decode_bytes(data, base=base)
+
+
+_DECODERS: Mapping[ManifestEncoding, Callable[[bytes, str], Outcome[ImagingManifest]]] = {
+    ManifestEncoding.KOS: _read_kos,
+    ManifestEncoding.FHIR: _read_fhir,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +56,14 @@ class ReceivedInstance:
 class Reading(Protocol):
     """Reads what was received; every verb raises `PeerMisbehaved` on what cannot be read."""
 
-    def manifest(self, data: bytes) -> Outcome[ImagingManifest]:
-        """The manifest of a document, with what was odd about it as warnings."""
+    def manifest(
+        self, data: bytes, *, called: Sequence[str] = (), base: str = ""
+    ) -> Outcome[ImagingManifest]:
+        """The manifest of a document, with what was odd about it as warnings.
+
+        `called` are the MIME types it was given, in the list and in the answer; `base` is where
+        relative addresses in it begin.
+        """
         ...
 
     def note(self, data: bytes) -> KeyImageNote:
@@ -53,17 +79,21 @@ class Reading(Protocol):
 
 
 class DicomReading:
-    """DICOM as it is on the wire (MADO key object selections, Part 10 files)."""
+    """Documents and images as they are on the wire (MADO in both encodings, Part 10 files)."""
 
     def __init__(self) -> None:
         self._identity = IdentityReader()
 
-    def manifest(self, data: bytes) -> Outcome[ImagingManifest]:
+    def manifest(
+        self, data: bytes, *, called: Sequence[str] = (), base: str = ""
+    ) -> Outcome[ImagingManifest]:
         """See `Reading`."""
-        from gateway.wire.dicom.kos_read import decode_manifest
-
         try:
-            return decode_manifest(data)
+            # Bytes are recognised once for each name: what one calls rightly, another may not.
+            came = [recognise(data, mime_type=name) for name in dict.fromkeys(called or ("",))]
+            read = _DECODERS[came[0].encoding](came[0].data, base)
+            odd = [issue for one in came for issue in one.issues]
+            return Outcome(read.items, tuple(dict.fromkeys((*odd, *read.issues))))
         except DecodeError as error:
             raise refuse(
                 Refusal.PEER_MISBEHAVED, f"the manifest cannot be read: {error}"

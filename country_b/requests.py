@@ -199,13 +199,23 @@ def _reference(form: Form, name: str, kind: ReferenceKind) -> ReferenceId | None
     return inner.read("value", lambda text: ReferenceId(text, kind, authority), value)
 
 
-def read_retrieve(body: Any) -> tuple[DocumentId, ...]:
-    """Step 7: the documents that were chosen from the list."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """Step 7: what was chosen from the list, documents by id and manifests by their study."""
+
+    documents: tuple[DocumentId, ...] = ()
+    studies: tuple[Uid, ...] = ()
+
+
+def read_retrieve(body: Any) -> Chosen:
+    """Step 7: documents, or studies whose manifest is wanted in whichever encoding there is."""
     form = Form(body)
-    form.texts("documents", required=True, limit=1000)
-    chosen = form.all_parsed("documents", DocumentId)
+    form.texts("documents", required=not form.has("studies"), limit=1000)
+    form.texts("studies", limit=1000)
+    documents = form.all_parsed("documents", DocumentId)
+    studies = form.all_parsed("studies", Uid.parse)
     form.close()
-    return tuple(dict.fromkeys(chosen))
+    return Chosen(documents=tuple(dict.fromkeys(documents)), studies=tuple(dict.fromkeys(studies)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,12 @@ def _oid(text: str) -> str:
     return str(Oid.parse(text))
 
 
+def _different(words: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(words)) != len(words):
+        raise ValueError("found a value twice")
+    return words
+
+
 def _url(text: str) -> str:
     parts = urlsplit(text)
     if text and (parts.scheme not in ("https", "http") or not parts.hostname):
@@ -225,6 +231,12 @@ class NationalSection(_Section):
         "", description="RAD-69 endpoint to fetch images from; empty: the folder itself"
     )
     patient_authority: OidText = Field("2.999.1.1.1", description="OID that assigns patient ids")
+    manifest_forms: Annotated[
+        tuple[Literal["kos", "fhir"], ...], Field(min_length=1), AfterValidator(_different)
+    ] = Field(("kos", "fhir"), description="encodings each manifest is published in: kos, fhir")
+    trial_codes: bool = Field(
+        False, description="write the trial implementation's codes in key object selections"
+    )
     seed_number: int = Field(20261122, description="seed of the made-up patients and studies")
     seed_size: Literal["tiny", "demo", "full"] = Field("demo", description="size of the seed")
 
@@ -236,6 +248,9 @@ class PortalSection(_Section):
     kept_quota_bytes: int = Field(8192 * MIB, description="room for retrieved documents and images")
     syntaxes: tuple[str, ...] = Field(
         (), description="transfer syntaxes this portal reads, best first"
+    )
+    manifest_form: Literal["kos", "fhir"] = Field(
+        "kos", description="encoding of manifests shown first and fetched by study: kos or fhir"
     )
 
 

@@ -40,6 +40,11 @@ class Seeds:
         return tuple(patient for folder in self.folders for patient in folder.get("patients", ()))
 
 
+def manifests_of(study: Patient) -> list[str]:
+    """The documents that the manifest of a study is published as, a selection before FHIR."""
+    return [study[form] for form in ("manifest", "fhir_manifest") if study.get(form)]
+
+
 def read_seeds(path: Path) -> Seeds:
     """Read `seed.json`; `SeedError` says what is wrong with it."""
     try:

@@ -216,6 +216,11 @@ UNTESTED: Mapping[str, str] = {
 TESTED_BY: Mapping[str, str] = {
     "country_a.seed.report_people": "tests/country_a/test_full_report.py",
     "gateway.domain.reports": "tests/domain/test_report_parts.py",
+    # A clinical document is proved whole: its values, its statements, its body, the report.
+    "gateway.wire.cda.elements": "tests/wire/cda/test_values.py",
+    "gateway.wire.cda.entries_read": "tests/wire/cda/test_entries.py",
+    "gateway.wire.cda.header": "tests/wire/cda/test_report.py",
+    "gateway.wire.cda.people": "tests/wire/cda/test_report.py",
     # The head of a report is read with the rest of it.
     "gateway.wire.fhir.report_header_read": "tests/wire/fhir/test_report_read.py",
     # Three modules hold one table, and each of its rules has its document there.

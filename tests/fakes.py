@@ -250,7 +250,9 @@ class FakeDelivery:
 class FakeReading:
     """Reads what `manifest_bytes`, `note_bytes` and `instance_bytes` write."""
 
-    def manifest(self, data: bytes) -> Outcome[ImagingManifest]:
+    def manifest(
+        self, data: bytes, *, called: Sequence[str] = (), base: str = ""
+    ) -> Outcome[ImagingManifest]:
         try:
             return Outcome((unpack(ImagingManifest, json.loads(data)),))
         except ValueError as error:

@@ -98,3 +98,12 @@ def test_files_that_are_not_there_are_listed(tmp_path: Path) -> None:
 
     assert [line.partition(":")[0] for line in lines] == ["tls.crl", "seal.pinned"]
     assert str(tmp_path.parent / "gone.pem") in lines[0]
+
+
+@pytest.mark.parametrize("forms", ["[]", '["kos", "kos"]', '["pdf"]'])
+def test_manifests_have_one_form_or_two_that_differ(tmp_path: Path, forms: str) -> None:
+    """Anything else is refused by its key."""
+    text = f'[gateway]\ncommunity = "2.999.1"\n[national]\nmanifest_forms = {forms}\n'
+
+    with pytest.raises(SettingsError, match=r"national\.manifest_forms"):
+        load_settings(_write(tmp_path, text))

@@ -37,14 +37,14 @@ from country_a.seed.records import (
     StudyRecord,
     counted,
 )
-from country_a.seed.registrar import PublishedManifest, Registrar
+from country_a.seed.registrar import BOTH_FORMS, ManifestForms, PublishedManifest, Registrar
 from country_a.seed.reports import (
     hospital,
     make_report,
     study_references,
     subject_of_folder,
 )
-from gateway.domain import ImagingManifest, PatientIdentity, Uid
+from gateway.domain import ImagingManifest, ManifestEncoding, PatientIdentity, Uid
 from gateway.wire.dicom.deidentify import Reassignment
 from gateway.wire.problems import DecodeError
 
@@ -73,6 +73,7 @@ async def seed_folder(
     seed_number: int,
     first_patient: int,
     taken: dict[Uid, Found] | None = None,
+    forms: ManifestForms = BOTH_FORMS,
 ) -> FolderRecord:
     """Publish what a folder holds; copies are written below `into`.
 
@@ -82,6 +83,7 @@ async def seed_folder(
     """
     if not folder.is_dir():
         raise NotADirectoryError(f"found no folder at {folder}")
+    registrar = Registrar(systems, oids, forms)
     with tempfile.TemporaryDirectory(prefix="unpacked-") as scratch:
         names = await asyncio.to_thread(file_names, folder, Path(scratch))
         seen = await asyncio.to_thread(look_through, names, place=str(first_patient), taken=taken)
@@ -102,6 +104,7 @@ async def seed_folder(
             record = records[patient_of_source(files)]
             copied = await _publish(
                 systems,
+                registrar,
                 files,
                 study,
                 record,
@@ -182,6 +185,7 @@ def _doubts(files: Sequence[Found], moment: Moment) -> Iterator[str]:
 
 async def _publish(
     systems: NationalSystems,
+    registrar: Registrar,
     files: Sequence[Found],
     study: Uid,
     record: PatientRecord,
@@ -199,7 +203,6 @@ async def _publish(
     copied.left_out += [(copied.files[one.path], one.reason) for one in stored.left_out]
     if not stored.stored:
         return copied
-    registrar = Registrar(systems, oids)
     held = await systems.pacs.study(study)
     started = _UNDATED
     if held and held.study_date:
@@ -256,6 +259,7 @@ def _study_record(published: PublishedManifest) -> StudyRecord:
         orders=[request.placer_order for request in manifest.requests],
         series=len(manifest.series),
         instances=manifest.instance_count,
-        manifest=str(manifest.uid),
+        manifest=published.document(ManifestEncoding.KOS),
+        fhir_manifest=published.document(ManifestEncoding.FHIR),
         notes=[str(note.instance) for note in manifest.notes()],
     )

@@ -15,6 +15,7 @@ from country_a.seed.folder_files import Found
 from country_a.seed.many import many_entries
 from country_a.seed.people import cast, crowd
 from country_a.seed.records import FolderRecord, ListRecord, SeedReport
+from country_a.seed.registrar import BOTH_FORMS, ManifestForms
 from country_a.seed.stories import Stories
 from country_a.seed.studies import DEMO, FULL, TINY, Scale
 from gateway.domain import Uid
@@ -36,13 +37,14 @@ async def seed_all(
     size: str = "demo",
     dicom_folders: Sequence[Path] = (),
     many: int = 0,
+    forms: ManifestForms = BOTH_FORMS,
 ) -> SeedReport:
     """Fill the national systems with the seed of a number and size, and with folders of files.
 
     What they held is forgotten first. Image files are written below `seed-<number>-<size>` in
     the image folder, which is emptied; sources are never touched. The report is also written as
     `seed.json` beside the database. `size` is a key of `SCALES`; `many` is how many entries one
-    more patient is to have, see `seed.many`.
+    more patient is to have, see `seed.many`; `forms` how manifests are published.
     """
     if size not in SCALES:
         raise ValueError(f"found size {size!r}, expected one of {', '.join(SCALES)}")
@@ -57,6 +59,7 @@ async def seed_all(
         seed_number=seed_number,
         scale=SCALES[size],
         image_folder=images,
+        forms=forms,
     )
     patients = [await stories.play(person) for person in cast(oids)]
     await _add_crowd(systems, oids, seed_number)
@@ -74,6 +77,7 @@ async def seed_all(
                 seed_number=seed_number,
                 first_patient=first,
                 taken=taken,
+                forms=forms,
             )
         )
         first += _PATIENTS_PER_FOLDER * (1 + folders[-1].files // _PATIENTS_PER_FOLDER)

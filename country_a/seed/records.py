@@ -20,7 +20,11 @@ MAX_NAMED = 8  # in a line for people; the JSON names all
 
 @dataclass(slots=True, kw_only=True)
 class StudyRecord:
-    """A study: how it is found, and how many instances a whole retrieval brings."""
+    """A study: how it is found, and how many instances a whole retrieval brings.
+
+    `manifest` is its document as a key object selection, `fhir_manifest` as a FHIR document: "" for
+    a form in which it is not published.
+    """
 
     uid: str
     title: str
@@ -30,7 +34,8 @@ class StudyRecord:
     series: int
     instances: int
     manifest: str
-    replaced_manifest: str = ""
+    fhir_manifest: str = ""
+    replaced_manifests: list[str] = field(default_factory=list)
     key_images: list[str] = field(default_factory=list)
     rejected_images: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -60,6 +65,11 @@ class PatientRecord:
     reports: list[ReportRecord] = field(default_factory=list)
 
     @property
+    def manifest_documents(self) -> int:
+        """How many manifest documents are listed: a manifest in two forms counts twice."""
+        return sum(bool(one.manifest) + bool(one.fhir_manifest) for one in self.studies)
+
+    @property
     def report_documents(self) -> int:
         """How many report documents are listed: a report in two forms counts twice."""
         forms = (form for one in self.reports for form in (one.pdf, one.cda, one.fhir))
@@ -72,9 +82,10 @@ class PatientRecord:
             "consent": self.person.consent.value,
             "story": self.story,
             "expect": {
-                "manifests": len(self.studies),
+                "studies": len(self.studies),
+                "manifests": self.manifest_documents,
                 "reports": self.report_documents,
-                "documents": len(self.studies) + self.report_documents,
+                "documents": self.manifest_documents + self.report_documents,
                 "instances": sum(study.instances for study in self.studies),
             },
             "studies": [asdict(study) for study in self.studies],

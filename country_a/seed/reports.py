@@ -15,16 +15,19 @@ from country_a.oids import NationalOids
 from country_a.seed.pdf import PrintedReport, render
 from country_a.seed.studies import KINDS, Kind
 from gateway.domain import (
+    Attestation,
     Code,
     DocumentId,
     HumanName,
     ImagingReport,
     Organisation,
+    Participant,
     PatientIdentity,
     ReferenceId,
     ReferenceKind,
     ReportSection,
     ReportStatus,
+    Timestamp,
     Uid,
 )
 from gateway.domain.codes import LOINC
@@ -163,6 +166,18 @@ def make_report(
         author_id=signed.id,
         author_authority=signed.authority,
         organisation=signed.organisation,
+        legal_authenticators=(
+            Attestation(
+                by=Participant(
+                    name=signed.name,
+                    id=signed.id,
+                    authority=signed.authority,
+                    organisation=signed.organisation,
+                ),
+                at=Timestamp(created),
+            ),
+        ),
+        custodian=signed.organisation,
         procedure=subjects[0].procedure,
         references=tuple(dict.fromkeys(references)),
         replaces=replaces,

@@ -20,7 +20,7 @@ from country_a.seed.full_report import full_report
 from country_a.seed.notes import OF_INTEREST, REJECTED, Pointing, write_note
 from country_a.seed.people import Person, Role
 from country_a.seed.records import PatientRecord, ReportRecord, StudyRecord
-from country_a.seed.registrar import PublishedManifest, Registrar
+from country_a.seed.registrar import BOTH_FORMS, ManifestForms, PublishedManifest, Registrar
 from country_a.seed.reports import hospital, make_report, study_references, subject_of
 from country_a.seed.studies import KINDS, Kind, Scale, StudyOrder, make_study
 from gateway.domain import (
@@ -28,6 +28,7 @@ from gateway.domain import (
     DocumentEntry,
     ImagingRequest,
     KeyImageNote,
+    ManifestEncoding,
     PatientIdentity,
     ReferenceId,
     ReportStatus,
@@ -74,13 +75,14 @@ class Stories:
         seed_number: int,
         scale: Scale,
         image_folder: Path,
+        forms: ManifestForms = BOTH_FORMS,
     ) -> None:
         self._systems = systems
         self._oids = oids
         self._seed_number = seed_number
         self._scale = scale
         self._folder = image_folder
-        self._registrar = Registrar(systems, oids)
+        self._registrar = Registrar(systems, oids, forms)
         self._number = 0
         self._plays: dict[Role, Callable[[PatientRecord], Awaitable[None]]] = {
             Role.MAIN: self._main,
@@ -201,7 +203,7 @@ class Stories:
             patient,
             uid=self._oids.uid(self._seed_number, number, _MANIFEST_ARC, version),
             created=started + timedelta(hours=version),
-            replaces=before.entry if before else None,
+            replaces=before.entries if before else (),
         )
 
     async def _report(
@@ -326,7 +328,7 @@ class Stories:
     async def _greek(self, record: PatientRecord) -> None:
         record.story = (
             "A mammography with a note of interest beside one that rejects an image; beside its "
-            "report as PDF and CDA one in FHIR that has every element of the guideline."
+            "report as PDF and CDA one that has every element of the guideline, in FHIR and CDA."
         )
         mg = await self._study(
             record,
@@ -353,14 +355,20 @@ class Stories:
             oids=self._oids,
             created=published.astimezone(WINTER) + timedelta(hours=4),
         )
-        entry = await self._registrar.fhir_report(report, patient, manifest_facts([manifest]))
+        as_fhir, as_cda = await self._registrar.structured_report(
+            report,
+            patient,
+            manifest_facts([manifest]),
+            cda=self._oids.uid(self._seed_number, study.number, _CDA_ARC, _FHIR_ARC, 1),
+        )
         record.reports.append(
             ReportRecord(
                 title=report.title,
                 status=report.status.value,
                 version=report.version,
                 studies=[str(manifest.study)],
-                fhir=str(entry.ref.document),
+                cda=str(as_cda.ref.document),
+                fhir=str(as_fhir.ref.document),
             )
         )
 
@@ -450,8 +458,9 @@ def _study_record(
         orders=list(dict.fromkeys(r.placer_order for r in manifest.requests)),
         series=len(manifest.series),
         instances=manifest.instance_count,
-        manifest=str(manifest.uid),
-        replaced_manifest=str(before.manifest.uid) if before else "",
+        manifest=published.document(ManifestEncoding.KOS),
+        fhir_manifest=published.document(ManifestEncoding.FHIR),
+        replaced_manifests=[str(old.ref.document) for old in before.entries] if before else [],
         key_images=[
             str(image.instance) for note in notes if not note.rejects for image in note.images
         ],

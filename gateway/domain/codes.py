@@ -32,6 +32,8 @@ _SCHEME_NAMES = {
     "LN": LOINC,
     "LOINC": LOINC,
     "DCMUID": DICOM_UID,
+    # The value set of format codes, which MADO prints as the scheme of its FHIR manifest.
+    "1.3.6.1.4.1.19376.1.2.7.1": IHE_FORMAT,
 }
 
 
@@ -73,6 +75,11 @@ class DocumentClass(StrEnum):
 
 
 FORMAT_KOS = Code("1.2.840.10008.5.1.4.1.1.88.59", DICOM_UID, "Key Object Selection Document")
+FORMAT_FHIR_MANIFEST = Code(
+    "urn:ihe:rad:MADO:fhir-manifest:2026",
+    "1.3.6.1.4.1.19376.1.2.7.1",
+    "MADO FHIR imaging manifest",
+)
 FORMAT_PDF = Code("urn:ihe:iti:xds:2017:mimeTypeSufficient", IHE_FORMAT, "mimeType sufficient")
 FORMAT_PDF_IN_CDA = Code("urn:ihe:iti:xds-sd:pdf:2008", IHE_FORMAT, "Scanned document, PDF in CDA")
 FORMAT_XDSI_PDF = Code("urn:ihe:rad:PDF", IHE_FORMAT, "XDS-I PDF report")

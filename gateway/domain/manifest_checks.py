@@ -10,10 +10,11 @@ that may be called. Clauses: IHE RAD MADO (consumer), guideline B.1.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from urllib.parse import urljoin, urlsplit
 
-from gateway.domain.ids import CommunityId, Uid
+from gateway.domain.ids import CommunityId
 from gateway.domain.manifests import ImagingManifest, ManifestPatient
 from gateway.domain.outcome import Issue, Severity
 from gateway.domain.people import PatientIdentity
@@ -30,7 +31,7 @@ def check_manifest(
     manifest: ImagingManifest,
     *,
     patient: PatientIdentity | None = None,
-    studies: Collection[Uid] = (),
+    studies: Collection[str] = (),
     home: CommunityId | None = None,
     expected_home: CommunityId | None = None,
 ) -> tuple[Issue, ...]:
@@ -40,7 +41,7 @@ def check_manifest(
     `home` the community that the answer names and `expected_home` the one that was asked; what is
     not given is not judged.
     """
-    found = [*count_issues(manifest)]
+    found = [*count_issues(manifest), *repeated_issues(manifest)]
     if patient is not None:
         found += patient_issues(manifest.patient, patient)
     if studies and manifest.study not in studies:
@@ -103,6 +104,17 @@ def count_issues(manifest: ImagingManifest) -> Iterator[Issue]:
             yield _warning(
                 f"says {series.declared_instances} instances and lists {count}", series.uid
             )
+
+
+def repeated_issues(manifest: ImagingManifest) -> Iterator[Issue]:
+    """Where a UID that names one thing stands in the manifest more than once."""
+    for words, uids in (
+        ("the series is listed", (series.uid for series in manifest.series)),
+        ("the instance is listed", (ref.instance for ref in manifest.instances())),
+    ):
+        for uid, count in Counter(uids).items():
+            if count > 1:
+                yield _warning(f"{words} {count} times, expected once", uid)
 
 
 def web_address(text: str, base: str = "") -> tuple[str, str]:

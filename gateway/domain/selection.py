@@ -15,6 +15,7 @@ from functools import lru_cache
 from gateway.domain.codes import Code, DocumentClass
 from gateway.domain.documents import DocumentEntry, DocumentQuery
 from gateway.domain.ids import ReferenceId
+from gateway.domain.manifests import ManifestEncoding
 from gateway.domain.times import Timestamp
 
 
@@ -154,10 +155,16 @@ class SortKey(StrEnum):
     SIZE = "size"
 
 
+_FHIR = "application/fhir"
+
+
 def document_class(entry: DocumentEntry) -> DocumentClass:
     """What a row is, from format and type together: LOINC 18748-4 alone means both (MADO O-5)."""
     kos = entry.format_code.value == "1.2.840.10008.5.1.4.1.1.88.59"
     if kos or "MADO" in entry.format_code.value or entry.mime_type == "application/dicom":
+        return DocumentClass.MANIFEST
+    if entry.mime_type.startswith(_FHIR) and entry.type_code.value == "18748-4":
+        # Peers name a profile of theirs as the format; a report in FHIR has another type.
         return DocumentClass.MANIFEST
     if entry.type_code.value in {"85430-7", "18748-4"} or entry.class_code.value in {
         "REPORTS",
@@ -165,6 +172,14 @@ def document_class(entry: DocumentEntry) -> DocumentClass:
     }:
         return DocumentClass.REPORT
     return DocumentClass.OTHER
+
+
+def manifest_encoding(entry: DocumentEntry) -> ManifestEncoding | None:
+    """In which form the manifest of a row is, by its MIME type and format; None of other rows."""
+    if document_class(entry) is not DocumentClass.MANIFEST:
+        return None
+    is_fhir = entry.mime_type.startswith(_FHIR) or "MADO" in entry.format_code.value
+    return ManifestEncoding.FHIR if is_fhir else ManifestEncoding.KOS
 
 
 def _label(codes: Sequence[Code]) -> str:

@@ -17,15 +17,15 @@ from gateway.domain import (
     Authentication,
     CallContext,
     Document,
-    DocumentClass,
     DocumentEntry,
     Exchange,
     ImagingManifest,
+    ManifestEncoding,
     PatientId,
     TreatmentRelation,
     read_content,
 )
-from gateway.domain.selection import document_class
+from gateway.domain.selection import manifest_encoding
 from gateway.middleware.authorised import Authorised, Rights
 from gateway.pki import TrustDomain
 from gateway.wire.dicom.kos_read import decode_manifest
@@ -77,7 +77,7 @@ class Way:
         found = [
             entry
             for entry in await self.entries(role)
-            if document_class(entry) is DocumentClass.MANIFEST
+            if manifest_encoding(entry) is ManifestEncoding.KOS
         ]
         document = await self.document(found[index])
         outcome = decode_manifest(await read_content(document.content, 10**7))

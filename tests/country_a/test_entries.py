@@ -15,6 +15,7 @@ from country_a.entries import (
     moment,
     patient_info,
     report_entry,
+    twin_id,
 )
 from country_a.manifests import TITLE
 from country_a.oids import NationalOids
@@ -27,6 +28,7 @@ from gateway.domain import (
     ImagingManifest,
     ImagingReport,
     ImagingRequest,
+    ManifestEncoding,
     ManifestForm,
     ManifestPatient,
     PatientId,
@@ -41,6 +43,7 @@ from gateway.domain.codes import (
     CLASS_IMAGES,
     CLASS_REPORTS,
     DCM,
+    FORMAT_FHIR_MANIFEST,
     FORMAT_KOS,
     FORMAT_PDF,
     SCT,
@@ -110,6 +113,28 @@ def test_a_manifest_is_listed_with_every_value_to_filter_by() -> None:
     assert entry.confidentiality[0].value == "N"
     assert entry.logical_id == entry.id == entry_id("2.999.7")
     assert entry.source_patient == entry.patient == PATIENT.id
+
+
+def test_a_fhir_document_is_listed_beside_its_selection() -> None:
+    """With its own id, type and format, under the same values to filter by, and naming its twin."""
+    kos = manifest_entry(MANIFEST, b"abc", PATIENT, oids=OIDS)
+
+    fhir = manifest_entry(
+        MANIFEST,
+        b"{}",
+        PATIENT,
+        oids=OIDS,
+        encoding=ManifestEncoding.FHIR,
+        document=twin_id(MANIFEST.uid),
+    )
+
+    assert (fhir.mime_type, fhir.format_code) == ("application/fhir+json", FORMAT_FHIR_MANIFEST)
+    assert fhir.format_code.scheme == "1.3.6.1.4.1.19376.1.2.7.1"
+    assert (fhir.ref.document, fhir.size_bytes) == ("2.999.7.1", 2)
+    assert fhir.id != kos.id
+    assert fhir.event_codes == kos.event_codes
+    same = ReferenceId(MANIFEST.uid, ReferenceKind.UNIQUE_ID)
+    assert fhir.references == (*kos.references, same)
 
 
 def test_a_report_is_listed_with_what_its_studies_are() -> None:

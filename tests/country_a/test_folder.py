@@ -22,9 +22,16 @@ from country_a.oids import NationalOids
 from country_a.seed.folder import seed_folder
 from country_a.seed.folder_files import Found
 from country_a.seed.records import FolderRecord
-from gateway.domain import CommunityId, DocumentQuery, ReferenceKind, Uid
+from gateway.domain import (
+    CommunityId,
+    DocumentQuery,
+    ManifestEncoding,
+    ReferenceKind,
+    Uid,
+    read_content,
+)
 from gateway.domain.codes import DocumentClass
-from gateway.domain.selection import document_class
+from gateway.domain.selection import document_class, manifest_encoding
 from gateway.wire.dicom.dataset import describe, read_header
 
 OIDS = NationalOids.under(CommunityId("2.999.1.1"))
@@ -201,7 +208,13 @@ async def test_copies_are_of_a_made_up_patient_and_agree(
     assert identity.id.value == "XA-2001"
     assert await systems.patients.get(identity.id) == identity
     entries = await systems.registry.find(DocumentQuery(patient=identity.id))
-    assert [document_class(entry) for entry in entries].count(DocumentClass.MANIFEST) == 1
+    manifests = [one for one in entries if document_class(one) is DocumentClass.MANIFEST]
+    assert {manifest_encoding(one) for one in manifests} == set(ManifestEncoding)
+    assert len(manifests) == 2
+    for entry in manifests:
+        content = await systems.repository.get(entry.ref.document)
+        assert content is not None
+        assert b"REAL-77" not in await read_content(content, 1 << 20)
     assert [document_class(entry) for entry in entries].count(DocumentClass.REPORT) == 1
     for one in await systems.pacs.instances(Uid("1.2.3.1")):
         data = one.path.read_bytes()

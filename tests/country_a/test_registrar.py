@@ -3,18 +3,42 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from country_a.national.ports import NationalSystems
+from country_a.national.sql import open_systems
 from country_a.seed.people import Role
-from gateway.domain import DocumentId, ReferenceKind, Timestamp, Uid, read_content
-from gateway.domain.codes import FORMAT_KOS, FORMAT_PDF, FORMAT_PDF_IN_CDA
+from country_a.seed.registrar import ManifestForms, PublishedManifest, Registrar
+from gateway.domain import (
+    DocumentId,
+    ManifestEncoding,
+    ManifestForm,
+    ReferenceKind,
+    Timestamp,
+    Uid,
+    read_content,
+)
+from gateway.domain.codes import (
+    FORMAT_CDA_STRUCTURED,
+    FORMAT_FHIR_MANIFEST,
+    FORMAT_KOS,
+    FORMAT_PDF,
+    FORMAT_PDF_IN_CDA,
+)
+from gateway.domain.report_losses import held_by_cda
+from gateway.domain.selection import manifest_encoding
 from gateway.wire.cda.report import decode_report
 from gateway.wire.dicom.dataset import describe, read_header
 from gateway.wire.dicom.kos_read import decode_manifest
+from gateway.wire.fhir.manifest_read import decode_bytes
+from gateway.wire.fhir.mhd_retrieve import attachment_url
 from gateway.wire.fhir.report_read import decode_report as decode_fhir
+from gateway.wire.fhir.resources import Format, read_resource, validated
 
 MANY = 1 << 24
 
@@ -127,6 +151,102 @@ async def test_the_report_of_everything_is_published_as_a_fhir_document(
     assert {one.instance for one in report.key_images} <= set(await _instances(systems, record))
 
 
+async def test_the_report_of_everything_is_published_as_a_clinical_document_too(
+    planted: Any, systems: NationalSystems
+) -> None:
+    """Under an id of its own, with what the form can hold of the other."""
+    record = planted.patient(Role.GREEK)
+    (published,) = (one for one in record.reports if one.fhir)
+    entry = (await systems.registry.documents([DocumentId(published.cda)]))[published.cda]
+
+    report = decode_report(await fetch(systems, published.cda))
+    other = decode_fhir(await fetch(systems, published.fhir))
+
+    assert (entry.mime_type, entry.format_code) == ("text/xml", FORMAT_CDA_STRUCTURED)
+    assert report.id == published.cda
+    assert replace(report, id=other.id) == held_by_cda(other)
+
+
 async def _instances(systems: NationalSystems, record: Any) -> list[str]:
     (study,) = record.studies
     return [str(one.ref.instance) for one in await systems.pacs.instances(Uid(study.uid))]
+
+
+@pytest.mark.parametrize("role", [Role.MAIN, Role.GREEK, Role.CYRILLIC])
+async def test_both_forms_of_a_manifest_say_the_same(
+    role: Role, planted: Any, systems: NationalSystems
+) -> None:
+    """The FHIR document is stored as its entry says, is valid, and is read as what the KOS is."""
+    for study in planted.patient(role).studies:
+        names = [DocumentId(study.manifest), DocumentId(study.fhir_manifest)]
+        entries = await systems.registry.documents(names)
+        kos, data = [await fetch(systems, name) for name in names]
+
+        entry = entries[names[1]]
+        bundle = read_resource(data, Format.JSON)
+        validated(bundle)
+        outcome = decode_bytes(data, mime_type=entry.mime_type)
+        assert outcome == decode_manifest(kos)
+        assert not outcome.issues
+        assert entry.format_code == FORMAT_FHIR_MANIFEST
+        assert entry.size_bytes == len(data)
+        assert entry.sha1 == hashlib.sha1(data).hexdigest()
+        assert bundle["identifier"]["value"] == f"urn:oid:{study.manifest}"
+        assert attachment_url("https://a", entry) == f"https://a/Bundle/{bundle['id']}"
+
+
+async def _published(
+    planted: Any, systems: NationalSystems, tmp_path: Path, forms: ManifestForms
+) -> tuple[PublishedManifest, list[bytes]]:
+    """A manifest published in some forms, in a registry of its own; and its documents."""
+    record = planted.patient(Role.GREEK)
+    own = await open_systems(tmp_path)
+    try:
+        mixed = replace(own.systems, pacs=systems.pacs)
+        published = await Registrar(mixed, planted.oids, forms).manifest(
+            Uid(record.studies[0].uid),
+            record.person.identity,
+            uid=Uid("2.999.7.5"),
+            created=datetime(2026, 2, 1, tzinfo=UTC),
+        )
+        data = [await fetch(own.systems, one.ref.document) for one in published.entries]
+    finally:
+        await own.close()
+    return published, data
+
+
+@pytest.mark.parametrize("form", list(ManifestEncoding))
+async def test_one_form_alone_has_the_uid_of_the_manifest(
+    form: ManifestEncoding, planted: Any, systems: NationalSystems, tmp_path: Path
+) -> None:
+    """Where a country publishes one encoding, nothing stands in the way of MADO's one id."""
+    published, _ = await _published(planted, systems, tmp_path, ManifestForms(encodings=(form,)))
+
+    (entry,) = published.entries
+    assert entry.ref.document == "2.999.7.5"
+    assert manifest_encoding(entry) is form
+    assert not entry.referenced(ReferenceKind.UNIQUE_ID)
+
+
+@pytest.mark.parametrize("trial", [False, True])
+async def test_the_selection_has_final_codes_or_those_of_the_trial(
+    trial: bool, planted: Any, systems: NationalSystems, tmp_path: Path
+) -> None:
+    """The twin in FHIR is the same either way, for the codes are the selection's own."""
+    forms = ManifestForms(trial_codes=trial)
+
+    _, (kos, fhir) = await _published(planted, systems, tmp_path, forms)
+
+    read = decode_manifest(kos).items[0]
+    assert read.form is (ManifestForm.MADO_TRIAL if trial else ManifestForm.MADO)
+    assert (b"MADOTEMP001" in kos, b"131560" in kos) == (trial, not trial)
+    assert decode_bytes(fhir).items[0].form is ManifestForm.MADO
+
+
+@pytest.mark.parametrize("encodings", [(), (ManifestEncoding.KOS, ManifestEncoding.KOS)])
+def test_a_manifest_is_published_in_one_encoding_or_in_two(
+    encodings: tuple[ManifestEncoding, ...],
+) -> None:
+    """None at all would lose the study; one twice would be two documents of one id."""
+    with pytest.raises(ValueError, match="two that differ"):
+        ManifestForms(encodings=encodings)

@@ -11,6 +11,7 @@ from country_a.seed.people import Role
 from gateway.domain import (
     AssociationKind,
     DocumentEntry,
+    DocumentId,
     DocumentLookup,
     DocumentQuery,
     EntryStatus,
@@ -75,28 +76,45 @@ async def test_a_preliminary_report_is_nowhere(planted: Any, systems: NationalSy
     """The study is listed, its report is in no status."""
     every = await listed(systems, planted, Role.PRELIMINARY_ONLY, every=True)
 
-    assert [document_class(entry) for entry in every] == [DocumentClass.MANIFEST]
+    assert {document_class(entry) for entry in every} == {DocumentClass.MANIFEST}
+    assert {study for entry in every for study in entry.studies} == {
+        study.uid for study in planted.patient(Role.PRELIMINARY_ONLY).studies
+    }
 
 
 async def test_a_study_that_grew_has_a_second_manifest(
     planted: Any, systems: NationalSystems
 ) -> None:
-    """The first manifest is deprecated, held, and replaced by one that lists all."""
+    """Each form of the first is deprecated, held, and replaced by its own kind, which lists all."""
     (study,) = planted.patient(Role.GROWN_STUDY).studies
     lookup = DocumentLookup(
         community=planted.oids.community,
-        document_ids=(study.replaced_manifest, study.manifest),
+        document_ids=(*study.replaced_manifests, study.manifest, study.fhir_manifest),
         associations=True,
     )
 
     answer = await systems.registry.look_up(lookup)
 
-    before, now = answer.entries
-    assert (before.status, now.status) == (EntryStatus.DEPRECATED, EntryStatus.APPROVED)
-    assert (before.version, now.version) == ("1", "2")
-    assert [one.kind for one in answer.associations] == [AssociationKind.REPLACES]
+    by_document = {entry.ref.document: entry for entry in answer.entries}
+    pairs = [
+        (by_document[DocumentId(old)], by_document[DocumentId(new)])
+        for old, new in zip(
+            study.replaced_manifests, (study.manifest, study.fhir_manifest), strict=True
+        )
+    ]
+    for before, now in pairs:
+        assert (before.status, now.status) == (EntryStatus.DEPRECATED, EntryStatus.APPROVED)
+        assert (before.version, now.version) == ("1", "2")
+        assert now.logical_id == before.logical_id == before.id
+        assert now.mime_type == before.mime_type
+        assert (before.size_bytes or 0) < (now.size_bytes or 0)
+        assert await systems.repository.get(before.ref.document) is not None
+    links = {(one.kind, one.source, one.target) for one in answer.associations}
+    twins = [(kos.id, fhir.id) for kos, fhir in zip(*pairs, strict=True)]
+    assert links == {(AssociationKind.REPLACES, now.id, before.id) for before, now in pairs} | {
+        (AssociationKind.TRANSFORMS, fhir, kos) for kos, fhir in twins
+    }
     assert len(await systems.pacs.instances(Uid(study.uid))) == study.instances
-    assert (before.size_bytes or 0) < (now.size_bytes or 0)
 
 
 async def test_reports_and_studies_share_references_only(

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from country_b.presentation import manifest_view, moment, present
-from gateway.domain import ReferenceId, ReferenceKind, Timestamp
+from country_b.presentation import in_form, manifest_view, moment, present
+from gateway.domain import (
+    DocumentEntry,
+    ManifestEncoding,
+    ReferenceId,
+    ReferenceKind,
+    Timestamp,
+    Uid,
+)
+from gateway.domain.codes import FORMAT_FHIR_MANIFEST
 from gateway.domain.selection import SortKey
 from tests.fakes import make_entry, make_study
 
@@ -24,6 +32,69 @@ def test_two_manifests_of_a_study_are_one_row() -> None:
     assert shown["documents"] == 4
     assert sorted(len(row["documents"]) for row in shown["rows"]) == [1, 1, 2]
     assert {row["country"] for row in shown["rows"]} == {"XA"}
+
+
+def _twins(**changes: object) -> tuple[DocumentEntry, DocumentEntry]:
+    """A manifest in both encodings, as a registry lists it."""
+    kos = make_entry("2.999.1", b"a", **changes)
+    fhir = make_entry(
+        "2.999.1.1",
+        b"b",
+        mime_type="application/fhir+json",
+        format_code=FORMAT_FHIR_MANIFEST,
+        references=(*kos.references, ReferenceId("2.999.1", ReferenceKind.UNIQUE_ID)),
+    )
+    return kos, fhir
+
+
+@pytest.mark.parametrize(
+    ("form", "documents"),
+    [
+        (ManifestEncoding.KOS, [("2.999.1", "kos"), ("2.999.1.1", "fhir")]),
+        (ManifestEncoding.FHIR, [("2.999.1.1", "fhir"), ("2.999.1", "kos")]),
+    ],
+)
+def test_the_twins_of_a_manifest_are_one_row_with_the_preferred_first(
+    form: ManifestEncoding, documents: list[tuple[str, str]]
+) -> None:
+    """Whichever came first; the row has the id of the preferred, and both are shown."""
+    for entries in (_twins(), _twins()[::-1]):
+        (row,) = present(entries, country="XA", form=form)["rows"]
+
+        assert [(item["id"], item["form"]) for item in row["documents"]] == documents
+        assert row["id"] == documents[0][0]
+
+
+def test_twins_that_name_no_study_are_known_by_what_they_name_of_each_other() -> None:
+    """The FHIR document names the selection; another manifest is a row of its own."""
+    other = make_entry("2.999.2", b"c", references=())
+
+    rows = present((*_twins(references=()), other), country="XA")["rows"]
+
+    assert sorted(len(row["documents"]) for row in rows) == [1, 2]
+
+
+def test_a_search_that_finds_one_twin_shows_the_row() -> None:
+    """Whole, under its own id, and linked as ever: not to itself."""
+    report = make_entry("2.999.4", b"d", manifest=False)
+
+    shown = present((*_twins(), report), country="XA", words="2.999.1.1")
+
+    (row,) = shown["rows"]
+    assert (row["id"], row["images"], row["reports"]) == ("2.999.1", [], ["2.999.4"])
+    assert shown["documents"] == 2
+
+
+def test_a_study_in_one_encoding_is_fetched_in_that() -> None:
+    """What is preferred where there is a choice, the other where there is none."""
+    kos, fhir = _twins()
+    study = Uid("2.999.7.1")
+
+    assert in_form((kos, fhir), study, ManifestEncoding.FHIR) == fhir
+    assert in_form((kos, fhir), study, ManifestEncoding.KOS) == kos
+    assert in_form((kos,), study, ManifestEncoding.FHIR) == kos
+    assert in_form((fhir,), study, ManifestEncoding.KOS) == fhir
+    assert in_form((kos, fhir), Uid("2.999.7.2"), ManifestEncoding.KOS) is None
 
 
 @pytest.mark.parametrize(

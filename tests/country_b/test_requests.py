@@ -93,6 +93,8 @@ def test_identify_takes_identifiers_and_demographics() -> None:
         (requests.read_filters, {"performed_from": "yesterday"}, "performed_from"),
         (requests.read_retrieve, {"documents": []}, "documents"),
         (requests.read_retrieve, {"documents": ["\x00"]}, "documents"),
+        (requests.read_retrieve, {"studies": ["CT"]}, "studies"),
+        (requests.read_retrieve, {}, "documents"),
         (requests.read_images, {}, "study"),
         (requests.read_images, {"study": "1.2", "purpose": "fun"}, "purpose"),
         (requests.read_images, {"study": "1.2", "series": "1.2.3"}, "series"),
@@ -142,7 +144,17 @@ def test_a_document_named_twice_is_asked_for_once() -> None:
     """Doubles are dropped, the order stays."""
     chosen = requests.read_retrieve({"documents": ["2.999.2", "2.999.1", "2.999.2"]})
 
-    assert chosen == (DocumentId("2.999.2"), DocumentId("2.999.1"))
+    assert chosen.documents == (DocumentId("2.999.2"), DocumentId("2.999.1"))
+    assert chosen.studies == ()
+
+
+def test_a_manifest_is_chosen_by_its_study() -> None:
+    """With documents beside it, or alone."""
+    alone = requests.read_retrieve({"studies": ["2.999.7", "2.999.7"]})
+    both = requests.read_retrieve({"studies": ["2.999.7"], "documents": ["2.999.1"]})
+
+    assert alone == requests.Chosen(studies=(Uid("2.999.7"),))
+    assert both == requests.Chosen(documents=(DocumentId("2.999.1"),), studies=(Uid("2.999.7"),))
 
 
 def test_images_carry_the_wish() -> None:

@@ -7,6 +7,8 @@ import pytest
 from gateway.domain import Code
 from gateway.domain.codes import (
     DCM,
+    FORMAT_FHIR_MANIFEST,
+    IHE_FORMAT,
     SCT,
     as_region,
     is_modality,
@@ -73,3 +75,11 @@ def test_numeric_dicom_codes_are_no_modalities() -> None:
     """113000 is a document title of the same scheme."""
     assert is_modality(Code("CT", "DCM"))
     assert not is_modality(Code("113000", "DCM"))
+
+
+def test_the_format_of_a_fhir_manifest_is_one_in_either_scheme() -> None:
+    """MADO prints the OID of the value set; the code system of IHE's formats means the same."""
+    registered = Code(FORMAT_FHIR_MANIFEST.value, IHE_FORMAT)
+
+    assert registered != FORMAT_FHIR_MANIFEST
+    assert registered.asks_for(FORMAT_FHIR_MANIFEST)

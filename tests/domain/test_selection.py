@@ -16,6 +16,7 @@ from gateway.domain import (
     EntryKind,
     EntryStatus,
     HumanName,
+    ManifestEncoding,
     Oid,
     PatientId,
     ReferenceId,
@@ -23,12 +24,21 @@ from gateway.domain import (
     TimeRange,
     Timestamp,
 )
-from gateway.domain.codes import CLASS_REPORTS, DCM, FORMAT_PDF, SCT, TYPE_REPORT
+from gateway.domain.codes import (
+    CLASS_REPORTS,
+    DCM,
+    FORMAT_FHIR_MANIFEST,
+    FORMAT_KOS,
+    FORMAT_PDF,
+    SCT,
+    TYPE_REPORT,
+)
 from gateway.domain.selection import (
     SortKey,
     document_class,
     failing,
     group,
+    manifest_encoding,
     matches,
     order,
     search,
@@ -218,6 +228,28 @@ def test_the_class_of_a_row_comes_from_format_and_type_together() -> None:
     legacy = make_entry(format_code=FORMAT_PDF, mime_type="text/xml")
     assert document_class(manifest) is DocumentClass.MANIFEST
     assert document_class(legacy) is DocumentClass.REPORT
+
+
+@pytest.mark.parametrize(
+    ("mime_type", "format_code", "encoding"),
+    [
+        ("application/dicom", FORMAT_KOS, ManifestEncoding.KOS),
+        ("application/fhir+json", FORMAT_FHIR_MANIFEST, ManifestEncoding.FHIR),
+        ("application/octet-stream", FORMAT_FHIR_MANIFEST, ManifestEncoding.FHIR),
+        # A canonical of a profile in the place of a format, as drafts of the guides have it.
+        ("application/fhir+xml", Code("http://a/StructureDefinition/x", ""), ManifestEncoding.FHIR),
+        ("application/pdf", FORMAT_PDF, None),
+    ],
+)
+def test_the_encoding_of_a_manifest_comes_from_type_and_format(
+    mime_type: str, format_code: Code, encoding: ManifestEncoding | None
+) -> None:
+    """A row that is no manifest has none."""
+    entry = make_entry(mime_type=mime_type, format_code=format_code)
+
+    assert manifest_encoding(entry) is encoding
+    is_manifest = document_class(entry) is DocumentClass.MANIFEST
+    assert is_manifest is (encoding is not None)
 
 
 def test_an_author_without_a_person_is_matched_by_no_pattern() -> None:

@@ -200,7 +200,10 @@ async def test_a_list_is_found(stranger: Stranger) -> None:
 
     entries = body.findall(".//r:ExtrinsicObject", RIM)
     assert body.get("status", "").endswith(":Success")
-    assert {entry.get("mimeType") for entry in entries} == {"application/dicom"}
+    assert {entry.get("mimeType") for entry in entries} == {
+        "application/dicom",
+        "application/fhir+json",
+    }
     assert len(entries) == role["expect"]["manifests"]
 
 

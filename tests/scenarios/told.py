@@ -105,7 +105,7 @@ def population(*, report_of_preliminary: bool = False) -> tuple[Country, dict[st
                     "series": len(manifest.series),
                     "instances": manifest.instance_count,
                     "manifest": str(manifest.uid),
-                    "replaced_manifest": "2.999.8.999",
+                    "replaced_manifests": ["2.999.8.999"],
                     "key_images": [f"{study}.1.2"] if notes else [],
                     "notes": [f"{study}.99.1"] if notes else [],
                 }

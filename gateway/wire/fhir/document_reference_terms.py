@@ -12,8 +12,8 @@ from gateway.domain import AssociationKind, Code, DocumentClass
 from gateway.domain.codes import (
     CLASS_IMAGES,
     CLASS_REPORTS,
+    FORMAT_FHIR_MANIFEST,
     FORMAT_KOS,
-    IHE_FORMAT,
     LOINC,
 )
 
@@ -40,11 +40,6 @@ CONTENT_PROFILE_EXTENSION = _R5 + "content.profile"
 IDENTIFIER_TYPES = "https://profiles.ihe.net/ITI/MHD/CodeSystem/IHE.MHD.MHDIdentifierType"
 UNIQUE_ID = Code("uniqueId", IDENTIFIER_TYPES)
 ENTRY_UUID = Code("entryUUID", IDENTIFIER_TYPES)
-
-# MADO prints the value set's OID as the scheme of this code; both are read.
-FORMAT_FHIR_MANIFEST = Code(
-    "urn:ihe:rad:MADO:fhir-manifest:2026", IHE_FORMAT, "MADO FHIR imaging manifest"
-)
 
 EU_CATEGORIES = "http://hl7.eu/fhir/health-data-api/CodeSystem/eehrxf-document-priority-category-cs"
 MEDICAL_IMAGING = Code("Medical-Imaging", EU_CATEGORIES, "Medical imaging")

@@ -12,7 +12,7 @@ import binascii
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.domain import (
     AssociationKind,
@@ -24,7 +24,7 @@ from gateway.domain import (
     ReferenceKind,
     Timestamp,
 )
-from gateway.domain.codes import IHE_CLASS, same_scheme
+from gateway.domain.codes import FORMAT_FHIR_MANIFEST, IHE_CLASS, same_scheme
 from gateway.wire.fhir import document_reference_terms as terms
 from gateway.wire.fhir.concepts import OID_URN, read_concept
 from gateway.wire.fhir.elements import read_datetime
@@ -296,6 +296,10 @@ def read_content(content: Json, limit: int, where: str, notes: Notes) -> Content
     formats = read_concept({"coding": [coding]}, f"{where}.format")
     if not formats:
         notes.missing("format")
+    format_code = formats[0] if formats else NO_CODE
+    if format_code.means(FORMAT_FHIR_MANIFEST):
+        # FHIR has one system for the code system and the value set; XDS keeps MADO's choice.
+        format_code = replace(format_code, scheme=FORMAT_FHIR_MANIFEST.scheme)
     sha1, size = _sha1(attachment, place, notes), _size(attachment, place, notes)
     url = text_at(attachment, "url", place).strip()
     inline = _inline(attachment, sha1, size, limit, place)
@@ -306,7 +310,7 @@ def read_content(content: Json, limit: int, where: str, notes: Notes) -> Content
         title=text_at(attachment, "title", place),
         language=text_at(attachment, "language", place),
         created=notes.moment(attachment, "creation", place),
-        format_code=formats[0] if formats else NO_CODE,
+        format_code=format_code,
         sha1=sha1,
         size_bytes=size,
         url=url,

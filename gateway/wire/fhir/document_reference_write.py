@@ -25,7 +25,7 @@ from gateway.domain import (
     ReferenceKind,
     Timestamp,
 )
-from gateway.domain.codes import FORMAT_KOS, as_region
+from gateway.domain.codes import FORMAT_FHIR_MANIFEST, FORMAT_KOS, as_region
 from gateway.domain.selection import document_class
 from gateway.wire.fhir import document_reference_terms as terms
 from gateway.wire.fhir.concepts import write_coding, write_concept
@@ -166,7 +166,7 @@ def _content(entry: DocumentEntry, url: str) -> Json:
         attachment=_attachment(entry, url),
         format=write_coding(format_code) if format_code.value else {},
     )
-    if entry.format_code.value == terms.FORMAT_FHIR_MANIFEST.value:
+    if entry.format_code.value == FORMAT_FHIR_MANIFEST.value:
         profile = {"url": "value[x]", "valueCanonical": terms.MADO_BUNDLE}
         content["extension"] = [{"url": terms.CONTENT_PROFILE_EXTENSION, "extension": [profile]}]
     return content
@@ -232,7 +232,7 @@ def _profiles(resource: Json) -> list[str]:
     registered = bool(identified and resource.get("date"))
     manifest = {
         FORMAT_KOS.value: ("application/dicom", terms.MADO_KOS_PROFILE),
-        terms.FORMAT_FHIR_MANIFEST.value: ("application/fhir+json", terms.MADO_FHIR_PROFILE),
+        FORMAT_FHIR_MANIFEST.value: ("application/fhir+json", terms.MADO_FHIR_PROFILE),
     }.get(format_code)
     claims = (
         (comprehensive, terms.COMPREHENSIVE_PROFILE),

@@ -30,6 +30,7 @@ from gateway.domain.codes import (
     CONFIDENTIALITY,
     DCM,
     EHDSI_IMAGES,
+    FORMAT_FHIR_MANIFEST,
     FORMAT_KOS,
     FORMAT_PDF,
     IHE_FORMAT,
@@ -39,7 +40,6 @@ from gateway.domain.codes import (
     TYPE_STUDY,
 )
 from gateway.wire.fhir.document_reference_read import read_document_reference
-from gateway.wire.fhir.document_reference_terms import FORMAT_FHIR_MANIFEST
 from gateway.wire.fhir.resources import Format, read_resource, validated, write_resource
 from tests.builders import COUNTRY_A, COUNTRY_B, make_entry
 from tests.wire.fhir.people import maybe, oids, patient_ids, texts, words

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.domain import Code, EntryStatus, ReferenceId, ReferenceKind
-from gateway.domain.codes import DCM, SCT
+from gateway.domain.codes import DCM, FORMAT_FHIR_MANIFEST, SCT
 from gateway.wire.fhir.document_reference_terms import (
     BODY_SITE_EXTENSION,
     MODALITY_EXTENSION,
@@ -176,3 +176,20 @@ def test_a_content_without_anything_is_told_thing_by_thing() -> None:
         "format is missing",
         "the document is missing: neither url nor data",
     ]
+
+
+@pytest.mark.parametrize(
+    "system",
+    [
+        "http://ihe.net/fhir/ihe.formatcode.fhir/CodeSystem/formatcode",
+        "urn:oid:1.3.6.1.4.1.19376.1.2.3",
+        "urn:oid:1.3.6.1.4.1.19376.1.2.7.1",
+    ],
+)
+def test_the_format_of_a_fhir_manifest_is_the_one_of_the_registry(system: str) -> None:
+    """So that the row is the same one, whichever wire it came over."""
+    coding = {"system": system, "code": FORMAT_FHIR_MANIFEST.value}
+
+    content = read_content({"format": coding}, 100, "D.content[0]", Notes())
+
+    assert content.format_code == FORMAT_FHIR_MANIFEST

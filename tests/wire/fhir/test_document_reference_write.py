@@ -22,7 +22,13 @@ from gateway.domain import (
     ReferenceKind,
     Timestamp,
 )
-from gateway.domain.codes import CLASS_REPORTS, FORMAT_KOS, FORMAT_PDF, TYPE_REPORT
+from gateway.domain.codes import (
+    CLASS_REPORTS,
+    FORMAT_FHIR_MANIFEST,
+    FORMAT_KOS,
+    FORMAT_PDF,
+    TYPE_REPORT,
+)
 from gateway.wire.fhir import document_reference_terms as terms
 from gateway.wire.fhir.document_reference_write import MAX_UNSIGNED, Relation
 from gateway.wire.fhir.resources import validated
@@ -240,7 +246,7 @@ def test_the_display_of_a_manifests_format_is_mados() -> None:
 
 def test_a_fhir_manifest_names_its_profile() -> None:
     """MADO requires the content profile of it."""
-    entry = make_entry(format_code=terms.FORMAT_FHIR_MANIFEST, mime_type="application/fhir+json")
+    entry = make_entry(format_code=FORMAT_FHIR_MANIFEST, mime_type="application/fhir+json")
 
     resource = written(entry)
 

@@ -25,13 +25,12 @@ from gateway.domain import (
     Organisation,
     ReferenceKind,
 )
-from gateway.domain.codes import DCM, FORMAT_KOS, SCT
+from gateway.domain.codes import DCM, FORMAT_FHIR_MANIFEST, FORMAT_KOS, SCT
 from gateway.domain.people import Gender
 from gateway.wire.dicom.kos_read import decode_manifest, decode_note
 from gateway.wire.fhir.contained_people import read_organisation
 from gateway.wire.fhir.departures import Departures
 from gateway.wire.fhir.document_reference_read import read_document_reference
-from gateway.wire.fhir.document_reference_terms import FORMAT_FHIR_MANIFEST
 from gateway.wire.fhir.manifest_endpoints import Place, read_place
 from gateway.wire.fhir.manifest_people import read_patient
 from gateway.wire.fhir.manifest_read import decode_bytes, recognise
