@@ -2,7 +2,7 @@
 
 National systems, the responder over them, and the responder on the network: the responding
 gateway and the imaging source as SOAP endpoints, the gateway as FHIR and DICOMweb too, and the
-control port beside them.
+viewer's pages and the control port beside them.
 """
 
 from __future__ import annotations
@@ -11,13 +11,16 @@ import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 
 from country_a.national.sql import OpenSystems, open_systems
 from country_a.oids import NationalOids
 from country_a.responder import Responder
 from country_a.seed.registrar import ManifestForms
+from country_a.viewer import StudyViewer
+from country_a.viewer_links import KEY_FILE, LOG_FILE, ViewerLinks
 from gateway.config import Settings
-from gateway.domain import CommunityId, ImageSource, ManifestEncoding, Oid
+from gateway.domain import CommunityId, ImageSource, ManifestEncoding, NotNow, Oid, Refusal
 from gateway.middleware.authorised import Rights
 from gateway.peers import Peer, load_profile
 from gateway.transport.app import Listener, names_of, new_application, serving
@@ -30,9 +33,17 @@ from gateway.transport.compose import (
     session_of,
     tls_server,
 )
-from gateway.transport.compose_servers import apology, serve_dicomweb, serve_exchange, serve_fhir
+from gateway.transport.compose_servers import (
+    apology,
+    serve_dicomweb,
+    serve_exchange,
+    serve_fhir,
+    serve_viewers,
+)
 from gateway.transport.control import Control, control_app
+from gateway.transport.page_port import tls_pages, viewer_url
 from gateway.transport.record import Keeper
+from gateway.transport.state_keys import state_key
 from gateway.wire.soap.contract import Endpoint
 
 CLOCKWORK = Clockwork(now=lambda: datetime.now(UTC), new_id=lambda: str(uuid.uuid4()))
@@ -70,7 +81,7 @@ def forms_of(settings: Settings) -> ManifestForms:
 async def running(
     settings: Settings, clockwork: Clockwork = CLOCKWORK
 ) -> AsyncIterator[Mapping[str, int]]:
-    """Country A on the network until left; gives the ports `service` and `control`."""
+    """Country A on the network until left; gives the ports `service`, `viewer` and `control`."""
     async with AsyncExitStack() as stack:
         national = await national_systems(settings)
         stack.push_async_callback(national.close)
@@ -78,9 +89,18 @@ async def running(
         await stack.enter_async_context(audit_sent(settings, keeper))
         assertions = AssertionLog(settings.gateway.state / "assertions.log")
 
+        ports: dict[str, int] = {}
+        links = ViewerLinks(
+            key=state_key(settings.gateway.state / KEY_FILE),
+            used=AssertionLog(settings.gateway.state / LOG_FILE),
+            base=partial(_viewer_base, settings, ports),
+            now=clockwork.now,
+            new_id=clockwork.new_id,
+        )
+
         store = responder_of(settings, national)
         elsewhere = await _imaging_source(settings, keeper, clockwork, stack)
-        gateway = responder_of(settings, national, images_from=elsewhere)
+        gateway = responder_of(settings, national, images_from=elsewhere, viewer=links)
 
         app = new_application(
             new_id=clockwork.new_id,
@@ -110,6 +130,15 @@ async def running(
             clockwork=clockwork,
             rights=Rights(),
         )
+        serve_viewers(
+            app,
+            gateway,
+            settings=settings,
+            keeper=keeper,
+            assertions=assertions,
+            clockwork=clockwork,
+            rights=Rights(),
+        )
         serve_dicomweb(
             app,
             gateway,
@@ -120,6 +149,8 @@ async def running(
             clockwork=clockwork,
             rights=Rights(),
         )
+        pages = new_application(new_id=clockwork.new_id, max_body_bytes=0)
+        StudyViewer(national.systems, links, keeper, country=settings.gateway.country).add_to(pages)
         control = control_app(
             Control(
                 tap=keeper.tap,
@@ -135,7 +166,7 @@ async def running(
             allowed_hosts=names_of(settings.listen.control_host),
         )
         listen = settings.listen
-        ports = await stack.enter_async_context(
+        listening = await stack.enter_async_context(
             serving(
                 Listener(
                     name="service",
@@ -145,6 +176,13 @@ async def running(
                     tls=tls_server(settings.tls),
                 ),
                 Listener(
+                    name="viewer",
+                    app=pages,
+                    host=listen.viewer_host,
+                    port=listen.viewer_port,
+                    tls=tls_pages(settings.tls),
+                ),
+                Listener(
                     name="control",
                     app=control,
                     host=listen.control_host,
@@ -152,11 +190,22 @@ async def running(
                 ),
             )
         )
+        ports.update(listening)
         yield ports
 
 
+def _viewer_base(settings: Settings, ports: Mapping[str, int]) -> str:
+    if "viewer" not in ports:
+        raise NotNow(Refusal.BUSY, "the viewer's port does not listen yet")
+    return viewer_url(settings.listen, ports["viewer"])
+
+
 def responder_of(
-    settings: Settings, national: OpenSystems, *, images_from: ImageSource | None = None
+    settings: Settings,
+    national: OpenSystems,
+    *,
+    images_from: ImageSource | None = None,
+    viewer: ViewerLinks | None = None,
 ) -> Responder:
     """The country's answers over its systems."""
     return Responder(
@@ -165,6 +214,7 @@ def responder_of(
         repository=Oid(settings.national.repository),
         imaging_source=Oid(settings.national.imaging_source),
         images_from=images_from,
+        viewer=viewer,
     )
 
 

@@ -19,8 +19,14 @@ async def require_consent(
     register: ConsentRegister, patient: PatientId, context: CallContext
 ) -> None:
     """Let the call pass, or raise `NotAllowed` (NO_CONSENT) as the patient decided."""
+    await require_consent_to(register, patient, emergency=context.purpose is PurposeOfUse.EMERGENCY)
+
+
+async def require_consent_to(
+    register: ConsentRegister, patient: PatientId, *, emergency: bool
+) -> None:
+    """As `require_consent`, where only the purpose of a call is known."""
     rule = await register.rule(patient)
-    emergency = context.purpose is PurposeOfUse.EMERGENCY
     if rule is ConsentRule.ALLOW:
         return
     if rule is ConsentRule.DENY_EXCEPT_EMERGENCY and emergency:

@@ -12,6 +12,7 @@ from country_a.consent import require_consent
 from country_a.images import WithIssues, deliver_from
 from country_a.manifests import build_manifest
 from country_a.national.ports import NationalSystems, StoredStudy
+from country_a.viewer_links import ViewerLinks
 from gateway.domain import (
     Association,
     BadRequest,
@@ -38,9 +39,12 @@ from gateway.domain import (
     PatientIdentity,
     PatientTraits,
     PeerMisbehaved,
+    PurposeOfUse,
     Refusal,
     StudyQuery,
     TreatmentRelation,
+    Uid,
+    ViewerLink,
     is_asked_for,
 )
 
@@ -49,7 +53,7 @@ class Responder:
     """An `Exchange` over national systems.
 
     `images_from` replaces the image store by another source of images (RAD-69); the store is
-    still asked whose images they are.
+    still asked whose images they are. `viewer` makes the links of the viewer, if there is one.
     """
 
     def __init__(
@@ -60,12 +64,14 @@ class Responder:
         repository: Oid,
         imaging_source: Oid,
         images_from: ImageSource | None = None,
+        viewer: ViewerLinks | None = None,
     ) -> None:
         self._national = national
         self._community = community
         self._repository = repository
         self._imaging_source = imaging_source
         self._images_from = images_from
+        self._viewer = viewer
 
     async def identify_patient(
         self, traits: PatientTraits, context: CallContext
@@ -235,6 +241,25 @@ class Responder:
             # Whose call failed, and where to, is this country's own affair.
             text = "the imaging source behind this gateway does not answer"
             raise NotNow(Refusal.BACK_END_DOWN, text) from error
+
+    async def open_viewer(
+        self, study: Uid, context: CallContext, *, key_images_only: bool = False
+    ) -> ViewerLink:
+        """A link to the pages of this country's viewer, after asking whose study it is."""
+        stored = await self._national.pacs.study(study)
+        if stored is None:
+            raise NotFound(Refusal.UNKNOWN_INSTANCE, f"no study {study} here", subject=str(study))
+        if stored.patient is None:
+            raise NotFound(Refusal.UNKNOWN_PATIENT, "a study that belongs to no patient")
+        await self._require_patient(stored.patient, context)
+        if self._viewer is None:
+            raise BadRequest(Refusal.UNSUPPORTED, "no viewer is offered here", subject=str(study))
+        return self._viewer.to_open(
+            study,
+            stored.patient,
+            key_images_only=key_images_only,
+            emergency=context.purpose is PurposeOfUse.EMERGENCY,
+        )
 
     def _own_community(self, community: CommunityId | None) -> None:
         if community is not None and community != self._community:

@@ -25,6 +25,7 @@ from country_b.portal_api import MAX_REQUEST_BYTES, PortalApi
 from country_b.portal_routes import Portal
 from country_b.reading import DicomReading, Reading
 from country_b.session import SessionStore
+from country_b.viewer_api import ViewerApi
 from gateway.config import Settings
 from gateway.domain import EXPLICIT_LITTLE_ENDIAN, CommunityId, Exchange, ManifestEncoding, Uid
 from gateway.domain.delivery import STORED_SYNTAXES
@@ -114,7 +115,9 @@ def build_app(
         middlewares=[make_refusals(new_id), no_web_pages(allowed_hosts)],
         client_max_size=MAX_REQUEST_BYTES,
     )
-    app.add_routes([*PortalApi(portal).routes(), *ImageApi(portal).routes()])
+    app.add_routes(
+        [*PortalApi(portal).routes(), *ImageApi(portal).routes(), *ViewerApi(portal).routes()]
+    )
     app.cleanup_ctx.append(stores)
     app[KEPT] = kept
     return app
@@ -139,6 +142,7 @@ def community_of(peer: Peer, own_syntaxes: tuple[Uid, ...]) -> Community:
         class_codes=peer.profile.class_codes,
         relation=peer.treatment_relation,
         syntaxes=peer.syntaxes or own_syntaxes,
+        viewer=bool(peer.dicomweb_url),
         ways=tuple(way.name for way in peer.ways),
         images_per_request={"": _per_request(peer.images_by)}
         | {way.name: _per_request(way.images_by) for way in peer.ways},

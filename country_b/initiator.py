@@ -43,6 +43,7 @@ from gateway.domain import (
     Severity,
     TreatmentRelation,
     Uid,
+    ViewerLink,
     refuse,
 )
 from gateway.domain.codes import CLASS_IMAGES, CLASS_REPORTS
@@ -66,9 +67,9 @@ IHE_CLASS_CODES: Mapping[DocumentClass, tuple[Code, ...]] = {
 class Community:
     """A country one can ask: how it is shown, how it codes classes, what it needs to answer.
 
-    `ways` names the ways to ask it beside the usual one, whose name is ""; `images_per_request` is
-    how many images are asked for at once, by the name of the way. `fhir_base` is where relative
-    addresses in its FHIR documents begin.
+    `viewer` is whether it opens viewers on request. `ways` names the ways to ask it beside the
+    usual one, whose name is ""; `images_per_request` is how many images are asked for at once, by
+    the name of the way. `fhir_base` is where relative addresses in its FHIR documents begin.
     """
 
     id: CommunityId
@@ -79,6 +80,7 @@ class Community:
     )
     relation: TreatmentRelation = TreatmentRelation.NONE
     syntaxes: tuple[Uid, ...] = (EXPLICIT_LITTLE_ENDIAN,)
+    viewer: bool = False
     ways: tuple[str, ...] = ()
     images_per_request: Mapping[str, int] = field(default_factory=dict)
     fhir_base: str = ""
@@ -275,6 +277,15 @@ class Initiator:
             if name not in came:
                 came[name] = RetrievedDocument(id=name, entry=entry, problem=_not_sent(name))
         return tuple(came[name] for name in wanted), tuple(others)
+
+    async def open_viewer(
+        self, session: Session, study: Uid, correlation_id: str, *, key_images_only: bool
+    ) -> ViewerLink:
+        """A link to the other country's viewer (step 9); whose study it is was asked before."""
+        patient = _patient(session)
+        context = self.context(session, patient.community, correlation_id)
+        exchange = self.exchange(patient.community, session.way)
+        return await exchange.open_viewer(study, context, key_images_only=key_images_only)
 
     async def _take_in(
         self, document: Document, entry: DocumentEntry, patient: PatientIdentity

@@ -216,6 +216,7 @@ class PortalApi(PortalRoutes):
         rows = present(
             listing.entries,
             country=self._country(listing.community),
+            viewer=self._viewer(listing.community),
             form=self.portal.manifest_form,
         )
         return web.json_response(
@@ -250,6 +251,7 @@ class PortalApi(PortalRoutes):
                 **present(
                     listing.entries,
                     country=self._country(listing.community),
+                    viewer=self._viewer(listing.community),
                     sort=sort,
                     descending=way == "descending",
                     group_by=group_by,
@@ -272,6 +274,7 @@ class PortalApi(PortalRoutes):
             raise await self.noted(request, session, Action.RETRIEVE, error) from error
         await self._settle(session)
         good = [item for item in documents if item.problem is None]
+        viewer = session.community is not None and self._viewer(session.community)
         if good:
             session = await self.advance(
                 request,
@@ -291,7 +294,7 @@ class PortalApi(PortalRoutes):
             {
                 "state": session.state.value,
                 "complete": len(good) == len(documents),
-                "documents": [retrieved_view(item) for item in documents],
+                "documents": [retrieved_view(item, viewer=viewer) for item in documents],
                 "issues": [issue_view(issue) for issue in others],
                 "correlation_id": request[CORRELATION],
             }
@@ -375,6 +378,9 @@ class PortalApi(PortalRoutes):
 
     def _country(self, community: CommunityId) -> str:
         return self.portal.initiator.community(community).country
+
+    def _viewer(self, community: CommunityId) -> bool:
+        return self.portal.initiator.community(community).viewer
 
     async def _shown(self, session: Session, *, status: int = 200) -> web.Response:
         return web.json_response(

@@ -96,11 +96,13 @@ def present(
     group_by: SortKey | None = None,
     words: str = "",
     form: ManifestEncoding = ManifestEncoding.KOS,
+    viewer: bool = False,
 ) -> dict[str, Any]:
     """Rows, and groups of row ids where wanted. `country` is where the documents come from.
 
     A search shows the whole row of what it finds. `form` is the encoding of a manifest that comes
-    first, and gives its row the id.
+    first, and gives its row the id. `viewer` is whether that country's viewer can be opened for the
+    studies of a row.
     """
     # Links are those of the whole list: a search must not make a report look unlinked.
     everything = _rows(order(entries, sort, descending=descending), form)
@@ -112,7 +114,7 @@ def present(
     found = {entry.id for entry in search(entries, words)}
     shown = [row for row in everything if any(entry.id in found for entry in row.entries)]
     answer: dict[str, Any] = {
-        "rows": [_row_view(row, by_link, country) for row in shown],
+        "rows": [_row_view(row, by_link, country, viewer=viewer) for row in shown],
         "documents": sum(len(row.entries) for row in shown),
     }
     if group_by is not None:
@@ -129,7 +131,7 @@ def _groups(rows: Sequence[_Row], key: SortKey) -> list[dict[str, Any]]:
 
 
 def _row_view(
-    row: _Row, by_link: dict[tuple[str, str, str], list[_Row]], country: str
+    row: _Row, by_link: dict[tuple[str, str, str], list[_Row]], country: str, *, viewer: bool
 ) -> dict[str, Any]:
     entries, first = row.entries, row.entries[0]
     linked = {
@@ -148,6 +150,7 @@ def _row_view(
         "regions": _codes(code for entry in entries for code in entry.regions),
         "procedures": _codes(code for entry in entries for code in entry.procedures),
         "studies": _references(entries, ReferenceKind.STUDY, values=True),
+        "viewer": viewer and any(entry.studies for entry in entries),
         "accessions": _references(entries, ReferenceKind.ACCESSION),
         "orders": _references(entries, ReferenceKind.ORDER),
         "documents": [_document_view(entry) for entry in entries],

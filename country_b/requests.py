@@ -245,6 +245,25 @@ def read_images(body: Any) -> ImagesWanted:
     return ImagesWanted(study=study, selection=selection, purpose=purpose, syntaxes=syntaxes)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewerWanted:
+    """Step 9, at the other country's: which study, and whether its key images are enough."""
+
+    study: Uid
+    key_images_only: bool
+
+
+def read_viewer(body: Any) -> ViewerWanted:
+    """The study a viewer is to be opened for."""
+    form = Form(body)
+    study = form.parsed("study", Uid.parse)
+    key_images_only = form.flag("key_images_only", default=False)
+    form.close()
+    if study is None:
+        raise AssertionError("a form without a study is closed with a problem")
+    return ViewerWanted(study=study, key_images_only=key_images_only)
+
+
 def wish_of(wanted: ImagesWanted, syntaxes: tuple[Uid, ...]) -> DeliveryWish:
     """The wish as the other country is told it; `syntaxes` is what we read by default."""
     return DeliveryWish(purpose=wanted.purpose, syntaxes=wanted.syntaxes or syntaxes)

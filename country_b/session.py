@@ -62,6 +62,7 @@ class Action(StrEnum):
     LIST = "list"
     RETRIEVE = "retrieve"
     IMAGES = "images"
+    VIEWER = "viewer"
     PRESENT = "present"
     USE = "use"
     CLOSE = "close"
@@ -78,6 +79,7 @@ STEPS: dict[Action, tuple[int, str]] = {
     Action.LIST: (5, "the list is requested and provided"),
     Action.RETRIEVE: (7, "documents are selected and provided"),
     Action.IMAGES: (8, "images are provided"),
+    Action.VIEWER: (9, "images are shown by the other country's viewer"),
     Action.PRESENT: (9, "what was retrieved is presented"),
     Action.USE: (10, "what was retrieved is used"),
     Action.CLOSE: (10, "the visit is closed"),
@@ -115,6 +117,13 @@ TRANSITIONS |= {
     for state in _HOLDING
     for action in (Action.LIST, Action.RETRIEVE, Action.IMAGES)
 }
+# The other country's viewer shows what is listed; where something was retrieved, that presents it.
+TRANSITIONS |= {
+    (State.LISTED, Action.VIEWER): State.LISTED,
+    (State.RETRIEVED, Action.VIEWER): State.PRESENTED,
+    (State.PRESENTED, Action.VIEWER): State.PRESENTED,
+    (State.USED, Action.VIEWER): State.USED,
+}
 # A patient may leave at any time.
 TRANSITIONS |= {(state, Action.CLOSE): State.CLOSED for state in State if state is not State.CLOSED}
 
@@ -122,7 +131,7 @@ NEXT_ACTION: dict[State, Action] = {before: action for before, action, _ in _IN_
 
 
 # How an action that has no route of its name is done.
-_HOW = {Action.PRESENT: "; to GET a document or an image does it"}
+_HOW = {Action.PRESENT: "; to GET a document or an image, or to open the viewer, does it"}
 
 
 class OutOfOrder(Exception):

@@ -67,8 +67,11 @@ def _id_view(patient: Any) -> dict[str, str]:
     return {"value": patient.value, "authority": str(patient.authority)}
 
 
-def retrieved_view(item: RetrievedDocument) -> dict[str, Any]:
-    """A document that came or did not: good, set-aside or missing."""
+def retrieved_view(item: RetrievedDocument, *, viewer: bool = False) -> dict[str, Any]:
+    """A document that came or did not: good, set-aside or missing.
+
+    `viewer` is whether the other country opens viewers on request; a manifest may name one too.
+    """
     status = "good" if item.problem is None else "missing" if item.kept is None else "set-aside"
     kept = item.kept
     return {
@@ -79,6 +82,9 @@ def retrieved_view(item: RetrievedDocument) -> dict[str, Any]:
         "size_bytes": None if kept is None else kept.size_bytes,
         "problem": None if item.problem is None else issue_view(item.problem),
         "manifest": None if item.manifest is None else manifest_view(item.manifest),
+        "studies": list(item.entry.studies),
+        "viewer": bool(item.entry.studies)
+        and (viewer or (item.manifest is not None and bool(item.manifest.viewer_url))),
         "warnings": [issue_view(issue) for issue in item.warnings],
     }
 

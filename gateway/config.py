@@ -86,6 +86,15 @@ class ListenSection(_Section):
     )
     control_host: str = Field("127.0.0.1", description="address of the control port")
     control_port: Port = Field(0, description="control port: health, transcripts, audit")
+    viewer_host: str = Field(
+        "127.0.0.1", description="address of the viewer port: pages for browsers, of Country A"
+    )
+    viewer_port: Port = Field(
+        0, description="viewer port: no client certificate is asked for there, links alone open it"
+    )
+    viewer_url: UrlText = Field(
+        "", description="address browsers call the viewer by; empty: its own host and port"
+    )
 
 
 class TlsSection(_Section):

@@ -147,6 +147,11 @@ RULES: Mapping[str, Rule] = {
         frozenset({"aiohttp", "orjson", "structlog", "sqlalchemy"}),
         EVERYTHING,
     ),
+    # The pages of the viewer: what serves them, and what writes them.
+    "country_a.viewer": Rule(
+        ("gateway", "country_a"), frozenset({"aiohttp", "orjson", "structlog"}), EVERYTHING
+    ),
+    "country_a.viewer_page": Rule(("gateway", "country_a"), frozenset({"jinja2"}), EVERYTHING),
     "country_a.national": Rule(
         ("gateway", "country_a.national"),
         frozenset({"sqlalchemy", "obstore", "orjson"}),
@@ -175,7 +180,7 @@ RULES: Mapping[str, Rule] = {
         f"country_b.{name}": Rule(
             ("gateway", "country_b"), frozenset({"aiohttp", "orjson", "structlog"}), EVERYTHING
         )
-        for name in ("app", "portal_api", "portal_routes", "image_api", "answers")
+        for name in ("app", "portal_api", "portal_routes", "image_api", "viewer_api", "answers")
     },
     **{
         f"country_b.{name}": Rule(
@@ -199,6 +204,7 @@ UNTESTED: Mapping[str, str] = {
     "gateway.domain.delivery": "fields only",
     "gateway.domain.people": "fields only; carried by every codec test",
     "gateway.domain.ports": "protocols only; mypy checks who fulfils them",
+    "gateway.domain.viewer": "fields only",
     "gateway.wire.fhir.report_terms": "names only; written in wire.fhir.report_write",
     "gateway.wire.message": "fields and one lookup; used by every tap test",
     "gateway.wire.problems": "two exceptions; raised in every codec test",

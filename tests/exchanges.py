@@ -27,6 +27,7 @@ from gateway.domain import (
     PatientTraits,
     StudyQuery,
     Uid,
+    ViewerLink,
 )
 
 
@@ -77,6 +78,7 @@ class ScriptedExchange:
     documents: Outcome[Document] | ExchangeError = field(default_factory=Outcome)
     studies: Outcome[ImagingManifest] | ExchangeError = field(default_factory=Outcome)
     delivery: ScriptedDelivery | ExchangeError = field(default_factory=ScriptedDelivery)
+    viewer: ViewerLink | ExchangeError = ViewerLink("https://localhost/view/x")
     asked: list[tuple[str, Any, CallContext]] = field(default_factory=list)
 
     def _answer(self, verb: str, question: Any, context: CallContext, answer: Any) -> Any:
@@ -129,4 +131,12 @@ class ScriptedExchange:
     ) -> ScriptedDelivery:
         """As set."""
         answer: ScriptedDelivery = self._answer("images", (request, wish), context, self.delivery)
+        return answer
+
+    async def open_viewer(
+        self, study: Uid, context: CallContext, *, key_images_only: bool = False
+    ) -> ViewerLink:
+        """As set."""
+        question = (study, key_images_only)
+        answer: ViewerLink = self._answer("viewer", question, context, self.viewer)
         return answer

@@ -58,6 +58,7 @@ from gateway.domain import (
     Refusal,
     Timestamp,
     Uid,
+    ViewerLink,
 )
 from gateway.domain.codes import (
     CLASS_IMAGES,
@@ -104,6 +105,7 @@ class FakeExchange:
     chunk_bytes: int = 64 * 1024
     gate: asyncio.Event | None = None
     asked_for_images: asyncio.Event = field(default_factory=asyncio.Event)
+    viewer: ViewerLink = ViewerLink("https://viewer.example/view/x")
     calls: list[tuple[str, object, CallContext]] = field(default_factory=list)
 
     def _called(self, verb: str, asked: object, context: CallContext) -> None:
@@ -162,6 +164,12 @@ class FakeExchange:
             else:
                 found.append(Document.of_bytes(ref, mime.get(ref, ""), data))
         return Outcome((*found, *self.extra_documents), (*issues, *self.issues.get("retrieve", ())))
+
+    async def open_viewer(
+        self, study: Uid, context: CallContext, *, key_images_only: bool = False
+    ) -> ViewerLink:
+        self._called("viewer", (study, key_images_only), context)
+        return self.viewer
 
     async def retrieve_images(
         self, request: ImageRequest, wish: DeliveryWish, context: CallContext

@@ -39,7 +39,13 @@ from gateway.transport.compose import (
     session_of,
     tls_server,
 )
-from gateway.transport.compose_servers import apology, serve_dicomweb, serve_exchange, serve_fhir
+from gateway.transport.compose_servers import (
+    apology,
+    serve_dicomweb,
+    serve_exchange,
+    serve_fhir,
+    serve_viewers,
+)
 from gateway.transport.record import Keeper
 from gateway.transport.soap_client import SoapClient
 from gateway.transport.tls import client_context
@@ -168,6 +174,15 @@ async def pair_of(
         rights=Rights(),
     )
     serve_fhir(
+        app,
+        exchange,
+        settings=serving_settings,
+        keeper=keeper_a,
+        assertions=assertions,
+        clockwork=clockwork,
+        rights=Rights(),
+    )
+    serve_viewers(
         app,
         exchange,
         settings=serving_settings,

@@ -86,6 +86,7 @@ from gateway.domain.ports import (
     ImageSource,
     PatientDirectory,
     StudySource,
+    Viewer,
 )
 from gateway.domain.refusals import (
     BadRequest,
@@ -140,6 +141,7 @@ from gateway.domain.studies import (
     study_start,
 )
 from gateway.domain.times import InvalidTime, Precision, TimeRange, Timestamp
+from gateway.domain.viewer import ViewerLink
 
 __all__ = [
     "EXPLICIT_LITTLE_ENDIAN",
@@ -262,6 +264,8 @@ __all__ = [
     "Transaction",
     "TreatmentRelation",
     "Uid",
+    "Viewer",
+    "ViewerLink",
     "is_asked_for",
     "read_content",
     "refuse",

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import Enum, StrEnum
 
 from gateway.domain.context import CallContext, Caller
-from gateway.domain.ids import CommunityId, DocumentId, Oid, PatientId
+from gateway.domain.ids import CommunityId, DocumentId, Oid, PatientId, Uid
 from gateway.domain.manifests import InstanceRef
 from gateway.domain.refusals import Refusal
 
@@ -30,6 +30,7 @@ class Transaction(StrEnum):
     FETCH_IMAGES = "RAD-107"
     SEARCH_STUDIES = "RAD-129"
     SEARCH_IMAGING_STUDIES = "get-fhir-study"
+    VIEW_IMAGES = "RAD-106"
     GET_TOKEN = "ITI-71"
 
 
@@ -67,7 +68,8 @@ class AuditEvent:
     `context` is None when nobody could be made out (an assertion that did not verify);
     `query` is the payload that asked, as bytes; `query_id` the stored query or message id;
     `source_endpoint` and `destination_endpoint` are URLs or host names. `emergency` marks
-    access under PurposeOfUse EMERGENCY, which is kept apart.
+    access under PurposeOfUse EMERGENCY, which is kept apart. `studies` are those that are shown
+    without their images being named.
     """
 
     id: str
@@ -90,3 +92,4 @@ class AuditEvent:
     query_id: str = ""
     documents: tuple[AuditedDocument, ...] = ()
     images: tuple[InstanceRef, ...] = ()
+    studies: tuple[Uid, ...] = ()

@@ -20,11 +20,13 @@ from gateway.domain.documents import (
     DocumentQuery,
     DocumentRef,
 )
+from gateway.domain.ids import Uid
 from gateway.domain.images import ImageDelivery, ImageRequest
 from gateway.domain.manifests import ImagingManifest
 from gateway.domain.outcome import Outcome
 from gateway.domain.people import PatientIdentity, PatientTraits
 from gateway.domain.studies import StudyQuery
+from gateway.domain.viewer import ViewerLink
 
 
 class PatientDirectory(Protocol):
@@ -83,5 +85,18 @@ class ImageSource(Protocol):
         ...
 
 
-class Exchange(PatientDirectory, DocumentSource, StudySource, ImageSource, Protocol):
+class Viewer(Protocol):
+    """Shows images where they are."""
+
+    async def open_viewer(
+        self, study: Uid, context: CallContext, *, key_images_only: bool = False
+    ) -> ViewerLink:
+        """An address at which a browser is shown a study, once and soon (RAD-106).
+
+        Refuses with `UNSUPPORTED` where no viewer is offered.
+        """
+        ...
+
+
+class Exchange(PatientDirectory, DocumentSource, StudySource, ImageSource, Viewer, Protocol):
     """All verbs of use case 1."""

@@ -32,6 +32,8 @@ from gateway.domain import (
     Refusal,
     StudyQuery,
     TreatmentRelation,
+    Uid,
+    ViewerLink,
 )
 
 # HL7 permission catalogue codes that the eHDSI asks for, per service.
@@ -102,6 +104,13 @@ class Authorised:
         """See `ImageSource.retrieve_images`."""
         self._permit_imaging(context)
         return await self._inner.retrieve_images(request, wish, context)
+
+    async def open_viewer(
+        self, study: Uid, context: CallContext, *, key_images_only: bool = False
+    ) -> ViewerLink:
+        """See `Viewer.open_viewer`."""
+        self._permit_imaging(context)
+        return await self._inner.open_viewer(study, context, key_images_only=key_images_only)
 
     def _treats(self, patient: PatientId, context: CallContext) -> None:
         if context.relation is not TreatmentRelation.NONE and context.patient != patient:

@@ -28,11 +28,14 @@ from gateway.domain import (
     PatientTraits,
     StudyQuery,
     StudySource,
+    Uid,
+    Viewer,
+    ViewerLink,
 )
 
 
 class ChosenPerVerb:
-    """An `Exchange` put together from four."""
+    """An `Exchange` put together from five."""
 
     def __init__(
         self,
@@ -41,11 +44,13 @@ class ChosenPerVerb:
         documents: DocumentSource,
         studies: StudySource,
         images: ImageSource,
+        viewer: Viewer,
     ) -> None:
         self._patients = patients
         self._documents = documents
         self._studies = studies
         self._images = images
+        self._viewer = viewer
 
     async def identify_patient(
         self, traits: PatientTraits, context: CallContext
@@ -82,3 +87,9 @@ class ChosenPerVerb:
     ) -> ImageDelivery:
         """See `ImageSource.retrieve_images`."""
         return await self._images.retrieve_images(request, wish, context)
+
+    async def open_viewer(
+        self, study: Uid, context: CallContext, *, key_images_only: bool = False
+    ) -> ViewerLink:
+        """See `Viewer.open_viewer`."""
+        return await self._viewer.open_viewer(study, context, key_images_only=key_images_only)

@@ -32,6 +32,8 @@ from gateway.domain import (
     Refusal,
     Severity,
     StudyQuery,
+    Uid,
+    ViewerLink,
 )
 from gateway.domain.codes import CLASS_IMAGES, CLASS_REPORTS
 
@@ -138,6 +140,12 @@ class InDialect:
     ) -> ImageDelivery:
         """See `ImageSource.retrieve_images`; nothing to translate."""
         return await self._inner.retrieve_images(request, wish, context)
+
+    async def open_viewer(
+        self, study: Uid, context: CallContext, *, key_images_only: bool = False
+    ) -> ViewerLink:
+        """See `Viewer.open_viewer`; nothing to translate."""
+        return await self._inner.open_viewer(study, context, key_images_only=key_images_only)
 
     def _entry(self, entry: DocumentEntry) -> DocumentEntry:
         return replace(entry, class_code=self._dialect.theirs(entry.class_code))

@@ -31,6 +31,8 @@ from gateway.domain import (
     Refusal,
     StudyQuery,
     TreatmentRelation,
+    Uid,
+    ViewerLink,
 )
 from gateway.middleware.dialect import Dialect
 
@@ -94,6 +96,14 @@ class Relayed:
     ) -> Outcome[ImagingManifest]:
         """See `StudySource.find_studies`."""
         return await self._inner.find_studies(query, self._shown(context))
+
+    async def open_viewer(
+        self, study: Uid, context: CallContext, *, key_images_only: bool = False
+    ) -> ViewerLink:
+        """See `Viewer.open_viewer`; the link is the asked community's own."""
+        return await self._inner.open_viewer(
+            study, self._shown(context), key_images_only=key_images_only
+        )
 
     async def retrieve_images(
         self, request: ImageRequest, wish: DeliveryWish, context: CallContext

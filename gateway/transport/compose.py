@@ -29,10 +29,12 @@ from gateway.transport.fhir_calls import FhirCalls, FhirClientIdentity
 from gateway.transport.fhir_client import FhirClient
 from gateway.transport.fhir_document_client import FhirDocumentClient
 from gateway.transport.fhir_study_client import FhirStudyClient
+from gateway.transport.manifest_viewer import ManifestViewer
 from gateway.transport.record import Keeper
 from gateway.transport.soap_client import READ_BUFFER_BYTES, ClientIdentity, SoapClient
 from gateway.transport.tap import Tap
 from gateway.transport.tls import client_context, server_context
+from gateway.transport.viewer_client import ViewerClient
 from gateway.wire.fhir.tokens import TokenSigner
 from gateway.wire.signatures import Signer
 from gateway.wire.soap.contract import Endpoint
@@ -214,14 +216,19 @@ def exchange_of(
 ) -> Exchange:
     """A peer as an Exchange, each kind of verb over the wire its settings choose."""
     soap = client_of(peer, settings, session, keeper, clockwork)
-    if peer.identify_by == peer.documents_by == peer.images_by == "soap":
+    is_soap = peer.identify_by == peer.documents_by == peer.images_by == "soap"
+    if is_soap and not peer.dicomweb_url:
         return soap
     calls = fhir_calls_of(peer, settings, session, keeper, clockwork)
+    documents = documents_of(calls) if peer.documents_by == "fhir" else soap
+    named = ManifestViewer(documents, peer, keeper)
     return ChosenPerVerb(
         patients=FhirClient(calls) if peer.identify_by == "fhir" else soap,
-        documents=documents_of(calls) if peer.documents_by == "fhir" else soap,
+        documents=documents,
         studies=studies_of(calls, soap),
         images=soap if peer.images_by == "soap" else DicomwebClient(calls),
+        # SOAP has no such verb: whatever wire the others go by, a viewer is opened over HTTP.
+        viewer=ViewerClient(calls, named) if peer.dicomweb_url else named,
     )
 
 

@@ -32,6 +32,7 @@ from gateway.transport.server_identity import ServerIdentity
 from gateway.transport.soap_answers import Answerer
 from gateway.transport.soap_server import SoapServer
 from gateway.transport.token_server import TokenIssuer, TokenServer
+from gateway.transport.viewer_server import ViewerServer
 from gateway.wire.fhir.denials import AuthFailures, Denial, Showing
 from gateway.wire.fhir.token_requests import MAX_FORM
 from gateway.wire.saml import AssertionPolicy
@@ -191,6 +192,27 @@ def imaging_app_of(
         limits=settings.limits,
     ).add_to(app)
     return app
+
+
+def serve_viewers(
+    app: web.Application,
+    exchange: Exchange,
+    *,
+    settings: Settings,
+    keeper: Keeper,
+    assertions: AssertionLog,
+    clockwork: Clockwork,
+    rights: Rights,
+) -> None:
+    """Let peers open the viewers of an Exchange; before its DICOMweb base is added to the app."""
+    speakers = Speakers.of(exchange, settings, rights)
+    ViewerServer(
+        speakers.exchange,
+        community=CommunityId(settings.gateway.community),
+        identity=speakers.identity(settings, assertions, clockwork),
+        keeper=keeper,
+        public_url=settings.listen.public_url,
+    ).add_to(app)
 
 
 def token_app_of(settings: Settings, keeper: Keeper, clockwork: Clockwork) -> web.Application:

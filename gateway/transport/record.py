@@ -39,6 +39,7 @@ from gateway.domain import (
     Severity,
     Side,
     Transaction,
+    Uid,
     refuse,
 )
 from gateway.transport.audit_store import AuditStore
@@ -111,6 +112,7 @@ class Record:
         self._patients: tuple[PatientId, ...] = ()
         self._documents: tuple[AuditedDocument, ...] = ()
         self._images: tuple[InstanceRef, ...] = ()
+        self._studies: tuple[Uid, ...] = ()
         self._issues: tuple[Issue, ...] = ()
         self._refused: ExchangeError | None = None
         self._finished = False
@@ -161,12 +163,14 @@ class Record:
         patients: tuple[PatientId, ...] = (),
         documents: tuple[AuditedDocument, ...] = (),
         images: tuple[InstanceRef, ...] = (),
+        studies: tuple[Uid, ...] = (),
     ) -> None:
         """What the request means, and what it is about."""
         self._transcript.decoded(request_noun=noun)
         self._patients = patients or self._patients
         self._documents = documents or self._documents
         self._images = images or self._images
+        self._studies = studies or self._studies
 
     def about(self, *, patients: tuple[PatientId, ...] = (), query_id: str = "") -> None:
         """Whom the exchange turned out to be about."""
@@ -316,6 +320,7 @@ class Record:
             query_id=self._query_id,
             documents=self._documents,
             images=self._images,
+            studies=self._studies,
         )
 
 

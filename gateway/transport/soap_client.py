@@ -42,6 +42,8 @@ from gateway.domain import (
     Side,
     StudyQuery,
     Transaction,
+    Uid,
+    ViewerLink,
     refuse,
 )
 from gateway.domain.selection import failing
@@ -49,6 +51,7 @@ from gateway.peers import Peer
 from gateway.transport.bodies import IncomingBody, OutgoingBody
 from gateway.transport.failures import network_failures
 from gateway.transport.manifest_search import find_by_manifest
+from gateway.transport.manifest_viewer import ManifestViewer
 from gateway.transport.packed import unpacked
 from gateway.transport.record import Keeper, Record
 from gateway.transport.soap_delivery import SoapDelivery
@@ -264,6 +267,13 @@ class SoapClient:
     ) -> Outcome[ImagingManifest]:
         """Studies of the other country, told by the manifests it lists (ITI-38, ITI-39)."""
         return await find_by_manifest(self, query, context)
+
+    async def open_viewer(
+        self, study: Uid, context: CallContext, *, key_images_only: bool = False
+    ) -> ViewerLink:
+        """The viewer that the study's manifest names: SOAP has no verb to open one."""
+        named = ManifestViewer(self, self._peer, self._keeper)
+        return await named.open_viewer(study, context, key_images_only=key_images_only)
 
     async def retrieve_images(
         self, request: ImageRequest, wish: DeliveryWish, context: CallContext

@@ -50,6 +50,18 @@ def server_context(
     return context
 
 
+def page_context(cert: Path, key: Path) -> ssl.SSLContext:
+    """The context of a server of pages: whoever calls it is asked for no certificate.
+
+    Files as of `server_context`. Who may see what has to be decided by other means.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    _protect(context)
+    context.load_cert_chain(cert, key)
+    context.num_tickets = 0
+    return context
+
+
 def client_context(
     cert: Path,
     key: Path,
@@ -79,9 +91,7 @@ def _harden(
     *,
     strict: bool,
 ) -> None:
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers(CIPHERS)
-    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_TICKET
+    _protect(context)
     context.verify_mode = ssl.CERT_REQUIRED
     flags = ssl.VerifyFlags.VERIFY_X509_TRUSTED_FIRST
     if strict:
@@ -92,6 +102,12 @@ def _harden(
     context.verify_flags = flags
     context.load_verify_locations(cafile=trust)
     context.load_cert_chain(cert, key)
+
+
+def _protect(context: ssl.SSLContext) -> None:
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(CIPHERS)
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_TICKET
 
 
 def peer_of(connection: ssl.SSLObject | ssl.SSLSocket | None, address: str = "") -> Caller:

@@ -33,6 +33,10 @@ from tests.builders import COUNTRY_A, make_context, make_query
 from tests.conftest import Seeded
 from tests.gateways import bridged, pair_of
 from tests.requests import RELATION, SMARTCARD
+from tests.viewers import Clock, links_in
+
+# Where the viewer of the country is; nobody looks there.
+VIEWER = "https://localhost:9443"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,8 @@ class Way:
     """An Exchange, and the relation it wants to be shown.
 
     `lists_old` is False for a dialect that cannot ask for versions no longer in force. What is
-    `bridged` was refused on another wire than the one asked, whose codes may say less.
+    `bridged` was refused on another wire than the one asked, whose codes may say less. `profile` is
+    the one that SOAP is spoken in.
     """
 
     exchange: Exchange
@@ -48,6 +53,7 @@ class Way:
     seeded: Seeded
     lists_old: bool = True
     bridged: bool = False
+    profile: str = "ihe"
 
     def context(self, patient: PatientId | None, **changes: Any) -> CallContext:
         """A physician of Country B about one patient."""
@@ -125,6 +131,7 @@ async def way(
         community=COUNTRY_A,
         repository=oids.repository,
         imaging_source=oids.imaging_source,
+        viewer=links_in(tmp_path, Clock(datetime.now(UTC)), lambda: VIEWER),
     )
     try:
         if request.param == "direct":
@@ -139,7 +146,13 @@ async def way(
             wire, dialect = request.param.split("-")
             options = OVER[wire] | {"profile" if dialect in RELATION else "fhir_dialect": dialect}
             async with pair_of(responder, trust_domain, tmp_path, **options) as pair:
-                relation = RELATION[options.get("profile", "ihe")]
-                yield Way(pair.exchange, relation, seeded, lists_old=dialect != "ncp")
+                profile = options.get("profile", "ihe")
+                yield Way(
+                    pair.exchange,
+                    RELATION[profile],
+                    seeded,
+                    lists_old=dialect != "ncp",
+                    profile=profile,
+                )
     finally:
         await national.close()

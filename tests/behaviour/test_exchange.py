@@ -78,9 +78,7 @@ async def test_two_who_share_name_and_birth_date_are_both_shown(way: Way) -> Non
         birth_date=date.fromisoformat(role["birth_date"]),
     )
     asked = way.exchange.identify_patient(traits, way.context(None))
-    if getattr(getattr(way.exchange, "_peer", None), "profile", None) and (
-        way.exchange._peer.profile.name == "ehdsi"  # type: ignore[attr-defined]
-    ):
+    if way.profile == "ehdsi":
         assert await _refused(asked) is Refusal.IDENTIFIER_REQUIRED
         return
     found = {identity.id for identity in (await asked).items}

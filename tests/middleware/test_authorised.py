@@ -20,6 +20,7 @@ from gateway.domain import (
     Refusal,
     StudyQuery,
     TreatmentRelation,
+    Uid,
 )
 from gateway.domain.codes import ISCO
 from gateway.middleware.authorised import Authorised, Rights
@@ -40,6 +41,7 @@ VERBS: dict[str, Ask] = {
     "images": lambda exchange, context: exchange.retrieve_images(
         ImageRequest(community=COUNTRY_A, instances=()), DeliveryWish(), context
     ),
+    "viewer": lambda exchange, context: exchange.open_viewer(Uid("1.2.3"), context),
 }
 
 
@@ -68,7 +70,7 @@ async def test_a_pharmacist_may_identify_and_see_no_images() -> None:
     context = make_context(professional=make_professional(role=Code("2262", ISCO, "Pharmacists")))
     exchange = Authorised(ScriptedExchange(), Rights())
     await VERBS["identify"](exchange, context)
-    for verb in ("find", "look up", "retrieve", "studies", "images"):
+    for verb in ("find", "look up", "retrieve", "studies", "images", "viewer"):
         with pytest.raises(NotAllowed, match="Pharmacists"):
             await VERBS[verb](exchange, context)
 

@@ -118,6 +118,7 @@ _RESTFUL: dict[Transaction, _Rest] = {
     Transaction.FETCH_IMAGES: _Rest("read"),
     Transaction.SEARCH_STUDIES: _Rest("search"),
     Transaction.SEARCH_IMAGING_STUDIES: _Rest("search"),
+    Transaction.VIEW_IMAGES: _Rest("read"),
 }
 # Where who asks is told by an access token; the one that is asked for is told by its id too.
 _BY_TOKEN = frozenset({*_RESTFUL, Transaction.GET_TOKEN})
@@ -333,7 +334,9 @@ def _study(event: AuditEvent, study: Study) -> Json:
         *((HOME_DETAIL, home) for home in homes),
     )
     identifier = {"system": DICOM_UID, "value": f"urn:oid:{study.uid}"}
-    return _entity("2", "3", what={"identifier": identifier}, detail=detail)
+    return _entity(
+        "2", "3", what={"identifier": identifier}, **({"detail": detail} if detail else {})
+    )
 
 
 def _community(home: CommunityId) -> Json:

@@ -1,9 +1,9 @@
 """What is told of each transaction, whichever way an audit event is rendered.
 
 The table `KINDS` says per transaction and side what IHE wants written (ITI TF-2 3.38.5, 3.39.5,
-3.55.5; RAD TF-2 4.75.5, 4.69.5, 4.107.5; the MHD and PDQm guides). The functions below it take off
-an event what every rendering says of it, so that two renderings cannot say different things. How
-it is written down is the business of `dicom_xml` and `fhir`.
+3.55.5; RAD TF-2 4.75.5, 4.69.5, 4.106.5, 4.107.5; the MHD and PDQm guides). The functions below it
+take off an event what every rendering says of it, so that two renderings cannot say different
+things. How it is written down is the business of `dicom_xml` and `fhir`.
 """
 
 from __future__ import annotations
@@ -123,6 +123,9 @@ KINDS: dict[Transaction, Kind] = {
     Transaction.SEARCH_IMAGING_STUDIES: Kind(
         "ImagingStudy Search", False, Told(_QUERY, "E"), Told(_QUERY, "E"), coded_by=NCPEH_API
     ),
+    Transaction.VIEW_IMAGES: Kind(
+        "Invoke Image Display", True, Told(_ACCESSED, "R"), Told(_ACCESSED, "R")
+    ),
 }
 
 # A request that is none of the transactions: somebody tried what is not offered.
@@ -216,11 +219,11 @@ def documents_of(event: AuditEvent) -> tuple[AuditedDocument, ...]:
 
 
 def studies_of(event: AuditEvent) -> tuple[Study, ...]:
-    """The images of a retrieval, study by study."""
+    """The studies of a retrieval, each with those of its images that are named."""
     if not kind_of(event).retrieves:
         return ()
     found = []
-    for uid in dict.fromkeys(image.study for image in event.images):
+    for uid in dict.fromkeys((*event.studies, *(image.study for image in event.images))):
         images = tuple(image for image in event.images if image.study == uid)
         wanted = {str(image.instance) for image in images}
         kept = tuple(each for each in event.documents if str(each.document) in wanted)

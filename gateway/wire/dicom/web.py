@@ -300,6 +300,14 @@ def resolve_base(endpoint_address: str, allowed_hosts: Collection[str]) -> str:
     return f"{scheme}://{host}{shown_port}{path}"
 
 
+def allowed_origin(
+    scheme: str, host: str, port: int | None, allowed_hosts: Collection[str]
+) -> bool:
+    """Whether scheme, host and port are among hosts listed as for `resolve_base`."""
+    origin = _origin(scheme, host, str(port) if port else None)
+    return origin is not None and origin in {_listed(entry) for entry in allowed_hosts}
+
+
 def _origin(scheme: str, host: str, port: str | None) -> tuple[str, str, int] | None:
     scheme = scheme.lower()
     if scheme not in _DEFAULT_PORTS:

@@ -38,7 +38,7 @@ IMAGE_RETRIEVALS = (
     Transaction.IMAGES_FROM_SOURCE,
     Transaction.FETCH_IMAGES,
 )
-RETRIEVALS = (*DOCUMENT_RETRIEVALS, *IMAGE_RETRIEVALS)
+RETRIEVALS = (*DOCUMENT_RETRIEVALS, *IMAGE_RETRIEVALS, Transaction.VIEW_IMAGES)
 PEOPLE = {
     "treatment": {},
     "emergency": {"emergency": True, "context": make_context(purpose=PurposeOfUse.EMERGENCY)},
@@ -58,5 +58,6 @@ def event_of(transaction: Transaction, side: Side, outcome: AuditOutcome, who: s
         outcome_text="the patient did not agree" if failed else "",
         documents=DOCUMENTS if transaction in DOCUMENT_RETRIEVALS else (),
         images=IMAGES if transaction in IMAGE_RETRIEVALS else (),
+        studies=(STUDY,) if transaction is Transaction.VIEW_IMAGES else (),
         **{"peer": COUNTRY_B if side is Side.RESPONDER else COUNTRY_A, **PEOPLE[who]},
     )

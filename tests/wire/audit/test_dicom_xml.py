@@ -114,6 +114,8 @@ EXPECTED = {
     ("RAD-129", "responder"): ("110112", "E"),
     ("get-fhir-study", "initiator"): ("110112", "E"),
     ("get-fhir-study", "responder"): ("110112", "E"),
+    ("RAD-106", "initiator"): ("110103", "R"),
+    ("RAD-106", "responder"): ("110103", "R"),
     ("ITI-71", "initiator"): ("110114", "E"),
     ("ITI-71", "responder"): ("110114", "E"),
 }

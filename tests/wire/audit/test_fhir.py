@@ -104,6 +104,8 @@ EXPECTED = {
     ("RAD-129", "responder"): ("rest", "search", "E", "110153"),
     ("get-fhir-study", "initiator"): ("rest", "search", "E", "110153"),
     ("get-fhir-study", "responder"): ("rest", "search", "E", "110153"),
+    ("RAD-106", "initiator"): ("rest", "read", "R", "110152"),
+    ("RAD-106", "responder"): ("rest", "read", "R", "110152"),
     ("ITI-71", "initiator"): ("110114", None, "E", "110153"),
     ("ITI-71", "responder"): ("110114", None, "E", "110153"),
 }

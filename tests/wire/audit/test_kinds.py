@@ -68,6 +68,7 @@ def test_objects_are_told_where_the_transaction_has_them() -> None:
         transaction=Transaction.RETRIEVE, documents=DOCUMENTS, patients=(PATIENT, PATIENT)
     )
     images = make_audit_event(transaction=Transaction.IMAGES, images=IMAGES)
+    viewed = make_audit_event(transaction=Transaction.VIEW_IMAGES, studies=(STUDY, OTHER_STUDY))
     asked = make_audit_event(transaction=Transaction.IDENTIFY, side=Side.INITIATOR)
 
     assert (documents_of(query), studies_of(query)) == ((), ())
@@ -75,6 +76,10 @@ def test_objects_are_told_where_the_transaction_has_them() -> None:
     assert [(study.uid, len(study.images)) for study in studies_of(images)] == [
         (STUDY, 2),
         (OTHER_STUDY, 1),
+    ]
+    assert [(study.uid, study.images) for study in studies_of(viewed)] == [
+        (STUDY, ()),
+        (OTHER_STUDY, ()),
     ]
     assert patients_of(asked) == patients_of(make_audit_event(transaction=None)) == ()
 

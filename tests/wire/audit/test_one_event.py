@@ -129,7 +129,9 @@ def of_fhir(event: AuditEvent) -> Facts:
         return str(entity["what"]["identifier"]["value"]).removeprefix(OID)
 
     def details(entity: Any, name: str) -> tuple[str, ...]:
-        return tuple(each["valueString"] for each in entity["detail"] if each["type"] == name)
+        return tuple(
+            each["valueString"] for each in entity.get("detail", ()) if each["type"] == name
+        )
 
     def objects(type_code: str) -> list[Any]:
         return [each for each in resource.get("entity", ()) if each["type"]["code"] == type_code]
