@@ -39,6 +39,7 @@ def test_without_a_command_there_is_help(arguments: list[str]) -> None:
         ["certs", "init", "--help"],
         ["seed", "--help"],
         ["check", "--help"],
+        ["convert", "--help"],
     ],
 )
 def test_every_command_has_help(arguments: list[str]) -> None:
