@@ -147,6 +147,14 @@ def community_of(peer: Peer, own_syntaxes: tuple[Uid, ...]) -> Community:
         images_per_request={"": _per_request(peer.images_by)}
         | {way.name: _per_request(way.images_by) for way in peer.ways},
         fhir_base=peer.fhir_url,
+        image_hosts={
+            way: peer.image_hosts
+            for way, images_by in (
+                ("", peer.images_by),
+                *((each.name, each.images_by) for each in peer.ways),
+            )
+            if images_by == "wado-rs"
+        },
     )
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from country_b.blobs import Blob
 from country_b.kept import KeptDocument, KeptStore
-from country_b.reading import Reading
+from country_b.reading import Reading, uncalled_addresses
 from country_b.session import Listing, Session
 from gateway.domain import (
     EXPLICIT_LITTLE_ENDIAN,
@@ -69,7 +69,9 @@ class Community:
 
     `viewer` is whether it opens viewers on request. `ways` names the ways to ask it beside the
     usual one, whose name is ""; `images_per_request` is how many images are asked for at once, by
-    the name of the way. `fhir_base` is where relative addresses in its FHIR documents begin.
+    the name of the way. `fhir_base` is where relative addresses in its FHIR documents begin;
+    `image_hosts` are what those may point at, by the name of each way in which images are fetched
+    from where a manifest says.
     """
 
     id: CommunityId
@@ -84,6 +86,7 @@ class Community:
     ways: tuple[str, ...] = ()
     images_per_request: Mapping[str, int] = field(default_factory=dict)
     fhir_base: str = ""
+    image_hosts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,7 +261,7 @@ class Initiator:
                 if name not in wanted or name in came:
                     others.append(_unasked(name))
                     continue
-                came[name] = await self._take_in(document, wanted[name], patient)
+                came[name] = await self._take_in(document, wanted[name], patient, session.way)
         finally:
             # Those that are whole are in the index whatever ended the rest: files that are in
             # none would never be removed.
@@ -288,7 +291,7 @@ class Initiator:
         return await exchange.open_viewer(study, context, key_images_only=key_images_only)
 
     async def _take_in(
-        self, document: Document, entry: DocumentEntry, patient: PatientIdentity
+        self, document: Document, entry: DocumentEntry, patient: PatientIdentity, way: str
     ) -> RetrievedDocument:
         manifest: list[Outcome[ImagingManifest]] = []
         is_manifest = document_class(entry) is DocumentClass.MANIFEST
@@ -304,7 +307,7 @@ class Initiator:
             found = _departure(entry, incoming.sha1, incoming.size_bytes)
             if found or not is_manifest:
                 return found
-            read, found = self._read_manifest(incoming.path, document, entry, patient)
+            read, found = self._read_manifest(incoming.path, document, entry, patient, way)
             manifest.append(read)
             return found
 
@@ -335,16 +338,21 @@ class Initiator:
         )
 
     def _read_manifest(
-        self, path: Path, document: Document, entry: DocumentEntry, patient: PatientIdentity
+        self,
+        path: Path,
+        document: Document,
+        entry: DocumentEntry,
+        patient: PatientIdentity,
+        way: str,
     ) -> tuple[Outcome[ImagingManifest], str]:
         """The manifest, and what forbids using it ("" if nothing does)."""
         if path.stat().st_size > MAX_MANIFEST_BYTES:
             return Outcome(), f"the manifest is larger than {MAX_MANIFEST_BYTES} bytes"
-        community = entry.ref.community
+        community = self.community(entry.ref.community)
         called = [name for name in (entry.mime_type, document.mime_type) if name]
         try:
             outcome = self._reading.manifest(
-                path.read_bytes(), called=called, base=self.community(community).fhir_base
+                path.read_bytes(), called=called, base=community.fhir_base
             )
         except ExchangeError as error:
             return Outcome(), error.text
@@ -355,9 +363,11 @@ class Initiator:
             patient=patient,
             studies=entry.studies,
             home=document.ref.community,
-            expected_home=community,
+            expected_home=entry.ref.community,
         )
         warnings = [issue for issue in issues if issue.severity is Severity.WARNING]
+        if way in community.image_hosts:
+            warnings += uncalled_addresses(outcome.items[0], community.image_hosts[way])
         outcome = Outcome(outcome.items, tuple(dict.fromkeys((*outcome.issues, *warnings))))
         try:
             refuse_wrong(issues)

@@ -7,31 +7,38 @@ is the peer that misbehaved.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from gateway.domain import (
+    ExchangeError,
     ImagingManifest,
     InstanceRef,
+    Issue,
     KeyImageNote,
     ManifestEncoding,
     ManifestPatient,
     Outcome,
     Refusal,
+    Severity,
     Uid,
     refuse,
 )
+from gateway.domain.manifest_checks import web_address
 from gateway.wire.dicom.identity import IdentityReader
+from gateway.wire.dicom.web import resolve_base
 from gateway.wire.fhir.manifest_read import decode_bytes, recognise
 from gateway.wire.problems import DecodeError
 
+MAX_SHOWN = 200  # characters of an address in a warning
 
-def _read_kos(data: bytes, _base: str) -> Outcome[ImagingManifest]:
+
+def _read_kos(data: bytes, base: str) -> Outcome[ImagingManifest]:
     from gateway.wire.dicom.kos_read import decode_manifest
 
-    return decode_manifest(data)
+    return _usable_addresses(decode_manifest(data), base)
 
 
 def _read_fhir(data: bytes, base: str) -> Outcome[ImagingManifest]:
@@ -42,6 +49,54 @@ _DECODERS: Mapping[ManifestEncoding, Callable[[bytes, str], Outcome[ImagingManif
     ManifestEncoding.KOS: _read_kos,
     ManifestEncoding.FHIR: _read_fhir,
 }
+
+
+def _usable_addresses(outcome: Outcome[ImagingManifest], base: str) -> Outcome[ImagingManifest]:
+    """A selection whose addresses are put right as those of a FHIR document are, and told."""
+    found = {
+        series.retrieve_url: web_address(series.retrieve_url, base)
+        for manifest in outcome.items
+        for series in manifest.series
+    }
+    told = tuple(
+        Issue(
+            refusal=Refusal.PEER_MISBEHAVED,
+            text=text,
+            severity=Severity.WARNING,
+            subject=address[:MAX_SHOWN],
+        )
+        for address, (_, text) in found.items()
+        if text
+    )
+    if not told:
+        return outcome
+    items = tuple(
+        replace(
+            manifest,
+            series=tuple(
+                replace(series, retrieve_url=found[series.retrieve_url][0])
+                for series in manifest.series
+            ),
+        )
+        for manifest in outcome.items
+    )
+    return Outcome(items, (*outcome.issues, *told))
+
+
+def uncalled_addresses(manifest: ImagingManifest, hosts: Collection[str]) -> Iterator[Issue]:
+    """A warning for each address in a manifest that is not called, as `image_hosts` says."""
+    for address in dict.fromkeys(series.retrieve_url for series in manifest.series):
+        try:
+            if address:
+                resolve_base(address, hosts)
+        except (DecodeError, ExchangeError) as error:
+            text = error.text if isinstance(error, ExchangeError) else str(error)
+            yield Issue(
+                refusal=Refusal.UNKNOWN_REPOSITORY,
+                text=f"{text}; the address in the settings is called instead",
+                severity=Severity.WARNING,
+                subject=address[:MAX_SHOWN],
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -422,6 +422,49 @@ def explain_query(
     raise typer.Exit(run_module(command))
 
 
+class Encoding(StrEnum):
+    """In which form a manifest is written."""
+
+    KOS = "kos"
+    FHIR = "fhir"
+
+
+@app.command("convert")
+def convert_manifest(
+    file: Annotated[
+        Path,
+        typer.Argument(help="A manifest, in either encoding.", exists=True, dir_okay=False),
+    ],
+    to: Annotated[
+        Encoding, typer.Option(help="kos: key object selection; fhir: FHIR document, JSON.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="Write the manifest here.")] = None,
+    trial_codes: Annotated[
+        bool, typer.Option("--trial-codes", help="Write the trial implementation's codes.")
+    ] = False,
+) -> None:
+    """Convert a manifest, and say what of it is lost and why; without --out say that alone."""
+    from datetime import UTC, datetime
+
+    from gateway.conversion import convert
+    from gateway.domain import ManifestEncoding
+    from gateway.wire.problems import DecodeError, EncodeError
+
+    _writable("--out", out)
+    try:
+        done = convert(
+            file.read_bytes(),
+            ManifestEncoding(to.value),
+            at=datetime.now(UTC),
+            trial_codes=trial_codes,
+        )
+        if out is not None:
+            out.write_bytes(done.data)
+    except (DecodeError, EncodeError, OSError) as error:
+        raise fail(f"{file}: {error}") from None
+    typer.echo(done.describe(), nl=False)
+
+
 @app.command("check")
 def check_settings(config: Annotated[Path, Config]) -> None:
     """Read a settings file and show what a service would use; name files that are not there."""

@@ -42,6 +42,7 @@ def test_without_a_command_there_is_help(arguments: list[str]) -> None:
         ["seed", "--help"],
         ["check", "--help"],
         ["coverage", "--help"],
+        ["convert", "--help"],
     ],
 )
 def test_every_command_has_help(arguments: list[str]) -> None:

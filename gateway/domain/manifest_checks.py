@@ -10,7 +10,6 @@ that may be called. Clauses: IHE RAD MADO (consumer), guideline B.1.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from urllib.parse import urljoin, urlsplit
 
@@ -41,7 +40,7 @@ def check_manifest(
     `home` the community that the answer names and `expected_home` the one that was asked; what is
     not given is not judged.
     """
-    found = [*count_issues(manifest), *repeated_issues(manifest)]
+    found = [*count_issues(manifest)]
     if patient is not None:
         found += patient_issues(manifest.patient, patient)
     if studies and manifest.study not in studies:
@@ -104,17 +103,6 @@ def count_issues(manifest: ImagingManifest) -> Iterator[Issue]:
             yield _warning(
                 f"says {series.declared_instances} instances and lists {count}", series.uid
             )
-
-
-def repeated_issues(manifest: ImagingManifest) -> Iterator[Issue]:
-    """Where a UID that names one thing stands in the manifest more than once."""
-    for words, uids in (
-        ("the series is listed", (series.uid for series in manifest.series)),
-        ("the instance is listed", (ref.instance for ref in manifest.instances())),
-    ):
-        for uid, count in Counter(uids).items():
-            if count > 1:
-                yield _warning(f"{words} {count} times, expected once", uid)
 
 
 def web_address(text: str, base: str = "") -> tuple[str, str]:

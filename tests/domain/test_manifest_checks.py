@@ -24,7 +24,6 @@ from gateway.domain.manifest_checks import (
     home_issues,
     patient_issues,
     refuse_wrong,
-    repeated_issues,
     web_address,
 )
 from tests.builders import COUNTRY_A, COUNTRY_B, PATIENT, make_manifest
@@ -157,20 +156,3 @@ def test_addresses_are_usable_or_told(text: str, base: str, usable: str, said: s
     assert address == usable
     assert said in told
     assert bool(told) == bool(said)
-
-
-def test_what_is_listed_twice_is_told_by_its_uid() -> None:
-    """A series or an instance; each may be fetched all the same."""
-    manifest = make_manifest()
-    first = manifest.series[0]
-    doubled = replace(first, instances=(*first.instances, first.instances[0]))
-
-    issues = [
-        list(repeated_issues(replace(manifest, series=(*manifest.series, first)))),
-        list(repeated_issues(replace(manifest, series=(doubled, *manifest.series[1:])))),
-    ]
-
-    assert first.uid in {issue.subject for issue in issues[0]}
-    assert [issue.subject for issue in issues[1]] == [first.instances[0].uid]
-    assert {issue.severity for found in issues for issue in found} == {Severity.WARNING}
-    assert not list(repeated_issues(manifest))
