@@ -120,6 +120,7 @@ def broken(resource: Any, *steps: str | int, value: Any = None) -> Any:
 
 
 DOCUMENT = "mhd/DocumentReference-ex-DocumentReferenceComprehensive.json"
+FOUND = "mhd/Bundle-ex-findDocumentReferencesResponse.json"
 QUERIED = "balp/AuditEvent-ex-auditBasicQueryPost.json"
 FAULTS = {
     "a code that is not of the value set": (DOCUMENT, ("status",), "bogus", "", "is not in"),
@@ -127,10 +128,7 @@ FAULTS = {
     "an element nobody defined": (DOCUMENT, ("colour",), "red", "", "additional property"),
     "an array where one value goes": (DOCUMENT, ("status",), ["current"], "", "single value"),
     "a date that is none": (DOCUMENT, ("date",), "2026-13-01T00:00:00Z", "", "Invalid instant"),
-    "an invariant": (
-        *(DOCUMENT, ("context", "period"), {"start": "2026-02-01", "end": "2026-01-01"}, ""),
-        "Constraint per-1",
-    ),
+    "an invariant": (FOUND, ("type",), "document", "", "Constraint bdl-"),
     "a reference to the wrong type": (
         *(DOCUMENT, ("subject", "reference"), "Endpoint/1", ""),
         "Invalid reference",

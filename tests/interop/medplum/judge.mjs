@@ -15,6 +15,8 @@
 //   value set that is not complete in there (media types, units) is not judged.
 // - It warns that every absolute reference is of the wrong type, having read its scheme as a type:
 //   these warnings are left out, and those about a relative reference are kept.
+// What it does not look at: invariants of data types (a Period that ends before it starts), the
+// inside of a slice, and whether a reference leads to a resource of the profile that is wanted.
 import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
