@@ -30,6 +30,7 @@ from gateway.wire.fhir.report_procedure import (
     read_reactions,
 )
 from gateway.wire.fhir.report_terms import PROPENSITY
+from gateway.wire.fhir.report_values import UNKNOWN
 from gateway.wire.fhir.report_write import write_report
 from tests.wire.fhir.report_nouns import least
 
@@ -133,6 +134,21 @@ def test_a_medicine_may_be_but_a_concept() -> None:
     assert named.brand == "Contrast"
     assert named.given is not None
     assert unnamed == MedicationGiven()
+
+
+def test_a_way_in_without_a_dose_says_that_the_dose_is_unknown() -> None:
+    """Invariant mad-1: a dosage has a dose or a rate; B.1 knows the way in alone."""
+    given = MedicationGiven(brand="Gadolinium", route=Concept(text="vein"))
+
+    bundle = write_report(least(medications=(given, MedicationGiven(brand="Water"))))
+
+    first, second = [
+        entry["resource"]
+        for entry in bundle["entry"]
+        if entry["resource"]["resourceType"] == "MedicationAdministration"
+    ]
+    assert first["dosage"] == {"route": {"text": "vein"}, "dose": UNKNOWN}
+    assert "dosage" not in second
 
 
 def test_an_ingredient_without_a_substance_is_none() -> None:
