@@ -74,8 +74,11 @@ class Judge:
 
 
 def claims(resource: Mapping[str, Any]) -> set[str]:
-    """The profiles a resource says it meets."""
-    return set(resource.get("meta", {}).get("profile", ()))
+    """The profiles a resource says it meets; a part of one says so of the whole."""
+    meta = resource.get("meta", {})
+    if any(tag.get("code") == "SUBSETTED" for tag in meta.get("tag", ())):
+        return set()
+    return set(meta.get("profile", ()))
 
 
 def within(resource: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

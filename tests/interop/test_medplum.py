@@ -90,9 +90,14 @@ def test_the_examples_claim_every_profile_but_those_nobody_exemplifies(medplum: 
 
 
 def test_what_it_cannot_tell_apart_is_little_and_known(medplum: Judge) -> None:
-    """The slices of MADO by the profile of a value; `tests.wire.fhir.mado_profiles` counts them."""
+    """Slices by the profile of a value, and by value sets of IHE.
+
+    `tests.wire.fhir.mado_profiles` counts the former, `tests.wire.snapshots` the latter.
+    """
     references = ["DocumentReference.author", "DocumentReference.context.related"]
     assert medplum.unsliced == {
+        QUERY: ["AuditEvent.subtype"],
+        READ: ["AuditEvent.subtype"],
         f"{MADO}/MadoDicomKosDocumentReference": references,
         f"{MADO}/MadoFhirDocumentReference": references,
         f"{MADO}/MadoFhirBundle": ["Bundle.entry"],

@@ -7,8 +7,8 @@
 // {"profile", "severity", "path", "text"}; base R4 has profile "".
 //
 // Four things are done here that the validator leaves to whoever calls it:
-// - It throws at slicings told apart by the profile of a value: these slicings are taken out and
-//   named in "unsliced".
+// - It throws at slicings told apart by the profile of a value, and takes every code to be in every
+//   value set that tells slices apart: these slicings are taken out and named in "unsliced".
 // - It knows an extension's slice by the URL in the snapshot, where a slice that is of a profile
 //   has none: the URL of such an extension is that of its profile.
 // - It hands out the codes with a required binding: they are looked up in FHIR's own value sets; a
@@ -33,6 +33,23 @@ const TERMINOLOGY = ['v2-tables', 'v3-codesystems', 'valuesets'];
 const SCHEME_AS_TYPE = /^Invalid reference: got "[a-z]+:/;
 const MAX_BINARY_BYTES = 64 * 1024 * 1024;
 
+function isSupported({ id, slicing }, elements) {
+  const discriminators = slicing.discriminator ?? [];
+  const places = discriminators.map(({ path }) => (path === '$this' ? '' : `.${path}`));
+  const telling = elements.filter((each) =>
+    places.some((place) => each.id.startsWith(`${id}:`) && each.id === sliceOf(each, id) + place),
+  );
+  const hasValue = (each) => Object.keys(each).some((key) => /^(fixed|pattern)[A-Z]/.test(key));
+  return (
+    discriminators.every((each) => DISCRIMINATORS.has(each.type)) &&
+    !telling.some((each) => each.binding?.strength === 'required' && !hasValue(each))
+  );
+}
+
+function sliceOf(element, id) {
+  return `${id}:${element.id.slice(id.length + 1).split('.')[0]}`;
+}
+
 function withoutUnsupportedSlicings(definition) {
   const unsliced = [];
   const kept = [];
@@ -40,8 +57,7 @@ function withoutUnsupportedSlicings(definition) {
     if (unsliced.some((id) => element.id.startsWith(`${id}:`))) {
       continue;
     }
-    const discriminators = element.slicing?.discriminator ?? [];
-    if (discriminators.some((each) => !DISCRIMINATORS.has(each.type))) {
+    if (element.slicing && !isSupported(element, definition.snapshot.element)) {
       unsliced.push(element.id);
       delete element.slicing;
     }
