@@ -107,7 +107,7 @@ def write_key_image(image: KeyImage, made: Made, subject: Json) -> Json:
                 "type": concept_json(image.view),
                 "category": [
                     write_concept(KEY_IMAGES),
-                    write_concept(Code(image.kind.value, MEDIA_TYPES)) if image.kind else {},
+                    *([write_concept(Code(image.kind.value, MEDIA_TYPES))] if image.kind else []),
                 ],
                 "subject": subject,
                 "author": [one for one in authors if one],

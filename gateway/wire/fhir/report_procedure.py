@@ -255,8 +255,11 @@ def write_medication(given: MedicationGiven, made: Made, subject: Json, procedur
             "ingredient": [_ingredient(one) for one in given.ingredients],
         }
     )
-    # R4 demands a time: of none it is unknown, and a period without ends says nothing.
+    # R4 demands a time: of none it is unknown, said in a period, since the models of R4B do not see
+    # what stands beside a dateTime; and a period without ends says nothing. A way in without a
+    # dose is no dosage (mad-1), and B.1 knows no dose.
     when = when_json("effective", given.given)
+    route = concept_json(given.route)
     return made.refer(
         filled(
             {
@@ -265,8 +268,8 @@ def write_medication(given: MedicationGiven, made: Made, subject: Json, procedur
                 "status": "completed",
                 "medicationReference": made.refer(medicine),
                 "subject": subject,
-                **(when or {"_effectiveDateTime": UNKNOWN}),
-                "dosage": filled({"route": concept_json(given.route)}),
+                **(when or {"effectivePeriod": UNKNOWN}),
+                "dosage": {"route": route, "dose": UNKNOWN} if route else {},
             }
         )
     )

@@ -270,8 +270,11 @@ def _comparison(compared: Comparison, subject: Json) -> Json:
                 "description": compared.description,
             }
         )
-    # A DocumentReference wants content; where it lies is for the list of documents to say.
-    content = {"attachment": {"contentType": "application/octet-stream"}}
+    # A DocumentReference wants content; where it lies is for the list of documents to say. Its own
+    # date is an instant, so a day is told where any precision will do.
+    attachment = filled(
+        {"contentType": "application/octet-stream", "creation": moment_json(compared.performed)}
+    )
     return filled(
         {
             "resourceType": "DocumentReference",
@@ -280,8 +283,7 @@ def _comparison(compared: Comparison, subject: Json) -> Json:
             "type": _PRIOR,
             "subject": subject,
             "description": compared.description,
-            "content": [content],
-            "date": moment_json(compared.performed),
+            "content": [{"attachment": attachment}],
         }
     )
 
@@ -299,7 +301,16 @@ def read_comparisons(
             if uid is not None:
                 read.append(Comparison(study=uid))
     for resource, place in each(references, found, where, "ImagingStudy", "DocumentReference"):
-        started = moment_at(resource, "started", place)
+        contents = objects_at(resource, "content", place)
+        created = (
+            moment_at(
+                object_at(one, "attachment", f"{place}.content[{i}]"),
+                "creation",
+                f"{place}.content[{i}].attachment",
+            )
+            for i, one in enumerate(contents)
+        )
+        started = moment_at(resource, "started", place) or next(filter(None, created), None)
         study, report = _compared(resource, place)
         read.append(
             Comparison(

@@ -36,6 +36,22 @@ def test_the_image_is_what_is_no_thumbnail() -> None:
     assert read({"resourceType": "DocumentReference", "content": [small]}) == (KeyImage(),)
 
 
+@pytest.mark.parametrize("kind", [None, MediaKind.VIDEO])
+def test_no_kind_is_no_category(kind: MediaKind | None) -> None:
+    """FHIR has no empty values, in lists neither."""
+    bundle = write_report(
+        least(key_images=(KeyImage(content=b"x", content_type="image/png", kind=kind),))
+    )
+
+    [row] = [
+        entry["resource"]
+        for entry in bundle["entry"]
+        if entry["resource"]["resourceType"] == "DocumentReference"
+    ]
+    assert len(row["category"]) == (1 if kind is None else 2)
+    assert all(row["category"])
+
+
 def test_an_image_without_content_is_named_by_its_instance() -> None:
     """The profile wants a URL, and a report does not tell where images lie."""
     bundle = write_report(least(key_images=(KeyImage(instance=Uid("2.999.1.2")),)))

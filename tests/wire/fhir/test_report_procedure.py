@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from fhir.resources import get_fhir_model_class as r5_model
+from fhir.resources.R4B import get_fhir_model_class as r4b_model
 
 from gateway.domain import (
     AdverseReaction,
@@ -22,6 +24,7 @@ from gateway.domain import (
 )
 from gateway.domain.codes import SCT
 from gateway.domain.people import HumanName
+from gateway.wire.fhir.models import Release
 from gateway.wire.fhir.report_bundle import Found
 from gateway.wire.fhir.report_procedure import (
     read_from_studies,
@@ -29,11 +32,14 @@ from gateway.wire.fhir.report_procedure import (
     read_procedures,
     read_reactions,
 )
+from gateway.wire.fhir.report_read import read_report
 from gateway.wire.fhir.report_terms import PROPENSITY
+from gateway.wire.fhir.report_values import UNKNOWN
 from gateway.wire.fhir.report_write import write_report
 from tests.wire.fhir.report_nouns import least
 
 SNOMED = "http://snomed.info/sct"
+MODELS = {Release.R4: r4b_model, Release.R5: r5_model}
 
 
 def held(*resources: Any) -> tuple[Found, tuple[Any, ...]]:
@@ -133,6 +139,32 @@ def test_a_medicine_may_be_but_a_concept() -> None:
     assert named.brand == "Contrast"
     assert named.given is not None
     assert unnamed == MedicationGiven()
+
+
+def test_a_way_in_without_a_dose_says_that_the_dose_is_unknown() -> None:
+    """Invariant mad-1: a dosage has a dose or a rate; B.1 knows the way in alone."""
+    given = MedicationGiven(brand="Gadolinium", route=Concept(text="vein"))
+
+    bundle = write_report(least(medications=(given, MedicationGiven(brand="Water"))))
+
+    first, second = [
+        entry["resource"]
+        for entry in bundle["entry"]
+        if entry["resource"]["resourceType"] == "MedicationAdministration"
+    ]
+    assert first["dosage"] == {"route": {"text": "vein"}, "dose": UNKNOWN}
+    assert "dosage" not in second
+
+
+@pytest.mark.parametrize("release", Release)
+def test_a_medicine_given_nobody_knows_when_is_valid(release: Release) -> None:
+    """A time is demanded; one that is unknown is said where the models look for one."""
+    report = least(medications=(MedicationGiven(brand="Water"),))
+
+    bundle = write_report(report, release=release)
+
+    MODELS[release]("Bundle").model_validate(bundle)
+    assert read_report(bundle).medications == report.medications
 
 
 def test_an_ingredient_without_a_substance_is_none() -> None:

@@ -15,14 +15,19 @@ from gateway.domain import (
     DocumentId,
     PlannedAction,
     Quantity,
+    Timestamp,
     Uid,
 )
+from gateway.wire.fhir.report_read import read_report
 from gateway.wire.fhir.report_results import (
     read_care_plans,
     read_comparisons,
     read_conclusions,
     read_observations,
 )
+from gateway.wire.fhir.report_write import write_report
+from gateway.wire.fhir.resources import validated
+from tests.wire.fhir.report_nouns import least
 from tests.wire.fhir.test_report_procedure import held
 
 
@@ -102,6 +107,33 @@ def test_a_comparison_is_a_study_or_a_report(resource: Any, comparison: Comparis
     found, references = held(resource)
 
     assert read_comparisons(references, found, "r") == ((comparison,) if comparison else ())
+
+
+@pytest.mark.parametrize("performed", ["2024", "20240501", "20240501103000"])
+def test_a_compared_report_may_be_of_a_day(performed: str) -> None:
+    """DocumentReference.date is an instant, which a day is not; the document's own date may be."""
+    moment = Timestamp.parse(performed)
+    compared = Comparison(report=DocumentId("2.999.5"), performed=moment)
+
+    bundle = write_report(least(comparisons=(compared,)))
+
+    [row] = [
+        entry["resource"]
+        for entry in bundle["entry"]
+        if entry["resource"]["resourceType"] == "DocumentReference"
+    ]
+    validated(bundle)
+    assert "date" not in row
+    assert read_report(bundle).comparisons == (compared,)
+
+
+def test_a_date_of_the_reference_is_the_next_best() -> None:
+    """Where the document's own is not told, as others may write it."""
+    found, references = held({"resourceType": "DocumentReference", "date": "2024-05-01T10:30:00Z"})
+
+    [compared] = read_comparisons(references, found, "r")
+
+    assert compared.performed == Timestamp.parse("20240501103000")
 
 
 def test_a_comparison_may_be_an_identifier_alone() -> None:
