@@ -24,6 +24,7 @@ from country_b.kept import KeptStore
 from country_b.portal_api import MAX_REQUEST_BYTES, PortalApi
 from country_b.portal_routes import Portal
 from country_b.reading import DicomReading, Reading
+from country_b.report_api import ReportApi
 from country_b.session import SessionStore
 from gateway.config import Settings
 from gateway.domain import EXPLICIT_LITTLE_ENDIAN, CommunityId, Exchange, Uid
@@ -111,7 +112,13 @@ def build_app(
         middlewares=[make_refusals(new_id), no_web_pages(allowed_hosts)],
         client_max_size=MAX_REQUEST_BYTES,
     )
-    app.add_routes([*PortalApi(portal).routes(), *ImageApi(portal).routes()])
+    app.add_routes(
+        [
+            *ReportApi(portal).routes(),
+            *PortalApi(portal).routes(),
+            *ImageApi(portal).routes(),
+        ]
+    )
     app.cleanup_ctx.append(stores)
     app[KEPT] = kept
     return app

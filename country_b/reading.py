@@ -1,6 +1,6 @@
-"""What Country B reads in what it receives: the manifest, its key-image notes, image headers.
+"""What Country B reads in what it receives: manifests, key-image notes, reports, image headers.
 
-A seam between the border and pydicom: `DicomReading` is the real one. Whatever cannot be read
+A seam between the border and the codecs: `DicomReading` is the real one. Whatever cannot be read
 came from the peer, so it is the peer that misbehaved.
 """
 
@@ -12,6 +12,7 @@ from typing import Protocol
 
 from gateway.domain import (
     ImagingManifest,
+    ImagingReport,
     InstanceRef,
     KeyImageNote,
     ManifestPatient,
@@ -44,6 +45,13 @@ class Reading(Protocol):
         """The key-image note of an instance."""
         ...
 
+    def report(self, data: bytes) -> ImagingReport | None:
+        """The report of a document in FHIR or CDA, None for a PDF.
+
+        Blocks: to be called in a thread.
+        """
+        ...
+
     def instance(self, file: str, head: bytes) -> ReceivedInstance:
         """What the header of a DICOM file says; `head` is how it begins.
 
@@ -53,7 +61,7 @@ class Reading(Protocol):
 
 
 class DicomReading:
-    """DICOM as it is on the wire (MADO key object selections, Part 10 files)."""
+    """What is on the wire: DICOM (MADO key object selections, Part 10 files), FHIR, CDA."""
 
     def __init__(self) -> None:
         self._identity = IdentityReader()
@@ -79,6 +87,15 @@ class DicomReading:
             raise refuse(
                 Refusal.PEER_MISBEHAVED, f"a key-image note cannot be read: {error}"
             ) from error
+
+    def report(self, data: bytes) -> ImagingReport | None:
+        """See `Reading`."""
+        from gateway.report_forms import read_report_form
+
+        try:
+            return read_report_form(data)
+        except DecodeError as error:
+            raise refuse(Refusal.PEER_MISBEHAVED, f"the report cannot be read: {error}") from error
 
     def instance(self, file: str, head: bytes) -> ReceivedInstance:
         """See `Reading`."""
