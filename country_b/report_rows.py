@@ -183,10 +183,6 @@ class RowMaker:
         """An identifier and who assigned it."""
         return self.plain(f"{value} ({authority})" if value and authority else value or authority)
 
-    def site(self, site: BodySite) -> tuple[Value, ...]:
-        """A place of the body and its side."""
-        return (*self.term(site.location), *self.term(site.laterality))
-
     def organisation(self, of: Organisation | None) -> tuple[Value, ...]:
         """An organisation's name and identifier."""
         if of is None:
@@ -212,6 +208,15 @@ class RowMaker:
         """Rows about one thing; none where there is no row."""
         held = tuple(one for several in rows for one in several)
         return (Group(self.words.labels[key], held),) if held else ()
+
+    def site(self, site: BodySite | None) -> tuple[Row, ...]:
+        """A place of the body and its side."""
+        if site is None:
+            return ()
+        return (
+            *self.row("site", self.term(site.location)),
+            *self.row("laterality", self.term(site.laterality)),
+        )
 
     def address(self, address: Address | None) -> tuple[Row, ...]:
         """An address, its country apart."""

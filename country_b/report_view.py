@@ -237,7 +237,7 @@ def _procedure(procedure: ImagingProcedure, make: RowMaker) -> Iterable[Group]:
         make.row("procedure", make.term(procedure.what)),
         make.row("performed", make.period(procedure.performed)),
         make.row("procedure_text", make.free(procedure.text)),
-        make.row("site", *map(make.site, procedure.sites)),
+        *map(make.site, procedure.sites),
         make.row("details", *map(make.term, procedure.details)),
     )
     for device in procedure.devices:
@@ -297,7 +297,7 @@ def _specimen(specimen: ImagedSpecimen, make: RowMaker) -> Iterable[Group]:
         make.row("identifier", *(make.local_id(one.value, one.authority) for one in specimen.ids)),
         make.row("material", make.term(specimen.material)),
         make.row("collected", make.period(specimen.collected)),
-        make.row("site", make.site(specimen.site) if specimen.site else ()),
+        make.site(specimen.site),
         make.row("morphology", make.term(specimen.morphology)),
         make.row("source", make.term(specimen.source)),
         make.row("method", make.term(specimen.method)),
@@ -393,7 +393,7 @@ def _key_image(image: KeyImage, make: RowMaker) -> Iterable[Group]:
         make.row("image", picture or make.label("no_preview")),
         make.row("comment", make.free(image.comment)),
         make.row("view", make.term(image.view)),
-        make.row("site", make.site(image.site) if image.site else ()),
+        make.site(image.site),
         make.row("modality", make.term(image.modality)),
         make.row("media_type", kind, make.plain(image.content_type)),
         make.row("size", make.plain(size)),
