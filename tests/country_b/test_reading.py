@@ -28,3 +28,14 @@ def test_what_is_no_dicom_is_the_peers_doing(tmp_path: Path, data: bytes) -> Non
         found.append(caught.value.refusal)
 
     assert found == [Refusal.PEER_MISBEHAVED, Refusal.PEER_MISBEHAVED, Refusal.INTEGRITY_FAILED]
+
+
+def test_what_is_no_report_is_the_peers_doing() -> None:
+    """A PDF has nothing to be read, anything unknown is refused."""
+    reading = DicomReading()
+
+    assert reading.report(b"%PDF-1.7") is None
+    for data in (b"", b"{}", b"<a/>", b"GIF89a"):
+        with pytest.raises(ExchangeError, match="the report cannot be read") as caught:
+            reading.report(data)
+        assert caught.value.refusal is Refusal.PEER_MISBEHAVED
