@@ -24,6 +24,7 @@ from country_b.kept import KeptStore
 from country_b.portal_api import MAX_REQUEST_BYTES, PortalApi
 from country_b.portal_routes import Portal
 from country_b.reading import DicomReading, Reading
+from country_b.report_api import ReportApi
 from country_b.session import SessionStore
 from country_b.viewer_api import ViewerApi
 from gateway.config import Settings
@@ -116,7 +117,12 @@ def build_app(
         client_max_size=MAX_REQUEST_BYTES,
     )
     app.add_routes(
-        [*PortalApi(portal).routes(), *ImageApi(portal).routes(), *ViewerApi(portal).routes()]
+        [
+            *ReportApi(portal).routes(),
+            *PortalApi(portal).routes(),
+            *ImageApi(portal).routes(),
+            *ViewerApi(portal).routes(),
+        ]
     )
     app.cleanup_ctx.append(stores)
     app[KEPT] = kept

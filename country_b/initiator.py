@@ -34,6 +34,7 @@ from gateway.domain import (
     Exchange,
     ExchangeError,
     ImagingManifest,
+    ImagingReport,
     Issue,
     ManifestPatient,
     Outcome,
@@ -51,6 +52,8 @@ from gateway.domain.manifest_checks import check_manifest, refuse_wrong
 from gateway.domain.selection import document_class, why_not
 
 MAX_MANIFEST_BYTES = 64 * 1024 * 1024  # some 300 bytes an instance: 200 000 instances
+
+MAX_REPORT_BYTES = 64 * 1024 * 1024  # with its PDF and its key images
 
 # What both gateways hold of a request for images and its answer is some 10 KiB an instance: a study
 # of any size takes no more memory than twice this many. It is some 400 KiB of XML; peers limit
@@ -98,6 +101,7 @@ class RetrievedDocument:
     kept: KeptDocument | None = None
     problem: Issue | None = None
     manifest: ImagingManifest | None = None
+    report: ImagingReport | None = None
     warnings: tuple[Issue, ...] = ()
 
 
@@ -294,7 +298,8 @@ class Initiator:
         self, document: Document, entry: DocumentEntry, patient: PatientIdentity, way: str
     ) -> RetrievedDocument:
         manifest: list[Outcome[ImagingManifest]] = []
-        is_manifest = document_class(entry) is DocumentClass.MANIFEST
+        report: list[Outcome[ImagingReport]] = []
+        kind = document_class(entry)
         writer = self._kept.blobs.writer(sha1=True)
         try:
             async for piece in document.content.chunks():
@@ -305,14 +310,19 @@ class Initiator:
 
         def inspect(incoming: Blob) -> str:
             found = _departure(entry, incoming.sha1, incoming.size_bytes)
-            if found or not is_manifest:
+            if found:
                 return found
-            read, found = self._read_manifest(incoming.path, document, entry, patient, way)
-            manifest.append(read)
+            if kind is DocumentClass.MANIFEST:
+                read, found = self._read_manifest(incoming.path, document, entry, patient, way)
+                manifest.append(read)
+            elif kind is DocumentClass.REPORT:
+                told, found = self._read_report(incoming.path, entry, patient)
+                report.append(told)
             return found
 
         blob = await writer.finish(inspect)
         read: Outcome[ImagingManifest] = manifest[0] if manifest else Outcome()
+        told: Outcome[ImagingReport] = report[0] if report else Outcome()
         usable = read.items[0] if read.items and not blob.problem else None
         kept = KeptDocument(
             ref=entry.ref,
@@ -334,7 +344,8 @@ class Initiator:
             kept=kept,
             problem=problem,
             manifest=usable,
-            warnings=read.issues,
+            report=told.items[0] if told.items and not blob.problem else None,
+            warnings=(*read.issues, *told.issues),
         )
 
     def _read_manifest(
@@ -374,6 +385,39 @@ class Initiator:
         except ExchangeError as error:
             return outcome, error.text
         return outcome, ""
+
+    def _read_report(
+        self, path: Path, entry: DocumentEntry, patient: PatientIdentity
+    ) -> tuple[Outcome[ImagingReport], str]:
+        """The report, and what forbids using it ("" if nothing does).
+
+        One that cannot be read is kept: people may read what we cannot, as they do a PDF.
+        """
+        try:
+            report = self._read_report_of(path)
+        except ExchangeError as error:
+            subject = str(entry.ref.document)
+            issue = Issue(
+                refusal=error.refusal, text=error.text, severity=Severity.WARNING, subject=subject
+            )
+            return Outcome((), (issue,)), ""
+        if report is None:
+            return Outcome(), ""
+        if wrong_patient(patient, ManifestPatient(ids=report.patient_ids)):
+            return Outcome((report,)), "the report is of another patient"
+        return Outcome((report,)), ""
+
+    def _read_report_of(self, path: Path) -> ImagingReport | None:
+        if path.stat().st_size > MAX_REPORT_BYTES:
+            raise refuse(
+                Refusal.PEER_MISBEHAVED, f"the report is larger than {MAX_REPORT_BYTES} bytes"
+            )
+        return self._reading.report(path.read_bytes())
+
+    async def report(self, kept: KeptDocument) -> ImagingReport | None:
+        """The report of a document that was kept as good, read again; None for a PDF."""
+        path = self._kept.blobs.path_of(kept.sha256)
+        return await asyncio.to_thread(self._read_report_of, path)
 
     async def manifest(self, kept: KeptDocument) -> ImagingManifest:
         """The manifest of a document that was kept as good, read again."""

@@ -15,7 +15,7 @@ from country_b import requests
 from country_b.answers import CORRELATION
 from country_b.fields import BadInput, parse_body
 from country_b.image_intake import issue_view
-from country_b.portal_routes import PortalRoutes, path_id
+from country_b.portal_routes import PortalRoutes
 from country_b.presentation import in_form, present
 from country_b.requests import Chosen
 from country_b.session import (
@@ -47,7 +47,7 @@ class PortalApi(PortalRoutes):
     """The steps of a visit."""
 
     def routes(self) -> list[web.RouteDef]:
-        """Every route but those about images."""
+        """Every route but those about images and the pages of reports."""
         visit = "/api/sessions/{session}"
         return [
             web.get("/health", self.health),
@@ -303,14 +303,9 @@ class PortalApi(PortalRoutes):
     async def document(self, request: web.Request) -> web.StreamResponse:
         """Step 9: the bytes of a document, only of one that passed its checks."""
         session = await self.ready(request, Action.PRESENT)
-        name = path_id(request, "document", DocumentId)
-        held = await self.portal.kept.document(session.id, name)
-        if held is None:
-            raise refuse(Refusal.UNKNOWN_DOCUMENT, "this document was not retrieved")
-        if held.problem:
-            raise refuse(Refusal.INTEGRITY_FAILED, f"it was set aside: {held.problem}")
+        held = await self.good_document(request, session)
         await self.advance(request, session, Action.PRESENT, text="a document")
-        return self.file(held.sha256, held.mime_type, str(name))
+        return self.file(held.sha256, held.mime_type, str(held.ref.document))
 
     async def use(self, request: web.Request) -> web.Response:
         """Step 10."""

@@ -1,6 +1,6 @@
 """What the routes of the portal share: what they work with, and the steps of a visit.
 
-Not routes: those are in `portal_api` and `image_api`.
+Not routes: those are in `portal_api`, `report_api` and `image_api`.
 """
 
 from __future__ import annotations
@@ -18,10 +18,19 @@ from country_b.answers import CORRELATION
 from country_b.fields import BadInput
 from country_b.image_jobs import ImageJobs
 from country_b.initiator import Community, Initiator
-from country_b.kept import KeptStore
+from country_b.kept import KeptDocument, KeptStore
 from country_b.reading import Reading
 from country_b.session import Action, Session, SessionStore, require
-from gateway.domain import CommunityId, ExchangeError, InvalidIdentifier, ManifestEncoding, Uid
+from gateway.domain import (
+    CommunityId,
+    DocumentId,
+    ExchangeError,
+    InvalidIdentifier,
+    ManifestEncoding,
+    Refusal,
+    Uid,
+    refuse,
+)
 
 _MIME = re.compile(r"[a-z0-9][a-z0-9.+-]{0,60}/[a-z0-9][a-z0-9.+-]{0,80}", re.IGNORECASE)
 _UNKNOWN_TYPE = "application/octet-stream"
@@ -84,6 +93,16 @@ class PortalRoutes:
             session.id, action, "refused", error.refusal.value, correlation_id=request[CORRELATION]
         )
         return error
+
+    async def good_document(self, request: web.Request, session: Session) -> KeptDocument:
+        """The document that the path names, if it came and passed its checks."""
+        name = path_id(request, "document", DocumentId)
+        held = await self.portal.kept.document(session.id, name)
+        if held is None:
+            raise refuse(Refusal.UNKNOWN_DOCUMENT, "this document was not retrieved")
+        if held.problem:
+            raise refuse(Refusal.INTEGRITY_FAILED, f"it was set aside: {held.problem}")
+        return held
 
     def file(self, sha256: str, mime_type: str, name: str) -> web.FileResponse:
         """Kept bytes, sent from their file."""

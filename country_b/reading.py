@@ -1,4 +1,4 @@
-"""What Country B reads in what it receives: the manifest, its key-image notes, image headers.
+"""What Country B reads in what it receives: manifests, key-image notes, reports, image headers.
 
 A seam between the border and the codecs: `DicomReading` is the real one. A manifest is read by its
 bytes, in either encoding, whatever it is called. Whatever cannot be read came from the peer, so it
@@ -15,6 +15,7 @@ from typing import Protocol
 from gateway.domain import (
     ExchangeError,
     ImagingManifest,
+    ImagingReport,
     InstanceRef,
     Issue,
     KeyImageNote,
@@ -125,6 +126,13 @@ class Reading(Protocol):
         """The key-image note of an instance."""
         ...
 
+    def report(self, data: bytes) -> ImagingReport | None:
+        """The report of a document in FHIR or CDA, None for a PDF.
+
+        Blocks: to be called in a thread.
+        """
+        ...
+
     def instance(self, file: str, head: bytes) -> ReceivedInstance:
         """What the header of a DICOM file says; `head` is how it begins.
 
@@ -134,7 +142,7 @@ class Reading(Protocol):
 
 
 class DicomReading:
-    """Documents and images as they are on the wire (MADO in both encodings, Part 10 files)."""
+    """What is on the wire: DICOM (Part 10 files), MADO manifests in both encodings, FHIR, CDA."""
 
     def __init__(self) -> None:
         self._identity = IdentityReader()
@@ -164,6 +172,15 @@ class DicomReading:
             raise refuse(
                 Refusal.PEER_MISBEHAVED, f"a key-image note cannot be read: {error}"
             ) from error
+
+    def report(self, data: bytes) -> ImagingReport | None:
+        """See `Reading`."""
+        from gateway.report_forms import read_report_form
+
+        try:
+            return read_report_form(data)
+        except DecodeError as error:
+            raise refuse(Refusal.PEER_MISBEHAVED, f"the report cannot be read: {error}") from error
 
     def instance(self, file: str, head: bytes) -> ReceivedInstance:
         """See `Reading`."""

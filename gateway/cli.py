@@ -8,7 +8,6 @@ command was used wrongly. Errors say what to do.
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -19,7 +18,9 @@ from typing import Annotated
 
 import typer
 
-DONE, FAILED, USAGE = 0, 1, 2
+from gateway.cli_files import FAILED, convert_manifest, fail, show_coverage, writable
+
+DONE, USAGE = 0, 2
 TERMINATED = 128 + signal.SIGTERM
 
 app = typer.Typer(
@@ -104,12 +105,6 @@ def say(line: str) -> None:
     typer.echo(line, err=True)
 
 
-def fail(text: str) -> typer.Exit:
-    """Say what went wrong; raise what this returns."""
-    typer.secho(text, err=True, fg=typer.colors.RED)
-    return typer.Exit(FAILED)
-
-
 def run_module(command: list[str]) -> int:
     """Run one of our programs to its end, its output shown as it comes."""
     return subprocess.run(command, check=False).returncode  # noqa: S603  our own modules
@@ -118,6 +113,7 @@ def run_module(command: list[str]) -> int:
 # What the demo tells: the comparison of the wires filter by filter is for those who look for it.
 SHOWN = (
     "uc1_report_and_images",
+    "uc1_full_report",
     "uc1_refusals",
     "uc1_filters",
     "uc1_versions",
@@ -246,7 +242,7 @@ def _play(
     from gateway.house import BRIDGE, House, HouseError, HousePlan, module
 
     for option, path in (("--json", json_file), ("--html", html_file)):
-        _writable(option, path)
+        writable(option, path)
     signal.signal(signal.SIGTERM, _terminated)
     plan = HousePlan(
         folder=(out / "demo").resolve(),
@@ -280,24 +276,6 @@ def _play(
     if code:
         say(f"Not everything passed. Logs of both countries: {house.logs}")
         raise typer.Exit(code if code in (FAILED, USAGE) else FAILED)
-
-
-def _writable(option: str, path: Path | None) -> None:
-    """Refuse a report nobody could write before a house is built for it."""
-    if path is None:
-        return
-    problem = ""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        problem = f"its folder cannot be made ({error.strerror})"
-    else:
-        if path.is_dir():
-            problem = "that is a folder, expected the name of a file"
-        elif not os.access(path if path.exists() else path.parent, os.W_OK):
-            problem = "you have no right to write there"
-    if problem:
-        raise typer.BadParameter(f"{path}: {problem}", param_hint=option)
 
 
 def _terminated(_number: int, _frame: FrameType | None) -> None:
@@ -422,49 +400,6 @@ def explain_query(
     raise typer.Exit(run_module(command))
 
 
-class Encoding(StrEnum):
-    """In which form a manifest is written."""
-
-    KOS = "kos"
-    FHIR = "fhir"
-
-
-@app.command("convert")
-def convert_manifest(
-    file: Annotated[
-        Path,
-        typer.Argument(help="A manifest, in either encoding.", exists=True, dir_okay=False),
-    ],
-    to: Annotated[
-        Encoding, typer.Option(help="kos: key object selection; fhir: FHIR document, JSON.")
-    ],
-    out: Annotated[Path | None, typer.Option(help="Write the manifest here.")] = None,
-    trial_codes: Annotated[
-        bool, typer.Option("--trial-codes", help="Write the trial implementation's codes.")
-    ] = False,
-) -> None:
-    """Convert a manifest, and say what of it is lost and why; without --out say that alone."""
-    from datetime import UTC, datetime
-
-    from gateway.conversion import convert
-    from gateway.domain import ManifestEncoding
-    from gateway.wire.problems import DecodeError, EncodeError
-
-    _writable("--out", out)
-    try:
-        done = convert(
-            file.read_bytes(),
-            ManifestEncoding(to.value),
-            at=datetime.now(UTC),
-            trial_codes=trial_codes,
-        )
-        if out is not None:
-            out.write_bytes(done.data)
-    except (DecodeError, EncodeError, OSError) as error:
-        raise fail(f"{file}: {error}") from None
-    typer.echo(done.describe(), nl=False)
-
-
 @app.command("check")
 def check_settings(config: Annotated[Path, Config]) -> None:
     """Read a settings file and show what a service would use; name files that are not there."""
@@ -483,24 +418,8 @@ def check_settings(config: Annotated[Path, Config]) -> None:
         raise fail("\n".join(missing))
 
 
-@app.command("coverage")
-def show_coverage(
-    file: Annotated[
-        Path, typer.Argument(help="A report or a manifest.", exists=True, dir_okay=False)
-    ],
-) -> None:
-    """Show, element by element, what of the guideline's data set a report or a manifest carries."""
-    from gateway.coverage import MAX_FILE_BYTES, coverage_of
-    from gateway.wire.problems import DecodeError
-
-    try:
-        if file.stat().st_size > MAX_FILE_BYTES:
-            raise fail(f"{file} is larger than {MAX_FILE_BYTES} bytes; no report or manifest is")
-        coverage = coverage_of(file.read_bytes())
-    except (DecodeError, OSError) as error:
-        raise fail(f"{file} cannot be read: {error}") from None
-    for line in coverage.lines():
-        typer.echo(line)
+app.command("convert")(convert_manifest)
+app.command("coverage")(show_coverage)
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from scenarios import (
     uc1_equal_answers,
     uc1_filters,
+    uc1_full_report,
     uc1_given_dicom,
     uc1_refusals,
     uc1_report_and_images,
@@ -33,6 +34,7 @@ class Scenario:
 
 _MODULES = (
     uc1_report_and_images,
+    uc1_full_report,
     uc1_refusals,
     uc1_filters,
     uc1_equal_answers,

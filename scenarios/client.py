@@ -72,6 +72,13 @@ class Portal:
         opened = await self.call("POST", "/api/sessions")
         return Visit(self, opened["id"])
 
+    async def text(self, path: str) -> str:
+        """A page; `Refused` for every status of 400 and above."""
+        async with self._session.get(self._url + path) as response:
+            if response.status >= 400:
+                raise Refused(response.status, await response.json())
+            return await response.text()
+
     async def download(self, path: str) -> Download:
         """Bytes, read piece by piece and never kept."""
         async with self._session.get(self._url + path) as response:
@@ -103,6 +110,16 @@ class Visit:
     async def document(self, document: str) -> Download:
         """The bytes of a document."""
         return await self._portal.download(f"{self.path}/documents/{quote(document, safe='')}")
+
+    async def page(self, document: str, language: str) -> str:
+        """A report as people read it, in a language."""
+        name = quote(document, safe="")
+        return await self._portal.text(f"{self.path}/documents/{name}/page?language={language}")
+
+    async def form(self, document: str, number: int) -> Download:
+        """A form of a report to be read as it is."""
+        name = quote(document, safe="")
+        return await self._portal.download(f"{self.path}/documents/{name}/forms/{number}")
 
     async def instance(self, instance: str) -> Download:
         """The bytes of an image."""

@@ -64,6 +64,7 @@ DICE_MODULES = frozenset({"random", "secrets"})
 CLOCK_ALLOWED = (
     "gateway.transport",
     "gateway.cli",
+    "gateway.cli_files",
     "gateway.house",
     "gateway.pki",
     "country_a",
@@ -180,7 +181,15 @@ RULES: Mapping[str, Rule] = {
         f"country_b.{name}": Rule(
             ("gateway", "country_b"), frozenset({"aiohttp", "orjson", "structlog"}), EVERYTHING
         )
-        for name in ("app", "portal_api", "portal_routes", "image_api", "viewer_api", "answers")
+        for name in (
+            "app",
+            "portal_api",
+            "portal_routes",
+            "report_api",
+            "image_api",
+            "viewer_api",
+            "answers",
+        )
     },
     **{
         f"country_b.{name}": Rule(
@@ -188,6 +197,10 @@ RULES: Mapping[str, Rule] = {
         )
         for name in ("database", "session", "kept", "image_jobs")
     },
+    # Reports as people read them are pages.
+    "country_b.report_page": Rule(
+        ("gateway", "country_b"), frozenset({"jinja2", "markupsafe"}), EVERYTHING
+    ),
     "scenarios": Rule(("scenarios",), frozenset({"aiohttp", "rich"}), EVERYTHING),
     "scenarios.report": Rule(("scenarios",), frozenset({"jinja2", "markupsafe"}), EVERYTHING),
     # Shows messages to people: indented, with the subjects of the certificates in them.

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
-from country_b.reading import ReceivedInstance
+from country_b.reading import DicomReading, ReceivedInstance
 from country_b.stored import pack, unpack
 from gateway.domain import (
     EXPLICIT_LITTLE_ENDIAN,
@@ -39,6 +39,7 @@ from gateway.domain import (
     ImageDelivery,
     ImageRequest,
     ImagingManifest,
+    ImagingReport,
     InstanceRef,
     Issue,
     KeyImageNote,
@@ -264,6 +265,9 @@ class FakeReading:
             return unpack(KeyImageNote, json.loads(body))
         except ValueError as error:
             raise PeerMisbehaved(Refusal.PEER_MISBEHAVED, "the note is not one") from error
+
+    def report(self, data: bytes) -> ImagingReport | None:
+        return DicomReading().report(data)
 
     def instance(self, file: str, head: bytes) -> ReceivedInstance:
         try:

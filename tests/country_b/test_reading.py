@@ -86,3 +86,14 @@ def test_a_selection_without_preamble_is_read_and_told() -> None:
 
     assert outcome.items[0].study == MANIFEST.study
     assert any("preamble" in issue.text for issue in outcome.issues)
+
+
+def test_what_is_no_report_is_the_peers_doing() -> None:
+    """A PDF has nothing to be read, anything unknown is refused."""
+    reading = DicomReading()
+
+    assert reading.report(b"%PDF-1.7") is None
+    for data in (b"", b"{}", b"<a/>", b"GIF89a"):
+        with pytest.raises(ExchangeError, match="the report cannot be read") as caught:
+            reading.report(data)
+        assert caught.value.refusal is Refusal.PEER_MISBEHAVED

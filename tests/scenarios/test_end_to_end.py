@@ -29,6 +29,7 @@ def test_demo_tells_every_story(tmp_path: Path) -> None:
     assert [run["transport"] for run in ten_steps] == ["soap", "fhir-mhd", "mixed", "bridge"]
     assert {run["scenario"]: run["verdict"] for run in reversed(runs)} == {
         "uc1_report_and_images": "pass",
+        "uc1_full_report": "pass",
         "uc1_refusals": "pass",
         "uc1_filters": "pass",
         "uc1_versions": "pass",
