@@ -170,7 +170,12 @@ class RowMaker:
         start, end = self.at(period.start), self.at(period.end)
         if not start or not end or start == end:
             return start or end
-        return self.plain(f"{start[0].text} – {end[0].text}")
+        first, last = start[0].text, end[0].text
+        # On one day the day is said once.
+        day, _, rest = last.partition(" ")
+        if rest and first.startswith(day) and first.endswith(" UTC") and last.endswith(" UTC"):
+            return self.plain(f"{first.removesuffix(' UTC')} – {rest}")
+        return self.plain(f"{first} – {last}")
 
     def quantity(self, quantity: Quantity | None, per: Quantity | None = None) -> tuple[Plain, ...]:
         """A measured value with its unit and how sure it is; in `per` where that is said."""

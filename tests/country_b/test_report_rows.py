@@ -88,6 +88,8 @@ def test_periods_and_quantities_stand_on_a_line() -> None:
     per = Quantity(value=Decimal(1), unit="ml")
 
     assert maker().period(Period(start=start, end=end)) == (Plain("2026-03-01 – 2026-03-02"),)
+    same_day = Period(start=Timestamp.parse("202603010800"), end=Timestamp.parse("202603010840"))
+    assert maker().period(same_day) == (Plain("2026-03-01 08:00 – 08:40 UTC"),)
     assert maker().period(Period(start=start, end=start)) == maker().at(start)
     assert maker().period(Period(end=end)) == maker().at(end)
     assert maker().quantity(strength, per) == (Plain("623.4 ± 0.5 mg / 1 ml"),)
