@@ -131,6 +131,12 @@ def is_oid(text: str) -> bool:
 
 
 @lru_cache(maxsize=MAX_SCHEMES)
+def urn_of(authority: str) -> str:
+    """An assigning authority as a system: an OID as `urn:oid:…`, a name as it is."""
+    return OID_URN + authority if is_oid(authority) else authority
+
+
+@lru_cache(maxsize=MAX_SCHEMES)
 def system_of(scheme: str) -> str:
     """The FHIR system of a scheme: its URL where known, `urn:oid:…` of an OID, else itself."""
     name = _spelling(same_scheme(scheme))

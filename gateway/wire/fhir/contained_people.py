@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from gateway.domain import Author, HumanName, Organisation
-from gateway.wire.fhir.concepts import OID_URN, is_oid, write_concept
+from gateway.wire.fhir.concepts import OID_URN, urn_of, write_concept
 from gateway.wire.fhir.elements import read_name, read_telecom, write_name, write_telecom
 from gateway.wire.fhir.identifiers import URIS, Identifier, read_identifier, write_identifier
+from gateway.wire.fhir.json_format import write_json
 from gateway.wire.fhir.person_strings import read_xcn, write_xcn
 from gateway.wire.fhir.resources import Json, object_at, objects_at, text_at
 
@@ -21,18 +22,18 @@ class Contained:
     """The contained resources of one resource while it is written: each is put in once."""
 
     def __init__(self) -> None:
-        self._ids: dict[str, str] = {}
+        self._ids: dict[bytes, str] = {}
         self.resources: list[Json] = []
 
     def refer(self, name: str, resource: Json) -> Json:
         """A Reference to a resource, which is put in under a name of its own where it is new."""
-        key = repr(resource)
-        if key not in self._ids:
-            self._ids[key] = f"{name}-{len(self._ids) + 1}"
+        key = write_json(resource)
+        found = self._ids.get(key)
+        if found is None:
+            found = self._ids[key] = f"{name}-{len(self._ids) + 1}"
             kind = resource["resourceType"]
-            rest = {name: value for name, value in resource.items() if name != "resourceType"}
-            self.resources.append({"resourceType": kind, "id": self._ids[key], **rest})
-        return {"reference": f"#{self._ids[key]}"}
+            self.resources.append({"resourceType": kind, "id": found, **resource})
+        return {"reference": f"#{found}"}
 
 
 # --- writing --------------------------------------------------------------------------------------
@@ -41,7 +42,7 @@ class Contained:
 def _identifier(local_id: str, authority: str) -> list[Json]:
     if not local_id and not authority:
         return []
-    system = OID_URN + authority if is_oid(authority) else authority
+    system = urn_of(authority)
     if not local_id:
         return [write_identifier(Identifier(value=system, system=URIS))]
     return [write_identifier(Identifier(value=local_id, system=system))]

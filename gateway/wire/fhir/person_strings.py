@@ -24,6 +24,8 @@ def escape(text: str) -> str:
 
 def unescape(component: str) -> str:
     """The text of a component; sequences that are not escapes stay as they are."""
+    if "\\" not in component:
+        return component
     return _ESCAPED.sub(lambda match: _UNESCAPED[match[1]], component)
 
 
@@ -63,6 +65,8 @@ def write_xpn(name: HumanName) -> str:
 
 def read_xcn(text: str) -> tuple[HumanName | None, str, str]:
     """Name, id and the id's authority of an XCN, `id^family^given^further^suffix^prefix^^^hd`."""
+    if not text:
+        return None, "", ""
     local_id, family, first, further, suffix, prefix = split(text, 6)
     parts = text.split("^")
     hd = parts[8].split("&") if len(parts) > 8 else [""]
