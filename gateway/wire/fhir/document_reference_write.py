@@ -38,7 +38,6 @@ from gateway.wire.fhir.document_identifiers import of_document_id
 from gateway.wire.fhir.elements import write_datetime, write_instant, write_period
 from gateway.wire.fhir.identifiers import (
     URIS,
-    Identifier,
     of_reference,
     write_identifier,
     write_patient_id,
@@ -82,37 +81,28 @@ def _concept(code: Code) -> Json:
     return write_concept(code) if code.value else {}
 
 
-def _master(entry: DocumentEntry) -> Identifier:
-    plain = of_document_id(entry.ref.document)
-    return Identifier(value=plain.value, system=plain.system, types=(terms.UNIQUE_ID,), use="usual")
+def _master(entry: DocumentEntry) -> Json:
+    plain = write_identifier(of_document_id(entry.ref.document))
+    return {"use": "usual", "type": write_concept(terms.UNIQUE_ID), **plain}
 
 
-def _own_id(entry: DocumentEntry) -> Identifier:
-    is_uri = entry.id.startswith("urn:")
-    return Identifier(
-        value=str(entry.id),
-        system=URIS if is_uri else "",
-        types=(terms.ENTRY_UUID,),
-        use="official",
-    )
+def _own_id(entry: DocumentEntry) -> Json:
+    named: Json = {"use": "official", "type": write_concept(terms.ENTRY_UUID)}
+    if entry.id.startswith("urn:"):
+        named["system"] = URIS
+    named["value"] = str(entry.id)
+    return named
 
 
 def _extensions(entry: DocumentEntry) -> list[Json]:
     found: list[Json] = [{"url": terms.HOME_EXTENSION, "valueOid": entry.ref.community.urn}]
-    found += [
-        {"url": terms.MODALITY_EXTENSION, "valueCodeableConcept": write_concept(code)}
-        for code in entry.modalities
-    ]
-    found += [
-        {
-            "url": terms.BODY_SITE_EXTENSION,
-            "extension": [
-                {"url": terms.BODY_SITE_CONCEPT, "valueCodeableConcept": write_concept(code)}
-            ],
-        }
-        for code in entry.event_codes
-        if as_region(code)
-    ]
+    for code in entry.modalities:
+        concept = write_concept(code)
+        found.append({"url": terms.MODALITY_EXTENSION, "valueCodeableConcept": concept})
+    for code in entry.event_codes:
+        if as_region(code):
+            site = {"url": terms.BODY_SITE_CONCEPT, "valueCodeableConcept": write_concept(code)}
+            found.append({"url": terms.BODY_SITE_EXTENSION, "extension": [site]})
     if entry.version:
         found.append({"url": terms.VERSION_EXTENSION, "valueString": entry.version})
     return found
@@ -271,13 +261,13 @@ def write_document_reference(
     written beside the class code, by what the document is.
     """
     contained = Contained()
-    unique = write_identifier(_master(entry))
+    unique = _master(entry)
     root = base.rstrip("/")
     elements = _filled(
         {
             "extension": _extensions(entry),
             "masterIdentifier": unique,
-            "identifier": [{**unique}, write_identifier(_own_id(entry))],
+            "identifier": [{**unique}, _own_id(entry)],
             "status": _STATUS[entry.status],
             "type": _concept(entry.type_code),
             "category": _category(entry, categories),

@@ -25,10 +25,9 @@ from gateway.domain import (
     ReferenceKind,
     Uid,
 )
-from gateway.domain.codes import DCM
+from gateway.domain.codes import DCM, MAX_SCHEMES
 from gateway.wire.fhir.concepts import (
     IDENTIFIER_TYPE,
-    MAX_SCHEMES,
     OID_URN,
     is_oid,
     read_concept,

@@ -65,8 +65,6 @@ def write_xpn(name: HumanName) -> str:
 
 def read_xcn(text: str) -> tuple[HumanName | None, str, str]:
     """Name, id and the id's authority of an XCN, `id^family^given^further^suffix^prefix^^^hd`."""
-    if not text:
-        return None, "", ""
     local_id, family, first, further, suffix, prefix = split(text, 6)
     parts = text.split("^")
     hd = parts[8].split("&") if len(parts) > 8 else [""]
