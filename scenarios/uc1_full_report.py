@@ -15,7 +15,6 @@ from scenarios import steps
 from scenarios.client import Json, Visit
 from scenarios.story import Story, Telling, check, equal
 
-
 _TAG = re.compile(r"<[^>]*>")
 _SPACES = re.compile(r"\s+")
 

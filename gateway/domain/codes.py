@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 
 DCM = "1.2.840.10008.2.16.4"
 SCT = "2.16.840.1.113883.6.96"
@@ -23,6 +24,8 @@ ATC = "2.16.840.1.113883.6.73"
 EDQM = "0.4.0.127.0.16.1.1.2.1"
 EHDSI_FORMAT = "eHDSI formatCodes"
 
+MAX_SCHEMES = 1024  # remembered; a country has dozens, and a peer may send any
+
 # Names by which DICOM and older peers call the same schemes (DICOM PS3.16 table 8-1).
 _SCHEME_NAMES = {
     "DCM": DCM,
@@ -37,6 +40,7 @@ _SCHEME_NAMES = {
 }
 
 
+@lru_cache(maxsize=MAX_SCHEMES)
 def same_scheme(scheme: str) -> str:
     """The one name we compare a scheme by: its OID where we know one, without `urn:oid:`."""
     bare = scheme.strip().removeprefix("urn:oid:")

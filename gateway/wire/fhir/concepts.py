@@ -27,6 +27,7 @@ from gateway.domain.codes import (
     ISCO,
     ISO_COUNTRY,
     LOINC,
+    MAX_SCHEMES,
     SCT,
     same_scheme,
 )
@@ -39,7 +40,6 @@ UCUM: Final = "2.16.840.1.113883.6.8"
 IDENTIFIER_TYPE: Final = "2.16.840.1.113883.18.108"  # HL7 table 0203
 DIAGNOSTIC_SERVICE: Final = "2.16.840.1.113883.18.35"  # HL7 table 0074
 
-MAX_SCHEMES: Final = 1024  # remembered; a country has dozens, and a peer may send any
 MAX_CODINGS: Final = 50  # of one concept; a translation into every system known is fewer
 
 
@@ -131,6 +131,12 @@ def is_oid(text: str) -> bool:
 
 
 @lru_cache(maxsize=MAX_SCHEMES)
+def urn_of(authority: str) -> str:
+    """An assigning authority as a system: an OID as `urn:oid:…`, a name as it is."""
+    return OID_URN + authority if is_oid(authority) else authority
+
+
+@lru_cache(maxsize=MAX_SCHEMES)
 def system_of(scheme: str) -> str:
     """The FHIR system of a scheme: its URL where known, `urn:oid:…` of an OID, else itself."""
     name = _spelling(same_scheme(scheme))
@@ -173,7 +179,7 @@ def write_concept(*codes: Code, text: str = "") -> Json:
     """
     concept: Json = {}
     if codes:
-        concept["coding"] = [write_coding(code) for code in codes]
+        concept["coding"] = list(map(write_coding, codes))
     if text:
         concept["text"] = text
     return concept

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from gateway.domain import Author, HumanName, Organisation
-from gateway.wire.fhir.concepts import OID_URN, is_oid, write_concept
+from gateway.wire.fhir.concepts import OID_URN, urn_of, write_concept
 from gateway.wire.fhir.elements import read_name, read_telecom, write_name, write_telecom
-from gateway.wire.fhir.identifiers import URIS, Identifier, read_identifier, write_identifier
+from gateway.wire.fhir.identifiers import URIS, read_identifier
+from gateway.wire.fhir.json_format import write_json
 from gateway.wire.fhir.person_strings import read_xcn, write_xcn
 from gateway.wire.fhir.resources import Json, object_at, objects_at, text_at
 
@@ -21,18 +22,18 @@ class Contained:
     """The contained resources of one resource while it is written: each is put in once."""
 
     def __init__(self) -> None:
-        self._ids: dict[str, str] = {}
+        self._ids: dict[bytes, str] = {}
         self.resources: list[Json] = []
 
     def refer(self, name: str, resource: Json) -> Json:
         """A Reference to a resource, which is put in under a name of its own where it is new."""
-        key = repr(resource)
-        if key not in self._ids:
-            self._ids[key] = f"{name}-{len(self._ids) + 1}"
+        key = write_json(resource)
+        found = self._ids.get(key)
+        if found is None:
+            found = self._ids[key] = f"{name}-{len(self._ids) + 1}"
             kind = resource["resourceType"]
-            rest = {name: value for name, value in resource.items() if name != "resourceType"}
-            self.resources.append({"resourceType": kind, "id": self._ids[key], **rest})
-        return {"reference": f"#{self._ids[key]}"}
+            self.resources.append({"resourceType": kind, "id": found, **resource})
+        return {"reference": f"#{found}"}
 
 
 # --- writing --------------------------------------------------------------------------------------
@@ -41,10 +42,10 @@ class Contained:
 def _identifier(local_id: str, authority: str) -> list[Json]:
     if not local_id and not authority:
         return []
-    system = OID_URN + authority if is_oid(authority) else authority
+    system = urn_of(authority)
     if not local_id:
-        return [write_identifier(Identifier(value=system, system=URIS))]
-    return [write_identifier(Identifier(value=local_id, system=system))]
+        return [{"system": URIS, "value": system}]
+    return [{"system": system, "value": local_id} if system else {"value": local_id}]
 
 
 def _resource(kind: str, **elements: object) -> Json:
@@ -54,12 +55,14 @@ def _resource(kind: str, **elements: object) -> Json:
 
 def organisation_resource(organisation: Organisation, telecom: tuple[str, ...] = ()) -> Json:
     """An Organization; its type alone for one that has neither name nor id."""
-    return _resource(
-        "Organization",
-        identifier=_identifier(organisation.id, organisation.authority),
-        name=organisation.name,
-        telecom=write_telecom(telecom),
-    )
+    resource: Json = {"resourceType": "Organization"}
+    if identifier := _identifier(organisation.id, organisation.authority):
+        resource["identifier"] = identifier
+    if organisation.name:
+        resource["name"] = organisation.name
+    if contacts := write_telecom(telecom):
+        resource["telecom"] = contacts
+    return resource
 
 
 def write_organisation(
@@ -71,13 +74,14 @@ def write_organisation(
 
 
 def _practitioner(author: Author, contained: Contained) -> Json:
+    resource: Json = {"resourceType": "Practitioner"}
+    if author.id:
+        resource["identifier"] = _identifier(author.id, author.id_authority)
     name = write_name(author.name) if author.name else {}
-    resource = _resource(
-        "Practitioner",
-        identifier=_identifier(author.id, author.id_authority if author.id else ""),
-        name=[name] if name else [],
-        telecom=write_telecom(author.telecom),
-    )
+    if name:
+        resource["name"] = [name]
+    if contacts := write_telecom(author.telecom):
+        resource["telecom"] = contacts
     only_telecom = author.telecom and not (author.institutions or author.roles)
     known = author.id or name or (only_telecom and not author.specialities)
     return contained.refer("practitioner", resource) if known else {}
@@ -118,14 +122,16 @@ def write_authors(authors: Sequence[Author], contained: Contained) -> list[Json]
 
 def write_authenticator(person: str, contained: Contained) -> Json:
     """A Reference to a legal authenticator given as an XCN; text that is none is kept as a name."""
+    if not person:
+        return {}
     name, local_id, authority = read_xcn(person)
-    if person and write_xcn(name, local_id, authority) == person and (local_id or not authority):
+    if write_xcn(name, local_id, authority) == person and (local_id or not authority):
         author = Author(name=name, id=local_id, id_authority=authority)
         written = _practitioner(author, contained)
         if written and (name is None or name.family or name.given):
             return written
-    practitioner = _resource("Practitioner", name=[{"text": person}] if person else [])
-    return contained.refer("practitioner", practitioner) if person else {}
+    practitioner = {"resourceType": "Practitioner", "name": [{"text": person}]}
+    return contained.refer("practitioner", practitioner)
 
 
 # --- reading --------------------------------------------------------------------------------------

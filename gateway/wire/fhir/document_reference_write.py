@@ -20,7 +20,6 @@ from gateway.domain import (
     EntryStatus,
     Organisation,
     PatientId,
-    Precision,
     ReferenceId,
     ReferenceKind,
     Timestamp,
@@ -36,13 +35,12 @@ from gateway.wire.fhir.contained_people import (
     write_organisation,
 )
 from gateway.wire.fhir.document_identifiers import of_document_id
-from gateway.wire.fhir.elements import write_datetime, write_period
+from gateway.wire.fhir.elements import write_datetime, write_instant, write_period
 from gateway.wire.fhir.identifiers import (
     URIS,
-    Identifier,
-    of_patient_id,
     of_reference,
     write_identifier,
+    write_patient_id,
 )
 from gateway.wire.fhir.mhd_retrieve import bare_type
 from gateway.wire.fhir.resources import Json
@@ -51,12 +49,14 @@ from gateway.wire.fhir.source_patient import write_source_patient
 MAX_UNSIGNED = 2**31 - 1  # FHIR R4 datatypes, unsignedInt
 _SHA1_DIGITS = 40
 _STATUS = {EntryStatus.APPROVED: "current", EntryStatus.DEPRECATED: "superseded"}
-_REFERENCE_TYPES = {
+_REFERENCE_TYPES: dict[str, str] = {
     ReferenceKind.STUDY: "ImagingStudy",
     ReferenceKind.ACCESSION: "ServiceRequest",
     ReferenceKind.ORDER: "ServiceRequest",
     ReferenceKind.ENCOUNTER: "Encounter",
 }
+_ENCOUNTER = str(ReferenceKind.ENCOUNTER)
+_STUDY_TYPE = _REFERENCE_TYPES[ReferenceKind.STUDY]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +67,9 @@ class Relation:
     reference_id: str
 
 
-def _filled(**elements: object) -> Json:
-    # FHIR has no empty values; 0 is none.
-    return {name: value for name, value in elements.items() if value or value == 0}
+def _filled(elements: Json) -> Json:
+    # FHIR has no empty values.
+    return {name: value for name, value in elements.items() if value}
 
 
 def _concepts(codes: Iterable[Code]) -> list[Json]:
@@ -81,37 +81,28 @@ def _concept(code: Code) -> Json:
     return write_concept(code) if code.value else {}
 
 
-def _master(entry: DocumentEntry) -> Identifier:
-    plain = of_document_id(entry.ref.document)
-    return Identifier(value=plain.value, system=plain.system, types=(terms.UNIQUE_ID,), use="usual")
+def _master(entry: DocumentEntry) -> Json:
+    plain = write_identifier(of_document_id(entry.ref.document))
+    return {"use": "usual", "type": write_concept(terms.UNIQUE_ID), **plain}
 
 
-def _own_id(entry: DocumentEntry) -> Identifier:
-    is_uri = entry.id.startswith("urn:")
-    return Identifier(
-        value=str(entry.id),
-        system=URIS if is_uri else "",
-        types=(terms.ENTRY_UUID,),
-        use="official",
-    )
+def _own_id(entry: DocumentEntry) -> Json:
+    named: Json = {"use": "official", "type": write_concept(terms.ENTRY_UUID)}
+    if entry.id.startswith("urn:"):
+        named["system"] = URIS
+    named["value"] = str(entry.id)
+    return named
 
 
 def _extensions(entry: DocumentEntry) -> list[Json]:
     found: list[Json] = [{"url": terms.HOME_EXTENSION, "valueOid": entry.ref.community.urn}]
-    found += [
-        {"url": terms.MODALITY_EXTENSION, "valueCodeableConcept": write_concept(code)}
-        for code in entry.modalities
-    ]
-    found += [
-        {
-            "url": terms.BODY_SITE_EXTENSION,
-            "extension": [
-                {"url": terms.BODY_SITE_CONCEPT, "valueCodeableConcept": write_concept(code)}
-            ],
-        }
-        for code in entry.event_codes
-        if as_region(code)
-    ]
+    for code in entry.modalities:
+        concept = write_concept(code)
+        found.append({"url": terms.MODALITY_EXTENSION, "valueCodeableConcept": concept})
+    for code in entry.event_codes:
+        if as_region(code):
+            site = {"url": terms.BODY_SITE_CONCEPT, "valueCodeableConcept": write_concept(code)}
+            found.append({"url": terms.BODY_SITE_EXTENSION, "extension": [site]})
     if entry.version:
         found.append({"url": terms.VERSION_EXTENSION, "valueString": entry.version})
     return found
@@ -129,8 +120,8 @@ def _category(
 
 
 def _subject(patient: PatientId, reference: str) -> Json:
-    identifier = write_identifier(of_patient_id(patient))
-    return _filled(reference=reference, type="Patient", identifier=identifier)
+    said = {"type": "Patient", "identifier": write_patient_id(patient)}
+    return {"reference": reference, **said} if reference else said
 
 
 def description_of(entry: DocumentEntry) -> str:
@@ -140,21 +131,27 @@ def description_of(entry: DocumentEntry) -> str:
 
 def _date(created: Timestamp | None) -> str:
     # An instant has seconds: of a time less well known, the start.
-    return write_datetime(Timestamp(created.at, Precision.SECOND)) if created else ""
+    return write_instant(created) if created else ""
 
 
 def _attachment(entry: DocumentEntry, url: str) -> Json:
-    digest = entry.sha1 if len(entry.sha1) == _SHA1_DIGITS else ""
     size = entry.size_bytes
-    return _filled(
-        contentType=bare_type(entry.mime_type) or entry.mime_type,
-        language=entry.language,
-        url=url,
-        size=size if size is not None and 0 <= size <= MAX_UNSIGNED else None,
-        hash=base64.b64encode(bytes.fromhex(digest)).decode("ascii"),
-        title=entry.title,
-        creation=write_datetime(entry.created) if entry.created else "",
-    )
+    attachment: Json = {}
+    if mime_type := bare_type(entry.mime_type) or entry.mime_type:
+        attachment["contentType"] = mime_type
+    if entry.language:
+        attachment["language"] = entry.language
+    if url:
+        attachment["url"] = url
+    if size is not None and 0 <= size <= MAX_UNSIGNED:
+        attachment["size"] = size
+    if len(entry.sha1) == _SHA1_DIGITS:
+        attachment["hash"] = base64.b64encode(bytes.fromhex(entry.sha1)).decode("ascii")
+    if entry.title:
+        attachment["title"] = entry.title
+    if entry.created:
+        attachment["creation"] = write_datetime(entry.created)
+    return attachment
 
 
 def _content(entry: DocumentEntry, url: str) -> Json:
@@ -162,10 +159,9 @@ def _content(entry: DocumentEntry, url: str) -> Json:
     if format_code.means(FORMAT_KOS):
         # MADO compares the display of this one, letter by letter.
         format_code = Code(format_code.value, format_code.scheme, FORMAT_KOS.display)
-    content = _filled(
-        attachment=_attachment(entry, url),
-        format=write_coding(format_code) if format_code.value else {},
-    )
+    content: Json = {"attachment": _attachment(entry, url)}
+    if format_code.value:
+        content["format"] = write_coding(format_code)
     if entry.format_code.value == FORMAT_FHIR_MANIFEST.value:
         profile = {"url": "value[x]", "valueCanonical": terms.MADO_BUNDLE}
         content["extension"] = [{"url": terms.CONTENT_PROFILE_EXTENSION, "extension": [profile]}]
@@ -173,27 +169,28 @@ def _content(entry: DocumentEntry, url: str) -> Json:
 
 
 def _related(reference: ReferenceId) -> Json:
-    return _filled(
-        type=_REFERENCE_TYPES.get(ReferenceKind(reference.kind), "")
-        if reference.kind in set(ReferenceKind)
-        else "",
-        identifier=write_identifier(of_reference(reference)),
-    )
+    identifier = write_identifier(of_reference(reference))
+    kind = _REFERENCE_TYPES.get(reference.kind)
+    return {"type": kind, "identifier": identifier} if kind else {"identifier": identifier}
 
 
 def _context(entry: DocumentEntry, contained: Contained) -> Json:
     source = write_source_patient(entry.source_patient, entry.source_patient_info)
-    encounters = entry.referenced(ReferenceKind.ENCOUNTER)
-    others = [each for each in entry.references if each.kind != ReferenceKind.ENCOUNTER]
+    encounters: list[Json] = []
+    others: list[Json] = []
+    for each in entry.references:
+        (encounters if each.kind == _ENCOUNTER else others).append(_related(each))
     return _filled(
-        encounter=[_related(each) for each in encounters],
-        event=_concepts(entry.event_codes),
-        # A period without an end is open, and would fit every later search.
-        period=write_period(entry.service_start, entry.service_stop or entry.service_start),
-        facilityType=_concept(entry.facility_type),
-        practiceSetting=_concept(entry.practice_setting),
-        sourcePatientInfo=contained.refer("source-patient", source) if source else {},
-        related=[_related(each) for each in others],
+        {
+            "encounter": encounters,
+            "event": _concepts(entry.event_codes),
+            # A period without an end is open, and would fit every later search.
+            "period": write_period(entry.service_start, entry.service_stop or entry.service_start),
+            "facilityType": _concept(entry.facility_type),
+            "practiceSetting": _concept(entry.practice_setting),
+            "sourcePatientInfo": contained.refer("source-patient", source) if source else {},
+            "related": others,
+        }
     )
 
 
@@ -214,11 +211,7 @@ def _profiles(resource: Json) -> list[str]:
         and format_code
         and context.get("sourcePatientInfo")
     )
-    studies = [
-        each
-        for each in context.get("related", ())
-        if each.get("type") == _REFERENCE_TYPES[ReferenceKind.STUDY]
-    ]
+    studies = [each for each in context.get("related", ()) if each.get("type") == _STUDY_TYPE]
     modalities = [each for each in resource["extension"] if each["url"] == terms.MODALITY_EXTENSION]
     mado = bool(
         identified
@@ -268,39 +261,37 @@ def write_document_reference(
     written beside the class code, by what the document is.
     """
     contained = Contained()
-    unique = write_identifier(_master(entry))
+    unique = _master(entry)
     root = base.rstrip("/")
-    resource = _filled(
-        resourceType="DocumentReference",
-        id=reference_id,
-        extension=_extensions(entry),
-        masterIdentifier=unique,
-        identifier=[{**unique}, write_identifier(_own_id(entry))],
-        status=_STATUS[entry.status],
-        type=_concept(entry.type_code),
-        category=_category(entry, categories),
-        subject=_subject(entry.patient, patient_reference),
-        date=_date(entry.created),
-        author=write_authors(entry.authors, contained),
-        authenticator=write_authenticator(entry.legal_authenticator, contained),
-        custodian=write_organisation(custodian, contained) if custodian else {},
-        relatesTo=[
-            {
-                "code": terms.RELATIONS[relation.kind],
-                "target": {"reference": f"{root}/DocumentReference/{relation.reference_id}"},
-            }
-            for relation in twin
-        ],
-        description=description_of(entry),
-        securityLabel=_concepts(entry.confidentiality),
-        content=[_content(entry, attachment_url)],
-        context=_context(entry, contained),
+    elements = _filled(
+        {
+            "extension": _extensions(entry),
+            "masterIdentifier": unique,
+            "identifier": [{**unique}, _own_id(entry)],
+            "status": _STATUS[entry.status],
+            "type": _concept(entry.type_code),
+            "category": _category(entry, categories),
+            "subject": _subject(entry.patient, patient_reference),
+            "date": _date(entry.created),
+            "author": write_authors(entry.authors, contained),
+            "authenticator": write_authenticator(entry.legal_authenticator, contained),
+            "custodian": write_organisation(custodian, contained) if custodian else {},
+            "relatesTo": [
+                {
+                    "code": terms.RELATIONS[relation.kind],
+                    "target": {"reference": f"{root}/DocumentReference/{relation.reference_id}"},
+                }
+                for relation in twin
+            ],
+            "description": description_of(entry),
+            "securityLabel": _concepts(entry.confidentiality),
+            "content": [_content(entry, attachment_url)],
+            "context": _context(entry, contained),
+        }
     )
-    head = {key: resource.pop(key) for key in ("resourceType", "id")}
-    profiles = _profiles(resource)
-    return {
-        **head,
-        **({"meta": {"profile": profiles}} if profiles else {}),
-        **({"contained": contained.resources} if contained.resources else {}),
-        **resource,
-    }
+    resource: Json = {"resourceType": "DocumentReference", "id": reference_id}
+    if profiles := _profiles(elements):
+        resource["meta"] = {"profile": profiles}
+    if contained.resources:
+        resource["contained"] = contained.resources
+    return resource | elements

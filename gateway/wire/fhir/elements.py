@@ -47,6 +47,8 @@ _DATETIME: Final = re.compile(
     r"(?:T(?P<hour>[0-9]{2})(?::(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?:\.[0-9]{1,20})?)?)?"
     r"(?P<zone>Z|[+-][0-9]{2}:[0-9]{2})?)?)?)?"
 )
+# How much of YYYY-MM-DD a dateTime has that is known no better than to the day.
+_DIGITS: Final = {Precision.YEAR: 4, Precision.MONTH: 7, Precision.DAY: 10}
 _EXPECTED: Final = "YYYY[-MM[-DD[Thh:mm[:ss[.f]][Z|±hh:mm]]]]"
 
 
@@ -55,13 +57,16 @@ _EXPECTED: Final = "YYYY[-MM[-DD[Thh:mm[:ss[.f]][Z|±hh:mm]]]]"
 
 def write_name(name: HumanName) -> Json:
     """A HumanName; {} of a name with no parts."""
-    written: Json = {
-        "family": name.family,
-        "given": [given for given in name.given if given],
-        "prefix": [name.prefix] if name.prefix else [],
-        "suffix": [name.suffix] if name.suffix else [],
-    }
-    return {key: value for key, value in written.items() if value}
+    written: Json = {}
+    if name.family:
+        written["family"] = name.family
+    if given := [each for each in name.given if each]:
+        written["given"] = given
+    if name.prefix:
+        written["prefix"] = [name.prefix]
+    if name.suffix:
+        written["suffix"] = [name.suffix]
+    return written
 
 
 def read_name(json: Json, where: str) -> HumanName | None:
@@ -193,11 +198,15 @@ def write_datetime(moment: Timestamp) -> str:
 
     FHIR has no precision of hours or minutes, but lets seconds be zeros (datatypes.html#dateTime).
     """
-    at, precision = moment.at, moment.precision
-    if precision > Precision.DAY:
-        return at.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
-    day = f"{at.year:04}-{at.month:02}-{at.day:02}"
-    return day[: {Precision.YEAR: 4, Precision.MONTH: 7, Precision.DAY: 10}[precision]]
+    digits = _DIGITS.get(moment.precision)
+    return moment.at.date().isoformat()[:digits] if digits else write_instant(moment)
+
+
+def write_instant(moment: Timestamp) -> str:
+    """An instant in UTC to the second; of a time less well known, the start."""
+    # Day and time apart take half the time of the whole with its zone, and lists are full of them.
+    at = moment.at
+    return f"{at.date().isoformat()}T{at.time().isoformat('seconds')}Z"
 
 
 def read_datetime(text: str, where: str) -> Timestamp:
@@ -252,8 +261,12 @@ def read_date(text: str, where: str) -> date | None:
 
 def write_period(start: Timestamp | None, stop: Timestamp | None) -> Json:
     """A Period; {} when neither end is known: the caller leaves it out."""
-    ends = {"start": start, "end": stop}
-    return {name: write_datetime(moment) for name, moment in ends.items() if moment is not None}
+    period: Json = {}
+    if start is not None:
+        period["start"] = write_datetime(start)
+    if stop is not None:
+        period["end"] = write_datetime(stop)
+    return period
 
 
 def read_period(json: Json, where: str) -> tuple[Timestamp | None, Timestamp | None]:

@@ -12,6 +12,7 @@ MadoStudyInstanceUidIdentifier and MadoAccessionNumberIdentifier.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote
 
@@ -24,8 +25,14 @@ from gateway.domain import (
     ReferenceKind,
     Uid,
 )
-from gateway.domain.codes import DCM
-from gateway.wire.fhir.concepts import IDENTIFIER_TYPE, OID_URN, is_oid, read_concept, write_concept
+from gateway.domain.codes import DCM, MAX_SCHEMES
+from gateway.wire.fhir.concepts import (
+    IDENTIFIER_TYPE,
+    OID_URN,
+    is_oid,
+    read_concept,
+    write_concept,
+)
 from gateway.wire.fhir.resources import Json, object_at, text_at
 from gateway.wire.problems import DecodeError
 
@@ -47,6 +54,7 @@ _KIND_OF: Final[dict[Code, str]] = {
     STUDY_UID: ReferenceKind.STUDY,
     **{code: kind for kind, codes in _TYPES_OF.items() for code in codes},
 }
+_STUDY: Final = str(ReferenceKind.STUDY)
 _URN_AUTHORITY: Final = ":/?#[]@!$&'()*+,;=~"  # what a namespace's name may keep in a URI
 
 
@@ -87,6 +95,11 @@ def read_identifier(json: Json, where: str) -> Identifier:
 def of_patient_id(patient: PatientId) -> Identifier:
     """A patient id: the authority's OID as system (HL7 v2 CX, HL7 v3 II)."""
     return Identifier(system=patient.authority.urn, value=patient.value)
+
+
+def write_patient_id(patient: PatientId) -> Json:
+    """A patient id as an Identifier, as `of_patient_id` has it."""
+    return {"system": patient.authority.urn, "value": patient.value}
 
 
 def as_patient_id(identifier: Identifier, where: str = "Identifier") -> PatientId | None:
@@ -130,7 +143,7 @@ def of_reference(reference: ReferenceId) -> Identifier:
     The home community has no place in an Identifier and is left out; so is the authority of a
     study UID, which needs none.
     """
-    if reference.kind == ReferenceKind.STUDY:
+    if reference.kind == _STUDY:
         try:
             return of_uid(Uid.parse(reference.value))
         except InvalidIdentifier:
@@ -191,6 +204,7 @@ def _bare_oid(text: str) -> str:
     return text
 
 
+@lru_cache(maxsize=MAX_SCHEMES)
 def _system_of_authority(authority: str) -> str:
     """The system of an assigning authority; a plain name has its spaces and the like escaped."""
     if is_oid(authority):

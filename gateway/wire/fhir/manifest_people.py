@@ -37,9 +37,9 @@ from gateway.wire.fhir.identifiers import (
     PLACER,
     Identifier,
     as_patient_id,
-    of_patient_id,
     read_identifier,
     write_identifier,
+    write_patient_id,
 )
 from gateway.wire.fhir.resources import Json, object_at, objects_at, text_at
 from gateway.wire.problems import DecodeError
@@ -51,7 +51,7 @@ MAX_REPEATS: Final = 200  # identifiers and names of one patient, identifiers of
 
 def write_patient(patient: ManifestPatient) -> Json:
     """A MadoPatient; an identifier of no authority has no system."""
-    identifiers = [write_identifier(of_patient_id(one)) for one in patient.ids]
+    identifiers = [write_patient_id(one) for one in patient.ids]
     if patient.bare_id:
         identifiers.insert(0, write_identifier(Identifier(value=patient.bare_id)))
     written: Json = {

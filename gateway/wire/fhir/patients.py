@@ -26,9 +26,8 @@ from gateway.wire.fhir.elements import (
 )
 from gateway.wire.fhir.identifiers import (
     as_patient_id,
-    of_patient_id,
     read_identifier,
-    write_identifier,
+    write_patient_id,
 )
 from gateway.wire.fhir.resources import (
     Json,
@@ -69,9 +68,7 @@ def write_patient(identity: PatientIdentity, *, patient_id: str) -> Json:
         "resourceType": "Patient",
         "id": patient_id,
         "meta": {"profile": [PDQM_PATIENT]},
-        "identifier": [
-            write_identifier(of_patient_id(i)) for i in (identity.id, *identity.other_ids)
-        ],
+        "identifier": [write_patient_id(i) for i in (identity.id, *identity.other_ids)],
         "active": True,
         "name": [_full_name(name) for name in names or [HumanName(family="")]],
         "telecom": write_telecom(identity.telecom),
@@ -163,7 +160,7 @@ def write_traits(traits: PatientTraits) -> Json:
     patient: Json = {
         "resourceType": "Patient",
         "extension": extensions,
-        "identifier": [write_identifier(of_patient_id(i)) for i in traits.ids],
+        "identifier": [write_patient_id(i) for i in traits.ids],
         "name": [write_name(traits.name)] if traits.name else [],
         "telecom": write_telecom(traits.telecom),
         "gender": write_gender(traits.gender) if traits.gender else "",

@@ -24,6 +24,8 @@ def escape(text: str) -> str:
 
 def unescape(component: str) -> str:
     """The text of a component; sequences that are not escapes stay as they are."""
+    if "\\" not in component:
+        return component
     return _ESCAPED.sub(lambda match: _UNESCAPED[match[1]], component)
 
 

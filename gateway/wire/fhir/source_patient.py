@@ -7,14 +7,14 @@ place here and is left out; so is a PID-3 that only repeats the `sourcePatientId
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from gateway.domain import HumanName, InvalidIdentifier, InvalidTime, PatientId, Timestamp
-from gateway.wire.fhir.elements import read_name, write_name
+from gateway.wire.fhir.elements import read_name, write_datetime, write_name
 from gateway.wire.fhir.identifiers import (
     as_patient_id,
-    of_patient_id,
     read_identifier,
-    write_identifier,
+    write_patient_id,
 )
 from gateway.wire.fhir.person_strings import join, read_xpn, split, write_xpn
 from gateway.wire.fhir.resources import Json, objects_at, text_at, texts_at
@@ -32,10 +32,9 @@ def _repetitions(field: str) -> list[str]:
 def _birth_date(text: str) -> str:
     digits = text.strip()[:8]
     try:
-        known = Timestamp.parse(digits).dtm
+        return write_datetime(Timestamp.parse(digits))
     except InvalidTime:
         return ""
-    return "-".join(part for part in (known[:4], known[4:6], known[6:8]) if part)
 
 
 def _address(text: str) -> Json:
@@ -50,6 +49,15 @@ def _address(text: str) -> Json:
     return {name: value for name, value in address.items() if value}
 
 
+def _addresses(field: str) -> list[Json]:
+    return [address for text in _repetitions(field) if (address := _address(text))]
+
+
+def _names(field: str) -> list[Json]:
+    people = (read_xpn(text) for text in _repetitions(field))
+    return [name for person in people if person and (name := write_name(person))]
+
+
 def _patient_ids(source: PatientId | None, field: str) -> list[PatientId]:
     found = [source] if source else []
     for text in _repetitions(field):
@@ -57,7 +65,15 @@ def _patient_ids(source: PatientId | None, field: str) -> list[PatientId]:
             found.append(PatientId.parse_cx(text))
         except InvalidIdentifier:
             continue  # of another form: it names nobody to a machine
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(found)) if len(found) > 1 else found
+
+
+_PID_ELEMENTS: tuple[tuple[str, str, Callable[[str], object]], ...] = (
+    ("PID-5", "name", _names),
+    ("PID-8", "gender", lambda text: _GENDERS.get(text.strip()[:1].upper())),
+    ("PID-7", "birthDate", _birth_date),
+    ("PID-11", "address", _addresses),
+)
 
 
 def write_source_patient(source: PatientId | None, info: tuple[str, ...]) -> Json:
@@ -66,21 +82,13 @@ def write_source_patient(source: PatientId | None, info: tuple[str, ...]) -> Jso
     for text in info:
         name, _, value = text.partition("|")
         fields.setdefault(name.strip(), value)
-    people = (read_xpn(each) for each in _repetitions(fields.get("PID-5", "")))
-    written = [each for person in people if person and (each := write_name(person))]
-    addresses = [_address(text) for text in _repetitions(fields.get("PID-11", ""))]
-    patient: Json = {
-        "identifier": [
-            write_identifier(of_patient_id(each))
-            for each in _patient_ids(source, fields.get("PID-3", ""))
-        ],
-        "name": written,
-        "gender": _GENDERS.get(fields.get("PID-8", "").strip()[:1].upper(), ""),
-        "birthDate": _birth_date(fields.get("PID-7", "")),
-        "address": [address for address in addresses if address],
-    }
-    filled = {name: value for name, value in patient.items() if value}
-    return {"resourceType": "Patient", **filled} if filled else {}
+    patient: Json = {"resourceType": "Patient"}
+    if ids := _patient_ids(source, fields.get("PID-3", "")):
+        patient["identifier"] = [write_patient_id(each) for each in ids]
+    for field, element, write in _PID_ELEMENTS:
+        if field in fields and (written := write(fields[field])):
+            patient[element] = written
+    return patient if len(patient) > 1 else {}
 
 
 def read_patient_ids(patient: Json, where: str) -> tuple[PatientId, ...]:
