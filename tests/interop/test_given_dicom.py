@@ -35,6 +35,7 @@ from gateway.domain import (
     DocumentEntry,
     ImageRequest,
     ImagingManifest,
+    ManifestEncoding,
     Oid,
     PatientId,
     PatientTraits,
@@ -42,17 +43,21 @@ from gateway.domain import (
     Uid,
     read_content,
 )
-from gateway.domain.selection import document_class
+from gateway.domain.manifest_losses import losses
+from gateway.domain.selection import document_class, manifest_encoding
 from gateway.pki import TrustDomain
 from gateway.transport.soap_client import SoapClient
 from gateway.wire.dicom.instances import can_decode
 from gateway.wire.dicom.kos_read import decode_manifest
+from gateway.wire.fhir.manifest_read import decode_bytes
 from tests.builders import COUNTRY_A, make_context, make_query
 from tests.interop import sources
 from tests.interop.country import OIDS, country
+from tests.manifests import changes
 from tests.requests import RELATION, SMARTCARD
 from tests.shared import shared
 
+KOS, FHIR = ManifestEncoding.KOS, ManifestEncoding.FHIR
 SAMPLES = "samples/dicom"
 STUDY_B = "samples/mado/Study_B.zip"
 # Every kind there is, and few of each.
@@ -193,14 +198,18 @@ async def _everything(client: SoapClient, patient: PatientId, studies: int) -> l
     """Every study listed for a patient: entries, documents, images in both forms."""
     context = _context(patient)
     listed = (await client.find_documents(make_query(patient=patient), context)).items
-    manifests = [one for one in listed if document_class(one) is DocumentClass.MANIFEST]
+    manifests = [one for one in listed if manifest_encoding(one) is KOS]
     assert len(manifests) == studies
     found = []
     for entry in manifests:
         related = [one for one in listed if one.studies == entry.studies]
-        (report,) = [one for one in related if one is not entry]
+        (report,) = [one for one in related if document_class(one) is DocumentClass.REPORT]
+        (twin,) = [one for one in related if one not in (entry, report)]
         manifest_file = await _document(client, entry, context)
         manifest = decode_manifest(manifest_file).items[0]
+        as_fhir = decode_bytes(await _document(client, twin, context)).items[0]
+        assert manifest_encoding(twin) is FHIR
+        assert changes(manifest, as_fhir) <= {one.element for one in losses(manifest, FHIR)}
         request = ImageRequest.of_manifest(
             manifest, COUNTRY_A, default_location=OIDS.imaging_source
         )
