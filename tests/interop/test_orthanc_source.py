@@ -190,7 +190,7 @@ async def test_what_it_compresses_for_us_has_the_pixels_it_had(source: Source) -
     assert len(got.images) == found.instance_count
     for uid, data in got.images.items():
         came = sources.whole_of(data)
-        assert came.file_meta.TransferSyntaxUID == JPEG_LS
+        assert str(came.file_meta.TransferSyntaxUID) == JPEG_LS
         pixels = sources.pixels_of(came)
         assert pixels is not None
         assert np.array_equal(pixels, sources.whole_of(source.files[uid]).pixel_array)
