@@ -29,23 +29,22 @@ from gateway.transport.app import (
     write_ready_file,
 )
 from gateway.transport.assertion_log import AssertionLog
-from gateway.transport.compose import Speakers, apology, keeper_of
+from gateway.transport.compose import keeper_of
+from gateway.transport.compose_servers import Speakers, apology
 from gateway.transport.control import Control, control_app
 from gateway.transport.daemon import run
 from gateway.transport.dicomweb_answers import DicomwebAnswerer
 from gateway.transport.dicomweb_server import DicomwebServer
-from gateway.transport.record import Record
 
 
 class _OneCaller:
-    """In the place of `TokenCallers`."""
+    """In the place of `TokenGate`."""
 
     def __init__(self, context: CallContext) -> None:
         self._context = context
 
-    def context(self, record: Record, *_: Any, **__: Any) -> CallContext:
-        """The physician, told to the record."""
-        record.context = self._context
+    def admit(self, *_: Any, **__: Any) -> CallContext:
+        """The physician."""
         return self._context
 
 
@@ -54,7 +53,7 @@ class _OpenServer(DicomwebServer):
 
     def __init__(self, *arguments: Any, context: CallContext, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._callers: Any = _OneCaller(context)
+        self._gate: Any = _OneCaller(context)
 
 
 async def _serve(settings: Settings, profile: str, ready: Path) -> None:
