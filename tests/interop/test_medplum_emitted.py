@@ -148,6 +148,9 @@ def test_every_answer_of_a_served_country_is_valid(medplum: Judge, answers: Answ
         "IHE.MHD.Comprehensive.DocumentReference",
         "IHE.PDQm.Patient",
         "MadoDicomKosDocumentReference",
+        "MadoFhirBundle",
+        "MadoFhirDocumentReference",
+        "MadoImagingStudy",
     }
 
 
