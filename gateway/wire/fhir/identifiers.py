@@ -12,7 +12,6 @@ MadoStudyInstanceUidIdentifier and MadoAccessionNumberIdentifier.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote
 
@@ -25,12 +24,13 @@ from gateway.domain import (
     ReferenceKind,
     Uid,
 )
-from gateway.domain.codes import DCM, MAX_SCHEMES
+from gateway.domain.codes import DCM
 from gateway.wire.fhir.concepts import (
     IDENTIFIER_TYPE,
     OID_URN,
     is_oid,
     read_concept,
+    urn_of,
     write_concept,
 )
 from gateway.wire.fhir.resources import Json, object_at, text_at
@@ -204,12 +204,10 @@ def _bare_oid(text: str) -> str:
     return text
 
 
-@lru_cache(maxsize=MAX_SCHEMES)
 def _system_of_authority(authority: str) -> str:
     """The system of an assigning authority; a plain name has its spaces and the like escaped."""
-    if is_oid(authority):
-        return f"{OID_URN}{authority}"
-    return authority if ":" in authority else quote(authority, safe=_URN_AUTHORITY)
+    system = urn_of(authority)
+    return system if ":" in system else quote(authority, safe=_URN_AUTHORITY)
 
 
 def _authority_of_system(system: str) -> str:
