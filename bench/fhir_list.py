@@ -15,6 +15,7 @@ import gc
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from statistics import median, quantiles
 from typing import Any
@@ -30,6 +31,7 @@ from country_a.app import CLOCKWORK
 from gateway.config import Settings
 from gateway.domain import Outcome
 from gateway.transport.compose import exchanges_of, keeper_of, session_of
+from gateway.transport.daemon import settled
 from gateway.transport.fhir_routes import BASE
 from gateway.wire.fhir import mhd_find
 from gateway.wire.fhir.resources import Format, write_resource
@@ -100,11 +102,12 @@ async def _ask(settings: Settings) -> dict[str, list[float]]:
     """Milliseconds of each question, asked in turn over either wire."""
     keeper = keeper_of(settings, CLOCKWORK)
     spent: dict[str, list[float]] = {"soap": [], "fhir": []}
-    async with session_of(settings) as session:
+    async with session_of(settings) as session, AsyncExitStack() as running:
         wires = {
             name: exchanges_of(each, session, keeper, CLOCKWORK)[COUNTRY_A]
             for name, each in (("soap", settings), ("fhir", _over_fhir(settings)))
         }
+        running.enter_context(settled())  # as every country is that runs as a process
         seen = {}
         for number in range(-FIRST, REQUESTS):
             for name, country in wires.items():
