@@ -184,6 +184,8 @@ def write_concept(*codes: Code, text: str = "") -> Json:
 
     The caller leaves an empty one out, for FHIR has no empty objects.
     """
+    if len(codes) == 1 and not text:
+        return {"coding": [write_coding(codes[0])]}
     concept: Json = {}
     if codes:
         concept["coding"] = list(map(write_coding, codes))
@@ -200,8 +202,9 @@ def read_concept(concept: Json, where: str) -> tuple[Code, ...]:
     codings = objects_at(concept, "coding", where)
     if len(codings) > MAX_CODINGS:
         raise DecodeError(f"{where}.coding", f"{len(codings)} codings", f"at most {MAX_CODINGS}")
-    return tuple(
-        read_coding(coding, f"{where}.coding[{i}]")
-        for i, coding in enumerate(codings)
-        if text_at(coding, "code", f"{where}.coding[{i}]").strip()
-    )
+    found = []
+    for i, coding in enumerate(codings):
+        place = f"{where}.coding[{i}]"
+        if text_at(coding, "code", place).strip():
+            found.append(read_coding(coding, place))
+    return tuple(found)

@@ -38,9 +38,9 @@ from gateway.wire.fhir.document_identifiers import of_document_id
 from gateway.wire.fhir.elements import write_datetime, write_instant, write_period
 from gateway.wire.fhir.identifiers import (
     URIS,
-    of_reference,
     write_identifier,
     write_patient_id,
+    write_reference,
 )
 from gateway.wire.fhir.mhd_retrieve import bare_type
 from gateway.wire.fhir.resources import Json
@@ -57,6 +57,11 @@ _REFERENCE_TYPES: dict[str, str] = {
 }
 _ENCOUNTER = str(ReferenceKind.ENCOUNTER)
 _STUDY_TYPE = _REFERENCE_TYPES[ReferenceKind.STUDY]
+# Each format of a manifest with the one MIME type it has, and its profile.
+_MANIFESTS = {
+    FORMAT_KOS.value: ("application/dicom", terms.MADO_KOS_PROFILE),
+    terms.FORMAT_FHIR_MANIFEST.value: ("application/fhir+json", terms.MADO_FHIR_PROFILE),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +73,10 @@ class Relation:
 
 
 def _filled(elements: Json) -> Json:
-    # FHIR has no empty values.
-    return {name: value for name, value in elements.items() if value}
+    # FHIR has no empty values; few are, so they are taken out and not the rest into another.
+    for name in [name for name, value in elements.items() if not value]:
+        del elements[name]
+    return elements
 
 
 def _concepts(codes: Iterable[Code]) -> list[Json]:
@@ -169,7 +176,7 @@ def _content(entry: DocumentEntry, url: str) -> Json:
 
 
 def _related(reference: ReferenceId) -> Json:
-    identifier = write_identifier(of_reference(reference))
+    identifier = write_reference(reference)
     kind = _REFERENCE_TYPES.get(reference.kind)
     return {"type": kind, "identifier": identifier} if kind else {"identifier": identifier}
 
@@ -223,10 +230,7 @@ def _profiles(resource: Json) -> list[str]:
         and context.get("period", {}).get("start")
     )
     registered = bool(identified and resource.get("date"))
-    manifest = {
-        FORMAT_KOS.value: ("application/dicom", terms.MADO_KOS_PROFILE),
-        terms.FORMAT_FHIR_MANIFEST.value: ("application/fhir+json", terms.MADO_FHIR_PROFILE),
-    }.get(format_code)
+    manifest = _MANIFESTS.get(format_code)
     claims = (
         (comprehensive, terms.COMPREHENSIVE_PROFILE),
         (identified and not comprehensive, terms.MINIMAL_PROFILE),
@@ -263,35 +267,34 @@ def write_document_reference(
     contained = Contained()
     unique = _master(entry)
     root = base.rstrip("/")
-    elements = _filled(
-        {
-            "extension": _extensions(entry),
-            "masterIdentifier": unique,
-            "identifier": [{**unique}, _own_id(entry)],
-            "status": _STATUS[entry.status],
-            "type": _concept(entry.type_code),
-            "category": _category(entry, categories),
-            "subject": _subject(entry.patient, patient_reference),
-            "date": _date(entry.created),
-            "author": write_authors(entry.authors, contained),
-            "authenticator": write_authenticator(entry.legal_authenticator, contained),
-            "custodian": write_organisation(custodian, contained) if custodian else {},
-            "relatesTo": [
-                {
-                    "code": terms.RELATIONS[relation.kind],
-                    "target": {"reference": f"{root}/DocumentReference/{relation.reference_id}"},
-                }
-                for relation in twin
-            ],
-            "description": description_of(entry),
-            "securityLabel": _concepts(entry.confidentiality),
-            "content": [_content(entry, attachment_url)],
-            "context": _context(entry, contained),
-        }
-    )
-    resource: Json = {"resourceType": "DocumentReference", "id": reference_id}
-    if profiles := _profiles(elements):
-        resource["meta"] = {"profile": profiles}
-    if contained.resources:
-        resource["contained"] = contained.resources
-    return resource | elements
+    resource: Json = {
+        "resourceType": "DocumentReference",
+        "id": reference_id,
+        "meta": {},
+        "contained": contained.resources,
+        "extension": _extensions(entry),
+        "masterIdentifier": unique,
+        "identifier": [{**unique}, _own_id(entry)],
+        "status": _STATUS[entry.status],
+        "type": _concept(entry.type_code),
+        "category": _category(entry, categories),
+        "subject": _subject(entry.patient, patient_reference),
+        "date": _date(entry.created),
+        "author": write_authors(entry.authors, contained),
+        "authenticator": write_authenticator(entry.legal_authenticator, contained),
+        "custodian": write_organisation(custodian, contained) if custodian else {},
+        "relatesTo": [
+            {
+                "code": terms.RELATIONS[relation.kind],
+                "target": {"reference": f"{root}/DocumentReference/{relation.reference_id}"},
+            }
+            for relation in twin
+        ],
+        "description": description_of(entry),
+        "securityLabel": _concepts(entry.confidentiality),
+        "content": [_content(entry, attachment_url)],
+        "context": _context(entry, contained),
+    }
+    if profiles := _profiles(resource):
+        resource["meta"]["profile"] = profiles
+    return _filled(resource)

@@ -143,17 +143,31 @@ def of_reference(reference: ReferenceId) -> Identifier:
     The home community has no place in an Identifier and is left out; so is the authority of a
     study UID, which needs none.
     """
-    if reference.kind == _STUDY:
-        try:
-            return of_uid(Uid.parse(reference.value))
-        except InvalidIdentifier:
-            pass  # a peer's study number that is no UID keeps its kind and is not made into one
+    if uid := _study_of(reference):
+        return of_uid(uid)
     types = _TYPES_OF.get(reference.kind) or (
         Code(reference.kind, URIS if ":" in reference.kind else IDENTIFIER_TYPE),
     )
     return Identifier(
         value=reference.value, system=_system_of_authority(reference.authority), types=types
     )
+
+
+def _study_of(reference: ReferenceId) -> Uid | None:
+    if reference.kind != _STUDY:
+        return None
+    try:
+        return Uid.parse(reference.value)
+    except InvalidIdentifier:
+        return None  # a peer's study number that is no UID keeps its kind, not made into one
+
+
+def write_reference(reference: ReferenceId) -> Json:
+    """A reference as an Identifier, as `of_reference` has it."""
+    if uid := _study_of(reference):
+        concept = write_concept(STUDY_UID)
+        return {"type": concept, "system": DICOM_UIDS, "value": OID_URN + uid}
+    return write_identifier(of_reference(reference))
 
 
 def as_reference(identifier: Identifier, where: str = "Identifier") -> ReferenceId | None:
