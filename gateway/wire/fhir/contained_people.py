@@ -13,7 +13,7 @@ from gateway.domain import Author, HumanName, Organisation
 from gateway.wire.fhir.concepts import OID_URN, urn_of, write_concept
 from gateway.wire.fhir.elements import read_name, read_telecom, write_name, write_telecom
 from gateway.wire.fhir.identifiers import URIS, read_identifier
-from gateway.wire.fhir.json_format import write_json
+from gateway.wire.fhir.json_format import unchecked_json
 from gateway.wire.fhir.person_strings import read_xcn, write_xcn
 from gateway.wire.fhir.resources import Json, object_at, objects_at, text_at
 
@@ -27,12 +27,12 @@ class Contained:
 
     def refer(self, name: str, resource: Json) -> Json:
         """A Reference to a resource, which is put in under a name of its own where it is new."""
-        key = write_json(resource)
+        key = unchecked_json(resource)
         found = self._ids.get(key)
         if found is None:
             found = self._ids[key] = f"{name}-{len(self._ids) + 1}"
-            kind = resource["resourceType"]
-            self.resources.append({"resourceType": kind, "id": found, **resource})
+            # The id comes second; what comes again keeps its place.
+            self.resources.append({"resourceType": "", "id": found, **resource})
         return {"reference": f"#{found}"}
 
 

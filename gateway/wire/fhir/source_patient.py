@@ -54,7 +54,7 @@ def _addresses(field: str) -> list[Json]:
 
 
 def _names(field: str) -> list[Json]:
-    people = (read_xpn(text) for text in _repetitions(field))
+    people = map(read_xpn, _repetitions(field))
     return [name for person in people if person and (name := write_name(person))]
 
 
