@@ -179,13 +179,16 @@ def read_coding(coding: Json, where: str) -> Code:
     )
 
 
+def concept_of(code: Code) -> Json:
+    """A code as a CodeableConcept of its own."""
+    return {"coding": [write_coding(code)]}
+
+
 def write_concept(*codes: Code, text: str = "") -> Json:
     """Codes of one meaning as a CodeableConcept, the preferred first; {} when there is nothing.
 
     The caller leaves an empty one out, for FHIR has no empty objects.
     """
-    if len(codes) == 1 and not text:
-        return {"coding": [write_coding(codes[0])]}
     concept: Json = {}
     if codes:
         concept["coding"] = list(map(write_coding, codes))

@@ -27,7 +27,7 @@ from gateway.domain import (
 from gateway.domain.codes import FORMAT_KOS, as_region
 from gateway.domain.selection import document_class
 from gateway.wire.fhir import document_reference_terms as terms
-from gateway.wire.fhir.concepts import write_coding, write_concept
+from gateway.wire.fhir.concepts import concept_of, write_coding, write_concept
 from gateway.wire.fhir.contained_people import (
     Contained,
     write_authenticator,
@@ -81,20 +81,20 @@ def _filled(elements: Json) -> Json:
 
 def _concepts(codes: Iterable[Code]) -> list[Json]:
     # The empty code stands for what a foreign entry did not say; it is not passed on as a code.
-    return [write_concept(code) for code in codes if code.value]
+    return [concept_of(code) for code in codes if code.value]
 
 
 def _concept(code: Code) -> Json:
-    return write_concept(code) if code.value else {}
+    return concept_of(code) if code.value else {}
 
 
 def _master(entry: DocumentEntry) -> Json:
     plain = write_identifier(of_document_id(entry.ref.document))
-    return {"use": "usual", "type": write_concept(terms.UNIQUE_ID), **plain}
+    return {"use": "usual", "type": concept_of(terms.UNIQUE_ID), **plain}
 
 
 def _own_id(entry: DocumentEntry) -> Json:
-    named: Json = {"use": "official", "type": write_concept(terms.ENTRY_UUID)}
+    named: Json = {"use": "official", "type": concept_of(terms.ENTRY_UUID)}
     if entry.id.startswith("urn:"):
         named["system"] = URIS
     named["value"] = str(entry.id)
@@ -104,11 +104,11 @@ def _own_id(entry: DocumentEntry) -> Json:
 def _extensions(entry: DocumentEntry) -> list[Json]:
     found: list[Json] = [{"url": terms.HOME_EXTENSION, "valueOid": entry.ref.community.urn}]
     for code in entry.modalities:
-        concept = write_concept(code)
+        concept = concept_of(code)
         found.append({"url": terms.MODALITY_EXTENSION, "valueCodeableConcept": concept})
     for code in entry.event_codes:
         if as_region(code):
-            site = {"url": terms.BODY_SITE_CONCEPT, "valueCodeableConcept": write_concept(code)}
+            site = {"url": terms.BODY_SITE_CONCEPT, "valueCodeableConcept": concept_of(code)}
             found.append({"url": terms.BODY_SITE_EXTENSION, "extension": [site]})
     if entry.version:
         found.append({"url": terms.VERSION_EXTENSION, "valueString": entry.version})
@@ -119,9 +119,9 @@ def _category(
     entry: DocumentEntry, categories: Mapping[DocumentClass, tuple[Code, ...]]
 ) -> list[Json]:
     # MHD allows one category: what the dialects want to see there are codings of one concept.
-    codes = [code for code in (entry.class_code,) if code.value]
+    codes = [entry.class_code] if entry.class_code.value else []
     for code in categories.get(document_class(entry), ()):
-        if not any(code.means(other) for other in codes):
+        if not any(map(code.means, codes)):
             codes.append(code)
     return [write_concept(*codes)] if codes else []
 

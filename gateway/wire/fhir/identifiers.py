@@ -28,6 +28,7 @@ from gateway.domain.codes import DCM
 from gateway.wire.fhir.concepts import (
     IDENTIFIER_TYPE,
     OID_URN,
+    concept_of,
     is_oid,
     read_concept,
     urn_of,
@@ -165,8 +166,7 @@ def _study_of(reference: ReferenceId) -> Uid | None:
 def write_reference(reference: ReferenceId) -> Json:
     """A reference as an Identifier, as `of_reference` has it."""
     if uid := _study_of(reference):
-        concept = write_concept(STUDY_UID)
-        return {"type": concept, "system": DICOM_UIDS, "value": OID_URN + uid}
+        return {"type": concept_of(STUDY_UID), "system": DICOM_UIDS, "value": OID_URN + uid}
     return write_identifier(of_reference(reference))
 
 
