@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from gateway.domain import Author, HumanName, Organisation
-from gateway.wire.fhir.concepts import OID_URN, urn_of, write_concept
+from gateway.wire.fhir.concepts import OID_URN, urn_of
 from gateway.wire.fhir.elements import read_name, read_telecom, write_name, write_telecom
 from gateway.wire.fhir.identifiers import URIS, read_identifier
 from gateway.wire.fhir.json_format import unchecked_json
@@ -94,11 +94,12 @@ def _author(author: Author, contained: Contained) -> list[Json]:
         found = [write_organisation(org, contained, shared) for org in author.institutions]
         return [reference for reference in found if reference]
     places: Sequence[Organisation | None] = author.institutions or (None,)
-    what: dict[str, list[Json]] = {
-        "code": [write_concept(text=role) for role in author.roles if role],
-        "specialty": [write_concept(text=each) for each in author.specialities if each],
-        "telecom": write_telecom(loose),
-    }
+    what: Json = {}
+    if named:
+        what["code"] = [{"text": role} for role in author.roles if role]
+        what["specialty"] = [{"text": each} for each in author.specialities if each]
+    if loose:
+        what["telecom"] = write_telecom(loose)
     roles = []
     for place in places:
         role: Json = {"resourceType": "PractitionerRole"}
@@ -106,7 +107,9 @@ def _author(author: Author, contained: Contained) -> list[Json]:
             role["practitioner"] = person
         if place and (organisation := write_organisation(place, contained)):
             role["organization"] = organisation
-        role |= {name: value for name, value in what.items() if value}
+        for name, value in what.items():
+            if value:
+                role[name] = value
         if len(role) > 1:
             roles.append(contained.refer("role", role))
     return roles

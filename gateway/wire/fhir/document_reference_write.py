@@ -38,7 +38,6 @@ from gateway.wire.fhir.document_identifiers import of_document_id
 from gateway.wire.fhir.elements import write_datetime, write_instant, write_period
 from gateway.wire.fhir.identifiers import (
     URIS,
-    write_identifier,
     write_patient_id,
     write_reference,
 )
@@ -58,6 +57,8 @@ _REFERENCE_TYPES: dict[str, str] = {
 _ENCOUNTER = str(ReferenceKind.ENCOUNTER)
 _STUDY_TYPE = _REFERENCE_TYPES[ReferenceKind.STUDY]
 # Each format of a manifest with the one MIME type it has, and its profile.
+# The same in every row, and changed in none.
+_UNIQUE_ID, _ENTRY_UUID = concept_of(terms.UNIQUE_ID), concept_of(terms.ENTRY_UUID)
 _MANIFESTS = {
     FORMAT_KOS.value: ("application/dicom", terms.MADO_KOS_PROFILE),
     terms.FORMAT_FHIR_MANIFEST.value: ("application/fhir+json", terms.MADO_FHIR_PROFILE),
@@ -89,12 +90,16 @@ def _concept(code: Code) -> Json:
 
 
 def _master(entry: DocumentEntry) -> Json:
-    plain = write_identifier(of_document_id(entry.ref.document))
-    return {"use": "usual", "type": concept_of(terms.UNIQUE_ID), **plain}
+    named = of_document_id(entry.ref.document)
+    master: Json = {"use": "usual", "type": _UNIQUE_ID}
+    if named.system:
+        master["system"] = named.system
+    master["value"] = named.value
+    return master
 
 
 def _own_id(entry: DocumentEntry) -> Json:
-    named: Json = {"use": "official", "type": concept_of(terms.ENTRY_UUID)}
+    named: Json = {"use": "official", "type": _ENTRY_UUID}
     if entry.id.startswith("urn:"):
         named["system"] = URIS
     named["value"] = str(entry.id)
@@ -274,7 +279,7 @@ def write_document_reference(
         "contained": contained.resources,
         "extension": _extensions(entry),
         "masterIdentifier": unique,
-        "identifier": [{**unique}, _own_id(entry)],
+        "identifier": [unique, _own_id(entry)],
         "status": _STATUS[entry.status],
         "type": _concept(entry.type_code),
         "category": _category(entry, categories),

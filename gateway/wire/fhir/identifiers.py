@@ -56,6 +56,7 @@ _KIND_OF: Final[dict[Code, str]] = {
     **{code: kind for kind, codes in _TYPES_OF.items() for code in codes},
 }
 _STUDY: Final = str(ReferenceKind.STUDY)
+_STUDY_TYPE: Final = concept_of(STUDY_UID)  # the same in every reference, and changed in none
 _URN_AUTHORITY: Final = ":/?#[]@!$&'()*+,;=~"  # what a namespace's name may keep in a URI
 
 
@@ -149,9 +150,8 @@ def of_reference(reference: ReferenceId) -> Identifier:
     types = _TYPES_OF.get(reference.kind) or (
         Code(reference.kind, URIS if ":" in reference.kind else IDENTIFIER_TYPE),
     )
-    return Identifier(
-        value=reference.value, system=_system_of_authority(reference.authority), types=types
-    )
+    system = _system_of_authority(reference.authority)
+    return Identifier(value=reference.value, system=system, types=types)
 
 
 def _study_of(reference: ReferenceId) -> Uid | None:
@@ -166,7 +166,7 @@ def _study_of(reference: ReferenceId) -> Uid | None:
 def write_reference(reference: ReferenceId) -> Json:
     """A reference as an Identifier, as `of_reference` has it."""
     if uid := _study_of(reference):
-        return {"type": concept_of(STUDY_UID), "system": DICOM_UIDS, "value": OID_URN + uid}
+        return {"type": _STUDY_TYPE, "system": DICOM_UIDS, "value": OID_URN + uid}
     return write_identifier(of_reference(reference))
 
 
