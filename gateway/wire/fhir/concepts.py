@@ -207,6 +207,13 @@ def read_concept(concept: Json, where: str) -> tuple[Code, ...]:
         raise DecodeError(f"{where}.coding", f"{len(codings)} codings", f"at most {MAX_CODINGS}")
     found = []
     for i, coding in enumerate(codings):
+        value, system = coding.get("code"), coding.get("system", "")
+        display = coding.get("display", "")
+        # Only of one of another type it is worth saying where it stands.
+        if type(value) is str and type(system) is str and type(display) is str:
+            if bare := value.strip():
+                found.append(Code(bare, scheme_of(system), display))
+            continue
         place = f"{where}.coding[{i}]"
         if text_at(coding, "code", place).strip():
             found.append(read_coding(coding, place))

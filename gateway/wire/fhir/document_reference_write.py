@@ -138,7 +138,12 @@ def _subject(patient: PatientId, reference: str) -> Json:
 
 def description_of(entry: DocumentEntry) -> str:
     """What the description says, which NCPeH API requires: comments, else title, else type."""
-    return entry.comments or entry.title or entry.type_code.display or entry.type_code.value
+    return entry.comments or default_description(entry.title, entry.type_code)
+
+
+def default_description(title: str, type_code: Code) -> str:
+    """What the description says of a document that has no comments."""
+    return title or type_code.display or type_code.value
 
 
 def _date(created: Timestamp | None) -> str:

@@ -119,11 +119,13 @@ def object_at(obj: Json, key: str, where: str) -> Json:
 
 def objects_at(obj: Json, key: str, where: str) -> tuple[Json, ...]:
     """The array of objects under a name, empty when there is none."""
-    values = _array(obj, key, where)
+    if key not in obj:
+        return ()
+    values = tuple(_array(obj, key, where))
     for i, value in enumerate(values):
         if not isinstance(value, dict):
             raise _wrong(value, f"{where}.{key}[{i}]", "an object")
-    return tuple(values)
+    return values
 
 
 def texts_at(obj: Json, key: str, where: str) -> tuple[str, ...]:
