@@ -16,6 +16,7 @@ from gateway.config import Settings, SettingsError, load_settings
 from gateway.transport.app import until_stopped, write_ready_file
 
 DONE, FAILED, USAGE = 0, 1, 2
+YOUNG = 20_000  # objects made before the collector looks at them while a country serves
 
 _log = structlog.get_logger("gateway")
 
@@ -41,13 +42,17 @@ def settled() -> Iterator[None]:
     """What is there now, mostly code, is passed over by the garbage collector until left.
 
     Otherwise every full collection looks at all of it while everybody waits: for a tenth of a
-    second, once in some dozen lists of documents.
+    second, once in some dozen lists of documents. And it looks less often: one list is thousands
+    of objects, which go without it, and would be looked at some thirty times on their way.
     """
+    usual = gc.get_threshold()
     gc.collect()
     gc.freeze()
+    gc.set_threshold(YOUNG, *usual[1:])
     try:
         yield
     finally:
+        gc.set_threshold(*usual)
         gc.unfreeze()
 
 
