@@ -23,7 +23,7 @@ from country_a.app import running
 from gateway.config import Settings
 from gateway.transport.app import Listener, serving, until_stopped, write_ready_file
 from gateway.transport.compose import tls_server
-from gateway.transport.daemon import run
+from gateway.transport.daemon import run, settled
 
 CHUNK = os.urandom(512 * 1024)
 
@@ -54,8 +54,9 @@ async def _both(settings: Settings) -> AsyncIterator[Mapping[str, int]]:
 async def _serve(folder: Path, profile: str, ready: Path) -> None:
     (folder / "pid.json").write_text(json.dumps(os.getpid()), encoding="utf-8")
     async with _both(settings_a(folder, profile=profile)) as ports:
-        write_ready_file(ready, ports)
-        await until_stopped()
+        with settled():
+            write_ready_file(ready, ports)
+            await until_stopped()
 
 
 def main() -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import lru_cache
 
 DCM = "1.2.840.10008.2.16.4"
 SCT = "2.16.840.1.113883.6.96"
@@ -24,8 +23,6 @@ ATC = "2.16.840.1.113883.6.73"
 EDQM = "0.4.0.127.0.16.1.1.2.1"
 EHDSI_FORMAT = "eHDSI formatCodes"
 
-MAX_SCHEMES = 1024  # remembered; a country has dozens, and a peer may send any
-
 # Names by which DICOM and older peers call the same schemes (DICOM PS3.16 table 8-1).
 _SCHEME_NAMES = {
     "DCM": DCM,
@@ -38,11 +35,13 @@ _SCHEME_NAMES = {
     # The value set of format codes, which MADO prints as the scheme of its FHIR manifest.
     "1.3.6.1.4.1.19376.1.2.7.1": IHE_FORMAT,
 }
+_SCHEME_OIDS = frozenset(_SCHEME_NAMES.values())
 
 
-@lru_cache(maxsize=MAX_SCHEMES)
 def same_scheme(scheme: str) -> str:
     """The one name we compare a scheme by: its OID where we know one, without `urn:oid:`."""
+    if scheme in _SCHEME_OIDS:
+        return scheme
     bare = scheme.strip().removeprefix("urn:oid:")
     return _SCHEME_NAMES.get(bare.upper(), bare)
 

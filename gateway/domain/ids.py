@@ -47,7 +47,7 @@ def _is_oid(text: str) -> bool:
         len(arcs) > 1
         and arcs[0] in ("0", "1", "2")
         and _is_uid(text)
-        and not any(arc[0] == "0" and arc != "0" for arc in arcs)
+        and not (".0" in text and any(arc[0] == "0" and arc != "0" for arc in arcs))
     )
 
 

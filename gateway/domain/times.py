@@ -40,6 +40,9 @@ class Precision(IntEnum):
     SECOND = 14
 
 
+_PLAIN = {each.value: each for each in (Precision.DAY, Precision.MINUTE, Precision.SECOND)}
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Timestamp:
     """A moment in UTC, and how precisely it is known. `at` is the start of the interval."""
@@ -54,8 +57,9 @@ class Timestamp:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read a DTM or TS; without a zone it is UTC (ITI TF-3 4.2.3.1.7), fractions are cut."""
-        if len(text) == 14 and text.isascii() and text.isdigit():
-            return cls._of_seconds(text)
+        precision = _PLAIN.get(len(text))
+        if precision is not None and text.isascii() and text.isdigit():
+            return cls._of_digits(text, precision)
         match = _DTM.fullmatch(text.strip())
         if match is None:
             raise InvalidTime(text)
@@ -75,21 +79,21 @@ class Timestamp:
             raise InvalidTime(text) from None
 
     @classmethod
-    def _of_seconds(cls, text: str) -> Self:
-        # The form of nearly every moment in a list, read three times an entry.
+    def _of_digits(cls, text: str, precision: Precision) -> Self:
+        # The forms of nearly every moment in a list, read three times an entry.
         try:
             at = datetime(
                 int(text[:4]),
                 int(text[4:6]),
                 int(text[6:8]),
-                int(text[8:10]),
-                int(text[10:12]),
-                int(text[12:]),
+                int(text[8:10] or 0),
+                int(text[10:12] or 0),
+                int(text[12:] or 0),
                 tzinfo=UTC,
             )
         except ValueError:
             raise InvalidTime(text) from None
-        return cls(at, Precision.SECOND)
+        return cls(at, precision)
 
     @property
     def dtm(self) -> str:

@@ -38,7 +38,7 @@ from gateway.transport.pages import NEXT_PAGE
 from gateway.wire.fhir import pdqm
 from gateway.wire.fhir.denials import not_there
 from gateway.wire.fhir.negotiation import UnsupportedMediaType, request_format
-from gateway.wire.fhir.resources import Json, read_resource
+from gateway.wire.fhir.resources import Format, Json, read_resource
 from gateway.wire.fhir.search import (
     Parameter,
     Token,
@@ -64,8 +64,9 @@ DEMANDED: dict[str, tuple[str, ...]] = {"mhd": ("status",), "ncp": ("type",)}
 class FhirAsked:
     """A request whose caller has been made out.
 
-    `query` is the raw query string; `base` the address we were called at. `tell` is called as
-    soon as the request is understood, so that a refusal is recorded with what was refused.
+    `query` is the raw query string; `base` the address we were called at; `format` what a resource
+    will be answered in. `tell` is called as soon as the request is understood, so that a refusal
+    is recorded with what was refused.
     """
 
     route: Route
@@ -75,6 +76,7 @@ class FhirAsked:
     content_type: str
     strict: bool
     base: str
+    format: Format
     context: CallContext
     peer: Peer
     tell: Callable[[FhirNoun], None] = field(default=lambda _: None)
@@ -280,7 +282,10 @@ class FhirAnswerer:
 
     def _document_call(self, asked: FhirAsked) -> DocumentCall:
         return DocumentCall(
-            exchange=self._exchange(asked.peer), context=asked.context, base=asked.base
+            exchange=self._exchange(asked.peer),
+            context=asked.context,
+            base=asked.base,
+            format=asked.format,
         )
 
     def _patient_of(self, name: str, context: CallContext) -> PatientId | None:

@@ -39,7 +39,7 @@ from gateway.wire.fhir.mhd_retrieve import (
     is_fhir_document,
     reference_id,
 )
-from gateway.wire.fhir.resources import Json
+from gateway.wire.fhir.resources import Format, Json
 from gateway.wire.fhir.search import Parameter, write_query
 
 PAGE_ROWS = 100
@@ -58,11 +58,12 @@ class Withdrawn(NotFound):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentCall:
-    """Who asks, of whom, and under which address we were called."""
+    """Who asks, of whom, in which format, and under which address we were called."""
 
     exchange: Exchange
     context: CallContext
     base: str
+    format: Format
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +246,7 @@ class DocumentAnswers:
             self_url=page.self_url,
             total=page.total,
             next_url=next_url,
+            ahead=call.format is Format.JSON,
         )
         return bundle, told
 

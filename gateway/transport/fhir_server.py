@@ -213,6 +213,7 @@ class FhirServer:
             content_type=request.headers.get("Content-Type", ""),
             strict="handling=strict" in request.headers.get("Prefer", ""),
             base=call.base,
+            format=call.format,
             context=context,
             peer=call.peer,
             tell=call.understood,

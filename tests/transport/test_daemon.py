@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -12,7 +13,7 @@ import structlog
 
 from gateway.config import Settings, SettingsError
 from gateway.transport import daemon
-from gateway.transport.daemon import DONE, FAILED, USAGE, log_as_json, run, serve
+from gateway.transport.daemon import DONE, FAILED, USAGE, log_as_json, run, serve, settled
 
 
 @pytest.fixture(autouse=True)
@@ -83,6 +84,7 @@ async def test_the_ready_file_is_there_once_it_serves(
 
     async def told_to_stop() -> None:
         steps.append(f"stop, ready {json.loads(ready.read_bytes())['ports']}")
+        steps.append(f"settled {gc.get_freeze_count() > 0}")
 
     monkeypatch.setattr(daemon, "until_stopped", told_to_stop)
 
@@ -91,6 +93,7 @@ async def test_the_ready_file_is_there_once_it_serves(
     assert steps == [
         "serve 2.999.1.1, ready False",
         "stop, ready {'service': 4711}",
+        "settled True",
         "left",
     ]
 
@@ -102,3 +105,15 @@ def test_a_job_may_say_itself_how_it_went() -> None:
         return code
 
     assert [run(judged(code)) for code in (None, 0, 1)] == [0, 0, 1]
+
+
+def test_what_was_there_at_the_start_is_no_work_for_later_collections() -> None:
+    """While serving it is set apart; afterwards it is as before."""
+    usual = gc.get_threshold()
+
+    with settled():
+        apart, patience = gc.get_freeze_count(), gc.get_threshold()[0]
+
+    assert apart > 0
+    assert patience > usual[0]
+    assert (gc.get_freeze_count(), gc.get_threshold()) == (0, usual)

@@ -51,6 +51,7 @@ def asked(method: str = "GET", path: str = "/Patient", **changes: Any) -> FhirAs
         content_type="",
         strict=False,
         base=BASE,
+        format=Format.JSON,
         context=make_context(patient=None),
         peer=PEER,
     )

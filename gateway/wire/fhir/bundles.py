@@ -9,12 +9,13 @@ for their own codecs. Clauses: FHIR R4 bundle.html and http.html#search; ITI MHD
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 from gateway.domain import Issue
+from gateway.wire.fhir.json_format import written_ahead
 from gateway.wire.fhir.refusals import outcome_of_issues
 from gateway.wire.fhir.resources import (
     MAX_ENTRIES,
@@ -52,7 +53,7 @@ class Searchset:
 
 
 def searchset(
-    resources: Sequence[tuple[str, Json]],
+    resources: Iterable[tuple[str, Json]],
     *,
     bundle_id: str,
     at: datetime,
@@ -61,16 +62,19 @@ def searchset(
     total: int | None = None,
     next_url: str = "",
     included: Sequence[tuple[str, Json]] = (),
+    ahead: bool = False,
 ) -> Json:
     """A Bundle of the resources, each with its absolute URL, and of the issues as one outcome.
 
     `included` are resources that those refer to, with the URLs they are referred to by. `total`
-    counts matches on all pages, those of this page when None. `at` is aware.
+    counts matches on all pages, those of this page when None. `at` is aware. `ahead` is
+    for a Bundle that goes out as JSON: each match is written as soon as it is made.
     """
-    entries: list[Json] = [
-        {"fullUrl": url, "resource": resource, "search": {"mode": "match"}}
-        for url, resource in resources
-    ]
+    entries: list[object] = []
+    for url, resource in resources:
+        entry = {"fullUrl": url, "resource": resource, "search": {"mode": "match"}}
+        entries.append(written_ahead(entry) if ahead else entry)
+    here = len(entries)
     entries += [
         {"fullUrl": url, "resource": resource, "search": {"mode": "include"}}
         for url, resource in included
@@ -88,7 +92,7 @@ def searchset(
         "id": bundle_id,
         "meta": {"lastUpdated": at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ").zfill(20)},
         "type": "searchset",
-        "total": len(resources) if total is None else total,
+        "total": here if total is None else total,
         "link": links,
     }
     if entries:

@@ -27,10 +27,10 @@ from gateway.domain.codes import (
     ISCO,
     ISO_COUNTRY,
     LOINC,
-    MAX_SCHEMES,
     SCT,
     same_scheme,
 )
+from gateway.domain.ids import MAX_OID
 from gateway.wire.fhir.resources import Json, objects_at, text_at
 from gateway.wire.problems import DecodeError
 
@@ -40,6 +40,7 @@ UCUM: Final = "2.16.840.1.113883.6.8"
 IDENTIFIER_TYPE: Final = "2.16.840.1.113883.18.108"  # HL7 table 0203
 DIAGNOSTIC_SERVICE: Final = "2.16.840.1.113883.18.35"  # HL7 table 0074
 
+MAX_SCHEMES: Final = 1024  # remembered; a country has dozens, and a peer may send any
 MAX_CODINGS: Final = 50  # of one concept; a translation into every system known is fewer
 
 
@@ -130,10 +131,13 @@ def is_oid(text: str) -> bool:
     return True
 
 
-@lru_cache(maxsize=MAX_SCHEMES)
 def urn_of(authority: str) -> str:
     """An assigning authority as a system: an OID as `urn:oid:…`, a name as it is."""
-    return OID_URN + authority if is_oid(authority) else authority
+    # What is too long for an OID is not remembered either.
+    return OID_URN + authority if len(authority) <= MAX_OID and _known_oid(authority) else authority
+
+
+_known_oid = lru_cache(maxsize=MAX_SCHEMES)(is_oid)
 
 
 @lru_cache(maxsize=MAX_SCHEMES)
@@ -152,8 +156,11 @@ def scheme_of(system: str) -> str:
 
 def write_coding(code: Code) -> Json:
     """A code as a Coding; what it does not have is left out."""
+    system = system_of(code.scheme)
+    if system and code.value and code.display:
+        return {"system": system, "code": code.value, "display": code.display}
     coding = {}
-    if system := system_of(code.scheme):
+    if system:
         coding["system"] = system
     if code.value:
         coding["code"] = code.value
@@ -170,6 +177,11 @@ def read_coding(coding: Json, where: str) -> Code:
     return Code(
         value, scheme_of(text_at(coding, "system", where)), text_at(coding, "display", where)
     )
+
+
+def concept_of(code: Code) -> Json:
+    """A code as a CodeableConcept of its own."""
+    return {"coding": [write_coding(code)]}
 
 
 def write_concept(*codes: Code, text: str = "") -> Json:
@@ -193,8 +205,16 @@ def read_concept(concept: Json, where: str) -> tuple[Code, ...]:
     codings = objects_at(concept, "coding", where)
     if len(codings) > MAX_CODINGS:
         raise DecodeError(f"{where}.coding", f"{len(codings)} codings", f"at most {MAX_CODINGS}")
-    return tuple(
-        read_coding(coding, f"{where}.coding[{i}]")
-        for i, coding in enumerate(codings)
-        if text_at(coding, "code", f"{where}.coding[{i}]").strip()
-    )
+    found = []
+    for i, coding in enumerate(codings):
+        value, system = coding.get("code"), coding.get("system", "")
+        display = coding.get("display", "")
+        # Only of one of another type it is worth saying where it stands.
+        if type(value) is str and type(system) is str and type(display) is str:
+            if bare := value.strip():
+                found.append(Code(bare, scheme_of(system), display))
+            continue
+        place = f"{where}.coding[{i}]"
+        if text_at(coding, "code", place).strip():
+            found.append(read_coding(coding, place))
+    return tuple(found)

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from gateway.domain import Author, HumanName, Organisation
-from gateway.wire.fhir.concepts import OID_URN, urn_of, write_concept
+from gateway.wire.fhir.concepts import OID_URN, urn_of
 from gateway.wire.fhir.elements import read_name, read_telecom, write_name, write_telecom
 from gateway.wire.fhir.identifiers import URIS, read_identifier
-from gateway.wire.fhir.json_format import write_json
+from gateway.wire.fhir.json_format import unchecked_json
 from gateway.wire.fhir.person_strings import read_xcn, write_xcn
 from gateway.wire.fhir.resources import Json, object_at, objects_at, text_at
 
@@ -27,12 +27,12 @@ class Contained:
 
     def refer(self, name: str, resource: Json) -> Json:
         """A Reference to a resource, which is put in under a name of its own where it is new."""
-        key = write_json(resource)
+        key = unchecked_json(resource)
         found = self._ids.get(key)
         if found is None:
             found = self._ids[key] = f"{name}-{len(self._ids) + 1}"
-            kind = resource["resourceType"]
-            self.resources.append({"resourceType": kind, "id": found, **resource})
+            # The id comes second; what comes again keeps its place.
+            self.resources.append({"resourceType": "", "id": found, **resource})
         return {"reference": f"#{found}"}
 
 
@@ -48,11 +48,6 @@ def _identifier(local_id: str, authority: str) -> list[Json]:
     return [{"system": system, "value": local_id} if system else {"value": local_id}]
 
 
-def _resource(kind: str, **elements: object) -> Json:
-    # FHIR has no empty arrays and objects.
-    return {"resourceType": kind, **{name: value for name, value in elements.items() if value}}
-
-
 def organisation_resource(organisation: Organisation, telecom: tuple[str, ...] = ()) -> Json:
     """An Organization; its type alone for one that has neither name nor id."""
     resource: Json = {"resourceType": "Organization"}
@@ -60,7 +55,7 @@ def organisation_resource(organisation: Organisation, telecom: tuple[str, ...] =
         resource["identifier"] = identifier
     if organisation.name:
         resource["name"] = organisation.name
-    if contacts := write_telecom(telecom):
+    if telecom and (contacts := write_telecom(telecom)):
         resource["telecom"] = contacts
     return resource
 
@@ -80,7 +75,7 @@ def _practitioner(author: Author, contained: Contained) -> Json:
     name = write_name(author.name) if author.name else {}
     if name:
         resource["name"] = [name]
-    if contacts := write_telecom(author.telecom):
+    if author.telecom and (contacts := write_telecom(author.telecom)):
         resource["telecom"] = contacts
     only_telecom = author.telecom and not (author.institutions or author.roles)
     known = author.id or name or (only_telecom and not author.specialities)
@@ -99,16 +94,22 @@ def _author(author: Author, contained: Contained) -> list[Json]:
         found = [write_organisation(org, contained, shared) for org in author.institutions]
         return [reference for reference in found if reference]
     places: Sequence[Organisation | None] = author.institutions or (None,)
+    what: Json = {}
+    if named:
+        what["code"] = [{"text": role} for role in author.roles if role]
+        what["specialty"] = [{"text": each} for each in author.specialities if each]
+    if loose:
+        what["telecom"] = write_telecom(loose)
     roles = []
     for place in places:
-        role = _resource(
-            "PractitionerRole",
-            practitioner=person,
-            organization=write_organisation(place, contained) if place else {},
-            code=[write_concept(text=role) for role in author.roles if role],
-            specialty=[write_concept(text=each) for each in author.specialities if each],
-            telecom=write_telecom(loose),
-        )
+        role: Json = {"resourceType": "PractitionerRole"}
+        if person:
+            role["practitioner"] = person
+        if place and (organisation := write_organisation(place, contained)):
+            role["organization"] = organisation
+        for name, value in what.items():
+            if value:
+                role[name] = value
         if len(role) > 1:
             roles.append(contained.refer("role", role))
     return roles

@@ -50,7 +50,7 @@ from gateway.wire.fhir.document_reference_values import (
     read_status,
     refuse_modifiers,
 )
-from gateway.wire.fhir.document_reference_write import description_of
+from gateway.wire.fhir.document_reference_write import default_description
 from gateway.wire.fhir.identifiers import Identifier, as_patient_id, read_identifier
 from gateway.wire.fhir.resources import Json, expect_type, object_at, objects_at, text_at
 from gateway.wire.fhir.source_patient import read_patient_ids
@@ -185,20 +185,20 @@ def _with_content(entry: DocumentEntry, content: Content, number: int, where: st
             entry_id = EntryId(f"{entry_id}#{number}")
         except InvalidIdentifier as error:
             raise DecodeError(where, repr(error.found), error.expected) from None
-    row = replace(
+    said = default_description(content.title, entry.type_code)
+    return replace(
         entry,
         id=entry_id,
         ref=DocumentRef(entry.ref.community, entry.ref.repository, document),
         mime_type=content.mime_type,
         title=content.title,
+        comments="" if entry.comments == said else entry.comments,
         language=content.language,
         created=content.created,
         format_code=content.format_code,
         sha1=content.sha1,
         size_bytes=content.size_bytes,
     )
-    said = description_of(replace(row, comments=""))
-    return replace(row, comments="") if row.comments == said else row
 
 
 def _entry(

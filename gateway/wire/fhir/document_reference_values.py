@@ -92,9 +92,8 @@ def read_status(resource: Json, where: str, notes: Notes) -> EntryStatus:
 def extension_text(resource: Json, url: str, value: str, where: str) -> str:
     """The value of the first extension of an URL, "" when there is none."""
     for i, extension in enumerate(objects_at(resource, "extension", where)):
-        place = f"{where}.extension[{i}]"
-        if text_at(extension, "url", place) == url:
-            return text_at(extension, value, place)
+        if extension.get("url") == url:
+            return text_at(extension, value, f"{where}.extension[{i}]")
     return ""
 
 

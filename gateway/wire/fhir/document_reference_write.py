@@ -27,7 +27,7 @@ from gateway.domain import (
 from gateway.domain.codes import FORMAT_FHIR_MANIFEST, FORMAT_KOS, as_region
 from gateway.domain.selection import document_class
 from gateway.wire.fhir import document_reference_terms as terms
-from gateway.wire.fhir.concepts import write_coding, write_concept
+from gateway.wire.fhir.concepts import concept_of, write_coding, write_concept
 from gateway.wire.fhir.contained_people import (
     Contained,
     write_authenticator,
@@ -38,9 +38,8 @@ from gateway.wire.fhir.document_identifiers import of_document_id
 from gateway.wire.fhir.elements import write_datetime, write_instant, write_period
 from gateway.wire.fhir.identifiers import (
     URIS,
-    of_reference,
-    write_identifier,
     write_patient_id,
+    write_reference,
 )
 from gateway.wire.fhir.mhd_retrieve import bare_type
 from gateway.wire.fhir.resources import Json
@@ -57,6 +56,13 @@ _REFERENCE_TYPES: dict[str, str] = {
 }
 _ENCOUNTER = str(ReferenceKind.ENCOUNTER)
 _STUDY_TYPE = _REFERENCE_TYPES[ReferenceKind.STUDY]
+# Each format of a manifest with the one MIME type it has, and its profile.
+# The same in every row, and changed in none.
+_UNIQUE_ID, _ENTRY_UUID = concept_of(terms.UNIQUE_ID), concept_of(terms.ENTRY_UUID)
+_MANIFESTS = {
+    FORMAT_KOS.value: ("application/dicom", terms.MADO_KOS_PROFILE),
+    FORMAT_FHIR_MANIFEST.value: ("application/fhir+json", terms.MADO_FHIR_PROFILE),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,26 +74,32 @@ class Relation:
 
 
 def _filled(elements: Json) -> Json:
-    # FHIR has no empty values.
-    return {name: value for name, value in elements.items() if value}
+    # FHIR has no empty values; few are, so they are taken out and not the rest into another.
+    for name in [name for name, value in elements.items() if not value]:
+        del elements[name]
+    return elements
 
 
 def _concepts(codes: Iterable[Code]) -> list[Json]:
     # The empty code stands for what a foreign entry did not say; it is not passed on as a code.
-    return [write_concept(code) for code in codes if code.value]
+    return [concept_of(code) for code in codes if code.value]
 
 
 def _concept(code: Code) -> Json:
-    return write_concept(code) if code.value else {}
+    return concept_of(code) if code.value else {}
 
 
 def _master(entry: DocumentEntry) -> Json:
-    plain = write_identifier(of_document_id(entry.ref.document))
-    return {"use": "usual", "type": write_concept(terms.UNIQUE_ID), **plain}
+    named = of_document_id(entry.ref.document)
+    master: Json = {"use": "usual", "type": _UNIQUE_ID}
+    if named.system:
+        master["system"] = named.system
+    master["value"] = named.value
+    return master
 
 
 def _own_id(entry: DocumentEntry) -> Json:
-    named: Json = {"use": "official", "type": write_concept(terms.ENTRY_UUID)}
+    named: Json = {"use": "official", "type": _ENTRY_UUID}
     if entry.id.startswith("urn:"):
         named["system"] = URIS
     named["value"] = str(entry.id)
@@ -97,11 +109,11 @@ def _own_id(entry: DocumentEntry) -> Json:
 def _extensions(entry: DocumentEntry) -> list[Json]:
     found: list[Json] = [{"url": terms.HOME_EXTENSION, "valueOid": entry.ref.community.urn}]
     for code in entry.modalities:
-        concept = write_concept(code)
+        concept = concept_of(code)
         found.append({"url": terms.MODALITY_EXTENSION, "valueCodeableConcept": concept})
     for code in entry.event_codes:
         if as_region(code):
-            site = {"url": terms.BODY_SITE_CONCEPT, "valueCodeableConcept": write_concept(code)}
+            site = {"url": terms.BODY_SITE_CONCEPT, "valueCodeableConcept": concept_of(code)}
             found.append({"url": terms.BODY_SITE_EXTENSION, "extension": [site]})
     if entry.version:
         found.append({"url": terms.VERSION_EXTENSION, "valueString": entry.version})
@@ -112,9 +124,9 @@ def _category(
     entry: DocumentEntry, categories: Mapping[DocumentClass, tuple[Code, ...]]
 ) -> list[Json]:
     # MHD allows one category: what the dialects want to see there are codings of one concept.
-    codes = [code for code in (entry.class_code,) if code.value]
+    codes = [entry.class_code] if entry.class_code.value else []
     for code in categories.get(document_class(entry), ()):
-        if not any(code.means(other) for other in codes):
+        if not any(map(code.means, codes)):
             codes.append(code)
     return [write_concept(*codes)] if codes else []
 
@@ -126,7 +138,12 @@ def _subject(patient: PatientId, reference: str) -> Json:
 
 def description_of(entry: DocumentEntry) -> str:
     """What the description says, which NCPeH API requires: comments, else title, else type."""
-    return entry.comments or entry.title or entry.type_code.display or entry.type_code.value
+    return entry.comments or default_description(entry.title, entry.type_code)
+
+
+def default_description(title: str, type_code: Code) -> str:
+    """What the description says of a document that has no comments."""
+    return title or type_code.display or type_code.value
 
 
 def _date(created: Timestamp | None) -> str:
@@ -169,7 +186,7 @@ def _content(entry: DocumentEntry, url: str) -> Json:
 
 
 def _related(reference: ReferenceId) -> Json:
-    identifier = write_identifier(of_reference(reference))
+    identifier = write_reference(reference)
     kind = _REFERENCE_TYPES.get(reference.kind)
     return {"type": kind, "identifier": identifier} if kind else {"identifier": identifier}
 
@@ -223,10 +240,7 @@ def _profiles(resource: Json) -> list[str]:
         and context.get("period", {}).get("start")
     )
     registered = bool(identified and resource.get("date"))
-    manifest = {
-        FORMAT_KOS.value: ("application/dicom", terms.MADO_KOS_PROFILE),
-        FORMAT_FHIR_MANIFEST.value: ("application/fhir+json", terms.MADO_FHIR_PROFILE),
-    }.get(format_code)
+    manifest = _MANIFESTS.get(format_code)
     claims = (
         (comprehensive, terms.COMPREHENSIVE_PROFILE),
         (identified and not comprehensive, terms.MINIMAL_PROFILE),
@@ -263,35 +277,34 @@ def write_document_reference(
     contained = Contained()
     unique = _master(entry)
     root = base.rstrip("/")
-    elements = _filled(
-        {
-            "extension": _extensions(entry),
-            "masterIdentifier": unique,
-            "identifier": [{**unique}, _own_id(entry)],
-            "status": _STATUS[entry.status],
-            "type": _concept(entry.type_code),
-            "category": _category(entry, categories),
-            "subject": _subject(entry.patient, patient_reference),
-            "date": _date(entry.created),
-            "author": write_authors(entry.authors, contained),
-            "authenticator": write_authenticator(entry.legal_authenticator, contained),
-            "custodian": write_organisation(custodian, contained) if custodian else {},
-            "relatesTo": [
-                {
-                    "code": terms.RELATIONS[relation.kind],
-                    "target": {"reference": f"{root}/DocumentReference/{relation.reference_id}"},
-                }
-                for relation in twin
-            ],
-            "description": description_of(entry),
-            "securityLabel": _concepts(entry.confidentiality),
-            "content": [_content(entry, attachment_url)],
-            "context": _context(entry, contained),
-        }
-    )
-    resource: Json = {"resourceType": "DocumentReference", "id": reference_id}
-    if profiles := _profiles(elements):
-        resource["meta"] = {"profile": profiles}
-    if contained.resources:
-        resource["contained"] = contained.resources
-    return resource | elements
+    resource: Json = {
+        "resourceType": "DocumentReference",
+        "id": reference_id,
+        "meta": {},
+        "contained": contained.resources,
+        "extension": _extensions(entry),
+        "masterIdentifier": unique,
+        "identifier": [unique, _own_id(entry)],
+        "status": _STATUS[entry.status],
+        "type": _concept(entry.type_code),
+        "category": _category(entry, categories),
+        "subject": _subject(entry.patient, patient_reference),
+        "date": _date(entry.created),
+        "author": write_authors(entry.authors, contained),
+        "authenticator": write_authenticator(entry.legal_authenticator, contained),
+        "custodian": write_organisation(custodian, contained) if custodian else {},
+        "relatesTo": [
+            {
+                "code": terms.RELATIONS[relation.kind],
+                "target": {"reference": f"{root}/DocumentReference/{relation.reference_id}"},
+            }
+            for relation in twin
+        ],
+        "description": description_of(entry),
+        "securityLabel": _concepts(entry.confidentiality),
+        "content": [_content(entry, attachment_url)],
+        "context": _context(entry, contained),
+    }
+    if profiles := _profiles(resource):
+        resource["meta"]["profile"] = profiles
+    return _filled(resource)

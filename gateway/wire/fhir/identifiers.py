@@ -12,7 +12,6 @@ MadoStudyInstanceUidIdentifier and MadoAccessionNumberIdentifier.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote
 
@@ -25,12 +24,14 @@ from gateway.domain import (
     ReferenceKind,
     Uid,
 )
-from gateway.domain.codes import DCM, MAX_SCHEMES
+from gateway.domain.codes import DCM
 from gateway.wire.fhir.concepts import (
     IDENTIFIER_TYPE,
     OID_URN,
+    concept_of,
     is_oid,
     read_concept,
+    urn_of,
     write_concept,
 )
 from gateway.wire.fhir.resources import Json, object_at, text_at
@@ -55,6 +56,7 @@ _KIND_OF: Final[dict[Code, str]] = {
     **{code: kind for kind, codes in _TYPES_OF.items() for code in codes},
 }
 _STUDY: Final = str(ReferenceKind.STUDY)
+_STUDY_TYPE: Final = concept_of(STUDY_UID)  # the same in every reference, and changed in none
 _URN_AUTHORITY: Final = ":/?#[]@!$&'()*+,;=~"  # what a namespace's name may keep in a URI
 
 
@@ -143,17 +145,29 @@ def of_reference(reference: ReferenceId) -> Identifier:
     The home community has no place in an Identifier and is left out; so is the authority of a
     study UID, which needs none.
     """
-    if reference.kind == _STUDY:
-        try:
-            return of_uid(Uid.parse(reference.value))
-        except InvalidIdentifier:
-            pass  # a peer's study number that is no UID keeps its kind and is not made into one
+    if uid := _study_of(reference):
+        return of_uid(uid)
     types = _TYPES_OF.get(reference.kind) or (
         Code(reference.kind, URIS if ":" in reference.kind else IDENTIFIER_TYPE),
     )
-    return Identifier(
-        value=reference.value, system=_system_of_authority(reference.authority), types=types
-    )
+    system = _system_of_authority(reference.authority)
+    return Identifier(value=reference.value, system=system, types=types)
+
+
+def _study_of(reference: ReferenceId) -> Uid | None:
+    if reference.kind != _STUDY:
+        return None
+    try:
+        return Uid.parse(reference.value)
+    except InvalidIdentifier:
+        return None  # a peer's study number that is no UID keeps its kind, not made into one
+
+
+def write_reference(reference: ReferenceId) -> Json:
+    """A reference as an Identifier, as `of_reference` has it."""
+    if uid := _study_of(reference):
+        return {"type": _STUDY_TYPE, "system": DICOM_UIDS, "value": OID_URN + uid}
+    return write_identifier(of_reference(reference))
 
 
 def as_reference(identifier: Identifier, where: str = "Identifier") -> ReferenceId | None:
@@ -204,12 +218,10 @@ def _bare_oid(text: str) -> str:
     return text
 
 
-@lru_cache(maxsize=MAX_SCHEMES)
 def _system_of_authority(authority: str) -> str:
     """The system of an assigning authority; a plain name has its spaces and the like escaped."""
-    if is_oid(authority):
-        return f"{OID_URN}{authority}"
-    return authority if ":" in authority else quote(authority, safe=_URN_AUTHORITY)
+    system = urn_of(authority)
+    return system if ":" in system else quote(authority, safe=_URN_AUTHORITY)
 
 
 def _authority_of_system(system: str) -> str:

@@ -80,13 +80,28 @@ def write_json(resource: Json) -> bytes:
 
     That is an empty object or array, NaN, and a null other than in an array of values.
     """
-    try:
-        made = orjson.dumps(resource, default=_number)
-    except TypeError as error:
-        raise EncodeError(f"JSON cannot carry the resource: {error}") from error
+    made = unchecked_json(resource)
     if _may_be_empty(made) and _SUSPECT.search(made):
         _refuse_empty(resource)
+        # And what was written ahead, where NaN in an array can no longer be told from null.
+        _refuse_empty(orjson.loads(made))
     return made
+
+
+def unchecked_json(resource: Json) -> bytes:
+    """As `write_json`, but whether something in it is empty is not looked for."""
+    try:
+        return orjson.dumps(resource, default=_number)
+    except TypeError as error:
+        raise EncodeError(f"JSON cannot carry the resource: {error}") from error
+
+
+def written_ahead(part: Json) -> orjson.Fragment:
+    """A part of a resource as JSON already, to be put in its place before `write_json`.
+
+    So that the objects of a long list need not all be there at once.
+    """
+    return orjson.Fragment(unchecked_json(part))
 
 
 def read_number(text: str, where: str) -> int | Decimal:

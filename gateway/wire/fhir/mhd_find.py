@@ -98,6 +98,7 @@ def encode_response(
     patient_reference: str = "",
     total: int | None = None,
     next_url: str = "",
+    ahead: bool = False,
 ) -> Json:
     """The answer as a searchset: a match for every entry, one outcome entry for all issues.
 
@@ -105,7 +106,7 @@ def encode_response(
     this gateway's FHIR base. The rest is as for `write_document_reference` and `searchset`.
     """
     root = base.rstrip("/")
-    rows = [
+    rows = (
         (
             f"{root}/DocumentReference/{ids[entry.id]}",
             write_document_reference(
@@ -119,7 +120,7 @@ def encode_response(
             ),
         )
         for entry in outcome.items
-    ]
+    )
     return searchset(
         rows,
         bundle_id=bundle_id,
@@ -128,6 +129,7 @@ def encode_response(
         issues=outcome.issues,
         total=total,
         next_url=next_url,
+        ahead=ahead,
     )
 
 

@@ -24,14 +24,14 @@ def escape(text: str) -> str:
 
 def unescape(component: str) -> str:
     """The text of a component; sequences that are not escapes stay as they are."""
-    if "\\" not in component:
-        return component
     return _ESCAPED.sub(lambda match: _UNESCAPED[match[1]], component)
 
 
 def split(text: str, count: int) -> list[str]:
     """The first `count` components of a field, unescaped, empty ones for those left out."""
-    parts = [unescape(part.strip()) for part in text.split("^")[:count]]
+    parts = [part.strip() for part in text.split("^")[:count]]
+    if "\\" in text:
+        parts = [unescape(part) for part in parts]
     return parts + [""] * (count - len(parts))
 
 

@@ -44,6 +44,8 @@ __all__ = [
     "write_resource",
 ]
 
+_NOTHING = object()  # what stands under a name that is not there; a null does not
+
 
 class Format(StrEnum):
     """How a resource is written down; the value is the short form of `_format`."""
@@ -107,18 +109,23 @@ def text_at(obj: Json, key: str, where: str) -> str:
 
 def object_at(obj: Json, key: str, where: str) -> Json:
     """The object under a name, an empty one when there is none."""
-    if key not in obj:
+    value = obj.get(key, _NOTHING)
+    if value is _NOTHING:
         return {}
-    return _object(obj[key], f"{where}.{key}")
+    if not isinstance(value, dict):
+        raise _wrong(value, f"{where}.{key}", "an object")
+    return value
 
 
 def objects_at(obj: Json, key: str, where: str) -> tuple[Json, ...]:
     """The array of objects under a name, empty when there is none."""
-    values = _array(obj, key, where)
+    if key not in obj:
+        return ()
+    values = tuple(_array(obj, key, where))
     for i, value in enumerate(values):
         if not isinstance(value, dict):
             raise _wrong(value, f"{where}.{key}[{i}]", "an object")
-    return tuple(values)
+    return values
 
 
 def texts_at(obj: Json, key: str, where: str) -> tuple[str, ...]:
@@ -154,12 +161,6 @@ def _array(obj: Json, key: str, where: str) -> list[Any]:
     value = obj.get(key, [])
     if not isinstance(value, list):
         raise _wrong(value, f"{where}.{key}", "an array")
-    return value
-
-
-def _object(value: object, where: str) -> Json:
-    if not isinstance(value, dict):
-        raise _wrong(value, where, "an object")
     return value
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import date
 
 from gateway.domain import HumanName, InvalidIdentifier, InvalidTime, PatientId, Timestamp
 from gateway.wire.fhir.elements import read_name, write_datetime, write_name
@@ -31,6 +32,8 @@ def _repetitions(field: str) -> list[str]:
 
 def _birth_date(text: str) -> str:
     digits = text.strip()[:8]
+    if len(digits) == 8 and digits.isascii() and digits.isdigit():
+        return _day(digits)
     try:
         return write_datetime(Timestamp.parse(digits))
     except InvalidTime:
@@ -54,12 +57,22 @@ def _addresses(field: str) -> list[Json]:
 
 
 def _names(field: str) -> list[Json]:
-    people = (read_xpn(text) for text in _repetitions(field))
+    people = map(read_xpn, _repetitions(field))
     return [name for person in people if person and (name := write_name(person))]
+
+
+def _day(digits: str) -> str:
+    # Nearly every one is of this form, and this takes a tenth of the time of a timestamp.
+    try:
+        return date.fromisoformat(digits).isoformat()
+    except ValueError:
+        return ""
 
 
 def _patient_ids(source: PatientId | None, field: str) -> list[PatientId]:
     found = [source] if source else []
+    if source and field == source.cx:
+        return found
     for text in _repetitions(field):
         try:
             found.append(PatientId.parse_cx(text))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.wire.fhir.json_format import MAX_DEPTH, kind_of, read_json, write_json
+from gateway.wire.fhir.json_format import MAX_DEPTH, kind_of, read_json, write_json, written_ahead
 from gateway.wire.problems import DecodeError, EncodeError
 
 SCALARS = (
@@ -150,6 +150,22 @@ def test_what_fhir_json_cannot_carry_is_not_written(resource: dict[str, object])
     """Empty values, nulls out of place and things that are no JSON are our own faults."""
     with pytest.raises(EncodeError):
         write_json(resource)
+
+
+@pytest.mark.parametrize("part", [{"a": {}}, {"a": []}, {"a": None}, {"a": float("nan")}])
+def test_what_was_written_ahead_is_judged_with_the_rest(part: dict[str, object]) -> None:
+    """Its objects are gone by then."""
+    with pytest.raises(EncodeError):
+        write_json({"resourceType": "Bundle", "entry": [written_ahead(part)]})
+
+
+def test_text_that_looks_empty_is_written_ahead_too() -> None:
+    """Braces in a title are no empty object."""
+    part = {"title": "{}[]null"}
+
+    written = write_json({"resourceType": "Bundle", "entry": [written_ahead(part)]})
+
+    assert json.loads(written)["entry"] == [part]
 
 
 def test_a_null_that_keeps_a_place_is_written() -> None:

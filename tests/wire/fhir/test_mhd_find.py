@@ -69,6 +69,18 @@ def test_rows_issues_and_links_cross_in_both_formats() -> None:
         assert (found.next_url, found.total) == (f"{BASE}?_getpages=2", 30)
 
 
+def test_rows_written_as_they_are_made_are_the_same_bytes() -> None:
+    """A long answer needs not all be objects before it is bytes."""
+    warning = Issue(refusal=Refusal.UNSUPPORTED, text="Not applied.", severity=Severity.WARNING)
+    outcome = Outcome(ROWS, (warning,))
+
+    whole, ahead = (
+        write_resource(answer(outcome, ahead=ahead), Format.JSON) for ahead in (False, True)
+    )
+
+    assert ahead == whole
+
+
 def test_no_rows_is_an_answer() -> None:
     """Empty, and a success."""
     page = answer(Outcome())
