@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,6 +29,20 @@ settings.register_profile("suite", max_examples=40, derandomize=True)
 settings.load_profile("suite")
 
 NOW = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
+
+
+# Twelve thousand tests are a million objects that stay: the collector looks for garbage among what
+# came after them, and not at all while they come.
+gc.disable()
+PATIENCE = 10_000  # objects made before it looks
+
+
+def pytest_collection_finish() -> None:
+    """From here on there is garbage to find."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(PATIENCE)
+    gc.enable()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

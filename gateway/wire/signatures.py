@@ -22,7 +22,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from functools import partial
+from functools import lru_cache, partial
 from typing import Self
 
 from cryptography import x509
@@ -47,6 +47,7 @@ MAX_NODES = 5_000
 MAX_PREFIX_LIST = 512
 # A certificate with an 8192-bit key and long extensions stays below 8 KiB of DER.
 MAX_CERTIFICATE_TEXT = 16_384
+MAX_KEYS = 16  # private keys kept loaded; a gateway has two or three
 
 _SHA1_METHODS = frozenset({SignatureMethod.RSA_SHA1, SignatureMethod.ECDSA_SHA1})
 _METHODS = frozenset(
@@ -93,6 +94,11 @@ class SignatureProblem(Exception):
         self.text = text
 
 
+# A gateway signs several things with one key, and to judge an RSA key takes OpenSSL a twentieth of
+# a second.
+_load_key = lru_cache(maxsize=MAX_KEYS)(load_pem_private_key)
+
+
 @dataclass(frozen=True, slots=True)
 class Signer:
     """A private key and its certificate; the key type decides the signature method."""
@@ -106,7 +112,7 @@ class Signer:
 
         Raises ValueError when either cannot be read, or they do not belong together.
         """
-        loaded = load_pem_private_key(key, password)
+        loaded = _load_key(key, password)
         if not isinstance(loaded, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
             raise ValueError("a signing key must be RSA or elliptic curve")
         leaf = x509.load_pem_x509_certificates(certificate)[0]
