@@ -406,7 +406,7 @@ VALUES = st.text(max_size=30) | st.sampled_from(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(NAMES, VALUES), max_size=5), st.booleans())
 @example([("related:identifier", "urn:ietf:rfc:3986|urn:oid:a^b")], True)
 @example([("encounter.identifier", "a^b")], True)
