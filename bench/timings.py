@@ -14,26 +14,29 @@ import json
 import ssl
 import threading
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType, coroutine
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 from country_a.national.consent_register import SqlConsentRegister
 from country_a.national.patient_index import SqlPatientIndex
 from country_a.national.registry import SqlRegistry
 from gateway.transport import record, soap_server
 from gateway.transport.tap import Tap, Transcript
-from gateway.wire.soap import security, xca_query
+from gateway.wire import saml_context
+from gateway.wire.soap import xca_query
+
+Wrapping: TypeAlias = Callable[[str, Callable[..., Any]], Callable[..., Any]]
 
 # What is wrapped: the subject it counts under, who holds the name, and the name.
 FUNCTIONS: tuple[tuple[str, Any, str], ...] = (
     ("tls", ssl.SSLObject, "read"),
     ("tls", ssl.SSLObject, "write"),
     ("tls", ssl.SSLObject, "do_handshake"),
-    ("signature", security, "verify"),
+    ("signature", saml_context, "verify"),
     ("xml", soap_server, "read_envelope"),
     ("xml", soap_server, "write_envelope"),
     ("xml", xca_query, "decode_request"),
@@ -61,12 +64,12 @@ class Timings:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._seconds: Counter[str] = Counter()
+        self._seconds: defaultdict[str, float] = defaultdict(float)
         self._busy = False
         self._kept: list[tuple[Any, str, Any]] = []
         self._ended = 0
-        self._warm: Counter[str] = Counter()
-        self._last: Counter[str] = Counter()
+        self._warm: dict[str, float] = {}
+        self._last: dict[str, float] = {}
 
     @contextmanager
     def _clock(self, subject: str) -> Iterator[None]:
@@ -114,9 +117,8 @@ class Timings:
                 return function(*args, **kwargs)
             finally:
                 main = time.thread_time()
-                self._last = Counter(
-                    {**self._seconds, "main": main, "threads": time.process_time() - main}
-                )
+                threads = time.process_time() - main
+                self._last = {**self._seconds, "main": main, "threads": threads}
                 self._ended += 1
                 if self._ended == WARM_UP:
                     self._warm = self._last
@@ -124,6 +126,7 @@ class Timings:
         return ends
 
     def __enter__(self) -> Self:
+        wrapped: list[tuple[Wrapping, tuple[str, Any, str]]]
         wrapped = [(self._function, one) for one in FUNCTIONS]
         wrapped += [(self._coroutine, one) for one in COROUTINES]
         wrapped.append((self._exchange, ("", record.Record, "finish")))  # around its clock
@@ -140,5 +143,5 @@ class Timings:
     ) -> None:
         for holder, name, original in reversed(self._kept):
             setattr(holder, name, original)
-        self._last.subtract(self._warm)
-        self._path.write_text(json.dumps(self._last), encoding="utf-8")
+        spent = {name: end - self._warm.get(name, 0) for name, end in self._last.items()}
+        self._path.write_text(json.dumps(spent), encoding="utf-8")
