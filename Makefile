@@ -34,7 +34,7 @@ test: $(READY) ## run the test suite
 check: $(READY) ## format, lint, types
 	@$(BIN)/ruff format --check $(SOURCES)
 	@$(BIN)/ruff check $(SOURCES)
-	@$(BIN)/mypy $(addprefix -p ,$(SHIPPED))
+	@$(BIN)/mypy $(addprefix -p ,$(SHIPPED) bench)
 
 format: $(READY) ## put the sources in order
 	@$(BIN)/ruff check --fix-only --quiet $(SOURCES)

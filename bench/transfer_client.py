@@ -15,7 +15,7 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -83,7 +83,7 @@ class Taker:
 
     async def take(self, way: str, instances: int) -> dict[str, Any]:
         """One transfer: bytes of instances, and seconds."""
-        ways = {
+        ways: dict[str, Callable[[int], Awaitable[float]]] = {
             "plain": self._plain,
             "rad75-discard": self._discard,
             "wado-discard": self._discard_wado,

@@ -39,7 +39,7 @@ STUDY = Uid("2.999.1.1.9.77")
 WARM_UP, GIBIBYTE = 16, 2048  # instances
 SERIES_SIZES = (WARM_UP, GIBIBYTE, GIBIBYTE)
 SIDE = 512
-EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
+EXPLICIT_LITTLE = pydicom.uid.ExplicitVRLittleEndian
 
 
 def series_of(number: int) -> Uid:
@@ -88,8 +88,8 @@ def manifest_of(instances: int) -> ImagingManifest:
 def _slice() -> bytes:
     """The first slice, its pixels zero."""
     meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = str(CT_IMAGE)
-    meta.MediaStorageSOPInstanceUID = str(uid_of(0, 0))
+    meta.MediaStorageSOPClassUID = pydicom.uid.UID(CT_IMAGE)
+    meta.MediaStorageSOPInstanceUID = pydicom.uid.UID(uid_of(0, 0))
     meta.TransferSyntaxUID = EXPLICIT_LITTLE
     ds = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
     ds.SpecificCharacterSet = "ISO_IR 192"
