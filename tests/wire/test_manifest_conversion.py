@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -101,6 +102,21 @@ def test_a_code_system_known_by_its_url_alone_stops_a_key_object_selection() -> 
     with pytest.raises(EncodeError, match="coding scheme"):
         kos_write.encode_manifest(manifest)
     assert through_fhir(manifest) == manifest
+
+
+def test_codes_of_old_snomed_reach_fhir_under_no_false_system() -> None:
+    """The mark of SNOMED CT is for its numbers, whatever their scheme is called."""
+    manifest = make_manifest(procedures=(Code("P5-08000", "SRT"), Code("77477000", "SRT")))
+
+    text = write_resource(manifest_write.encode_manifest(manifest, at=NOON), Format.JSON).decode()
+
+    codings = [
+        (coding["system"], coding["code"])
+        for entry in json.loads(text)["entry"]
+        for concept in entry["resource"].get("procedureCode", ())
+        for coding in concept.get("coding", ())
+    ]
+    assert codings == [("SRT", "P5-08000"), ("http://snomed.info/sct", "77477000")]
 
 
 SELECTIONS = sorted(
