@@ -152,6 +152,8 @@ def _own_uid(ds: Dataset) -> Uid:
 
 def _manifest(ds: Dataset, schemes: CodingSchemes) -> Outcome[ImagingManifest]:
     warnings = _Warnings()
+    for said in kos_departures.of_attributes(ds):
+        warnings.add(said, "document")
     tree = read_tree(ds, schemes)
     title = tree.title or Code("", "")
     form = kos_codes.FORM_OF_TITLE.get(title.value)
