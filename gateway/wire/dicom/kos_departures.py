@@ -2,7 +2,7 @@
 
 Of the document as a whole: `kos_read` notices itself what series and instances lack. Clauses:
 DICOM PS3.3 A.35.4 (modules), C.7.1.1, C.7.2.1, C.7.5.1, C.17.6.1 and C.17.6.2 (their attributes
-of type 2), C.17.2 (the flags of structured reports), PS3.16 8.1 (SNOMED).
+of type 2), C.17.2 (the flags of structured reports).
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ from typing import Final
 
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag, Tag
-
-from gateway.domain.codes import SCT, Code
 
 # Of the SR Document General module, whose place the Key Object Document module takes.
 FLAGS: Final[Mapping[BaseTag, str]] = {
@@ -45,13 +43,3 @@ def of_attributes(ds: Dataset) -> Iterator[str]:
     lacking = [name for tag, name in REQUIRED.items() if tag not in ds]
     if lacking:
         yield f"lacks what must be there, if empty: {', '.join(lacking)}"
-
-
-def of_old_codes(met: Mapping[Code, Code]) -> Iterator[tuple[str, str]]:
-    """What is said of old SNOMED codes, and the code; `met` has each as written and as read."""
-    for written, read in met.items():
-        if read.scheme == SCT:
-            said = f"the {written.scheme} code is read as {read.value} of SNOMED CT"
-        else:
-            said = f"the {written.scheme} code has no known code of SNOMED CT and stays as it is"
-        yield said, written.value

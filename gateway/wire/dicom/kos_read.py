@@ -29,7 +29,7 @@ from gateway.domain.manifests import (
 )
 from gateway.domain.outcome import Issue, Outcome, Severity
 from gateway.domain.refusals import Refusal
-from gateway.wire.dicom import elements, kos_codes, kos_departures
+from gateway.wire.dicom import elements, kos_codes, kos_departures, snomed
 from gateway.wire.dicom.dataset import read_whole
 from gateway.wire.dicom.elements import CodingSchemes, items, oid_text, reading, text, uid
 from gateway.wire.dicom.kos_tree import (
@@ -192,7 +192,7 @@ def _manifest(ds: Dataset, schemes: CodingSchemes) -> Outcome[ImagingManifest]:
         created=_created(ds, offset),
         series=series,
     )
-    for said, value in kos_departures.of_old_codes(schemes.old):
+    for said, value in snomed.departures(schemes.old):
         warnings.add(said, value)
     return Outcome((manifest,), tuple(warnings.issues))
 

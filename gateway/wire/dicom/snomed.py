@@ -7,6 +7,7 @@ and stays what it is. A number under these designators is SNOMED CT already.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -14,6 +15,7 @@ from pydicom.sr._snomed_dict import mapping
 
 from gateway.domain.codes import SCT, SRT, Code, same_scheme, true_scheme
 
+_MAX_SUBJECT: Final = 80  # a long code value is of any length
 _CURRENT: Final[dict[str, str]] = mapping["SRT"]
 
 
@@ -28,3 +30,16 @@ def current(code: Code) -> Code:
         value = _CURRENT.get(code.value)
         return code if value is None else replace(code, value=value, scheme=SCT)
     return replace(code, scheme=SCT) if same_scheme(code.scheme) == SRT else code
+
+
+def departures(met: Mapping[Code, Code]) -> Iterator[tuple[str, str]]:
+    """What a reader says of old codes it met, each with the code as written.
+
+    `met` maps what was written to what was read.
+    """
+    for written, read in met.items():
+        if read.scheme == SCT:
+            said = f"the {written.scheme} code is read as {read.value} of SNOMED CT"
+        else:
+            said = f"the {written.scheme} code has no known code of SNOMED CT and stays as it is"
+        yield said, written.value[:_MAX_SUBJECT]
