@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Final
-
-from pydicom.sr._snomed_dict import mapping
 
 from gateway.domain.codes import SCT, SRT, Code, same_scheme, true_scheme
 
 _MAX_SUBJECT: Final = 80  # a long code value is of any length
-_CURRENT: Final[dict[str, str]] = mapping["SRT"]
 
 
 def is_old(code: Code) -> bool:
@@ -27,9 +25,17 @@ def is_old(code: Code) -> bool:
 def current(code: Code) -> Code:
     """The code as one of SNOMED CT where it is known there; else as it is."""
     if is_old(code):
-        value = _CURRENT.get(code.value)
+        value = _table().get(code.value)
         return code if value is None else replace(code, value=value, scheme=SCT)
     return replace(code, scheme=SCT) if same_scheme(code.scheme) == SRT else code
+
+
+@cache
+def _table() -> dict[str, str]:
+    # With it come all concepts of PS3.16, 15 MB that few processes ever need.
+    from pydicom.sr._snomed_dict import mapping
+
+    return mapping["SRT"]
 
 
 def departures(met: Mapping[Code, Code]) -> Iterator[tuple[str, str]]:
