@@ -25,6 +25,7 @@ from gateway.domain.codes import (
     LOINC,
     SCT,
     same_scheme,
+    true_scheme,
 )
 from gateway.domain.people import Address, Organisation
 from gateway.domain.report_parts import BodySite, Concept, Participant, Period, Quantity
@@ -262,7 +263,7 @@ def shown_quantity(quantity: Quantity) -> str:
 
 def shown_code(code: Code, *, unless: tuple[str, ...] = ()) -> str:
     """A code with its scheme and what the sender calls it, unless that is said already."""
-    scheme = SCHEMES.get(same_scheme(code.scheme), code.scheme)
+    scheme = SCHEMES.get(same_scheme(true_scheme(code)), code.scheme)
     said = {text.casefold() for text in unless}
     named = f" {code.display}" if code.display and code.display.casefold() not in said else ""
     return f"{scheme} {code.value}{named}".strip()

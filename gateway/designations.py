@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.domain import Code
-from gateway.domain.codes import same_region, same_scheme
+from gateway.domain.codes import same_region, same_scheme, true_scheme
 
 TABLE: Final = Path(__file__).with_name("designations.toml")
 DEFAULT_LANGUAGE: Final = "en"
@@ -39,7 +39,7 @@ class Designations:
     def of(self, code: Code) -> str:
         """What a code is called, "" where the table does not know it."""
         for one in (code, *same_region(code)):
-            found = self.codes.get((same_scheme(one.scheme), one.value), "")
+            found = self.codes.get((same_scheme(true_scheme(one)), one.value), "")
             if found:
                 return found
         return ""

@@ -30,7 +30,7 @@ from gateway.domain import (
     ReferenceId,
     Timestamp,
 )
-from gateway.domain.codes import same_scheme
+from gateway.domain.codes import same_scheme, true_scheme
 from gateway.domain.selection import author_strings, chronological
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -54,7 +54,7 @@ def patient_key(patient: PatientId) -> str:
 
 def code_key(code: Code) -> str:
     """A code as one text, equal exactly where `Code.means` holds; it begins as `value_key` says."""
-    return value_key(code.value) + same_scheme(code.scheme)
+    return value_key(code.value) + same_scheme(true_scheme(code))
 
 
 def value_key(value: str) -> str:

@@ -1,7 +1,9 @@
 """Coded concepts, and the short vocabularies of the guideline's Article 10.
 
 A code is a value and the scheme it comes from, written as the metadata publish it: an OID, a URN
-or a plain text. Schemes that have both a name and an OID are treated as one (`same_scheme`).
+or a plain text. Schemes that have both a name and an OID are treated as one (`same_scheme`). A code
+of old SNOMED (T-D3000) is none of SNOMED CT, whose numbers may stand under the old name
+(`true_scheme`).
 """
 
 from __future__ import annotations
@@ -21,17 +23,20 @@ ISO_COUNTRY = "1.0.3166.1"
 ICD10 = "2.16.840.1.113883.6.3"
 ATC = "2.16.840.1.113883.6.73"
 EDQM = "0.4.0.127.0.16.1.1.2.1"
+SRT = "SRT"  # old SNOMED: DICOM gives it the OID of SNOMED CT, which its codes are not of
 EHDSI_FORMAT = "eHDSI formatCodes"
 
 # Names by which DICOM and older peers call the same schemes (DICOM PS3.16 table 8-1).
 _SCHEME_NAMES = {
     "DCM": DCM,
     "SCT": SCT,
-    "SRT": SCT,
     "SNOMED-CT": SCT,
     "LN": LOINC,
     "LOINC": LOINC,
     "DCMUID": DICOM_UID,
+    "SRT": SRT,
+    "SNM3": SRT,
+    "99SDM": SRT,
     # The value set of format codes, which MADO prints as the scheme of its FHIR manifest.
     "1.3.6.1.4.1.19376.1.2.7.1": IHE_FORMAT,
 }
@@ -57,7 +62,8 @@ class Code:
     def means(self, other: Code) -> bool:
         """Whether both name the same concept, however their schemes are spelt."""
         return self.value == other.value and (
-            self.scheme == other.scheme or same_scheme(self.scheme) == same_scheme(other.scheme)
+            self.scheme == other.scheme
+            or same_scheme(true_scheme(self)) == same_scheme(true_scheme(other))
         )
 
     def asks_for(self, held: Code) -> bool:
@@ -67,6 +73,16 @@ class Code:
         leaving out a scheme, a role or a purpose of use, is compared by `means`.
         """
         return self.means(held) or (not self.scheme and self.value == held.value)
+
+
+def true_scheme(code: Code) -> str:
+    """The scheme of a code as written, but SNOMED CT's for its numbers under a name of the old one.
+
+    DICOM once had SRT for both kinds of value (PS3.16 8.1); `same_scheme` knows no value.
+    """
+    if code.value.isascii() and code.value.isdigit() and same_scheme(code.scheme) == SRT:
+        return SCT
+    return code.scheme
 
 
 class DocumentClass(StrEnum):
@@ -142,7 +158,7 @@ def region_of_body_part(body_part: str) -> Code | None:
 
 def as_region(code: Code) -> Code | None:
     """The region of the value set that a code names, its synonyms included; else None."""
-    if same_scheme(code.scheme) != SCT:
+    if same_scheme(true_scheme(code)) != SCT:
         return None
     return _REGION_BY_VALUE.get(_REGION_SYNONYMS.get(code.value, code.value))
 

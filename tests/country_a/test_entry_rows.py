@@ -47,6 +47,9 @@ def test_every_value_to_filter_by_has_a_row() -> None:
         (Code("CT", DCM), Code("CT", "DCM"), True),
         (Code("1", SCT), Code("1", "urn:oid:" + SCT), True),
         (Code("CT", DCM), Code("CT", "99X"), False),
+        (Code("774007", SCT), Code("774007", "SRT"), True),
+        (Code("T-D3000", SCT), Code("T-D3000", "SRT"), False),
+        (Code("T-D3000", "SNM3"), Code("T-D3000", "SRT"), True),
         (Code("b:c", "a"), Code("c", "a:b"), False),
     ],
 )

@@ -10,11 +10,13 @@ from gateway.domain.codes import (
     FORMAT_FHIR_MANIFEST,
     IHE_FORMAT,
     SCT,
+    SRT,
     as_region,
     is_modality,
     region_of_body_part,
     same_region,
     same_scheme,
+    true_scheme,
 )
 
 
@@ -28,6 +30,29 @@ def test_a_scheme_is_one_however_it_is_spelt(scheme: str) -> None:
     """Names and OIDs of the same scheme are equal in a filter."""
     assert same_scheme(scheme) == DCM
     assert Code("CT", scheme).means(Code("CT", DCM))
+
+
+@pytest.mark.parametrize("scheme", ["SRT", "SNM3", "99SDM", "srt"])
+def test_a_code_of_old_snomed_is_none_of_snomed_ct(scheme: str) -> None:
+    """T-D3000 is no number of SNOMED CT; the names of the old SNOMED mean the same (PS3.16 8.1)."""
+    old = Code("T-D3000", scheme)
+
+    assert same_scheme(scheme) == SRT
+    assert true_scheme(old) == scheme
+    assert not old.means(Code("T-D3000", SCT))
+    assert old.means(Code("T-D3000", "SRT"))
+    assert as_region(old) is None
+    assert same_region(old) == (old,)
+
+
+@pytest.mark.parametrize("scheme", ["SRT", "SNM3", "99SDM"])
+def test_a_number_under_a_name_of_old_snomed_is_snomed_ct(scheme: str) -> None:
+    """Some change the value and leave the designator."""
+    spine = Code("737561001", scheme)
+
+    assert true_scheme(spine) == SCT
+    assert spine.means(Code("737561001", SCT))
+    assert as_region(spine) == Code("1141981001", SCT)
 
 
 def test_the_same_value_of_another_scheme_is_another_code() -> None:

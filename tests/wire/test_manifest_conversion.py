@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -101,6 +103,42 @@ def test_a_code_system_known_by_its_url_alone_stops_a_key_object_selection() -> 
     with pytest.raises(EncodeError, match="coding scheme"):
         kos_write.encode_manifest(manifest)
     assert through_fhir(manifest) == manifest
+
+
+def test_an_instance_without_a_number_gets_none_on_any_wire() -> None:
+    """Converters are known to number them 1."""
+    manifest = make_manifest()
+    bare = tuple(replace(one, number=None) for one in manifest.series[0].instances)
+    first = replace(manifest.series[0], number=None, instances=bare)
+    unnumbered = replace(manifest, series=(first, *manifest.series[1:]))
+
+    bundle = write_resource(manifest_write.encode_manifest(unnumbered, at=NOON), Format.JSON)
+
+    for back in (through_kos(unnumbered), through_fhir(unnumbered)):
+        assert back == unnumbered
+    studies = [
+        entry["resource"]
+        for entry in json.loads(bundle)["entry"]
+        if entry["resource"]["resourceType"] == "ImagingStudy"
+    ]
+    (series,) = [one for one in studies[0]["series"] if one["uid"] == first.uid]
+    assert "number" not in series
+    assert all("number" not in one for one in series["instance"])
+
+
+def test_codes_of_old_snomed_reach_fhir_under_no_false_system() -> None:
+    """The mark of SNOMED CT is for its numbers, whatever their scheme is called."""
+    manifest = make_manifest(procedures=(Code("P5-08000", "SRT"), Code("77477000", "SRT")))
+
+    text = write_resource(manifest_write.encode_manifest(manifest, at=NOON), Format.JSON).decode()
+
+    codings = [
+        (coding["system"], coding["code"])
+        for entry in json.loads(text)["entry"]
+        for concept in entry["resource"].get("procedureCode", ())
+        for coding in concept.get("coding", ())
+    ]
+    assert codings == [("SRT", "P5-08000"), ("http://snomed.info/sct", "77477000")]
 
 
 SELECTIONS = sorted(

@@ -12,8 +12,9 @@ import re
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import date, time
 
 from pydicom.dataset import Dataset
@@ -21,10 +22,11 @@ from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag, Tag
 
-from gateway.domain.codes import DCM, LOINC, SCT, Code
+from gateway.domain.codes import DCM, LOINC, SCT, SRT, Code, same_scheme
 from gateway.domain.ids import InvalidIdentifier, Oid, PatientId, Uid
 from gateway.domain.manifests import ImagingRequest, ManifestPatient
 from gateway.domain.people import Gender, HumanName, Organisation
+from gateway.wire.dicom import snomed
 from gateway.wire.problems import DecodeError
 
 # Everything pydicom is known to raise on damaged bytes; `reading` is where they end.
@@ -58,6 +60,7 @@ _PADDING = " \0\t\r\n"
 # Where pydicom names the file it reads, and what else looks like a place on this machine.
 _PLACE = re.compile(r"\s*\b(?:in|from) (?:the )?file\b.*|(?<!\S)['\"(<]*(?:[A-Za-z]:\\|/)\S*")
 _MAX_COMPLAINT = 200
+MAX_OLD_CODES = 50  # kept to be told; a study has a dozen
 
 _GENDERS = {"M": Gender.MALE, "F": Gender.FEMALE, "O": Gender.UNDIFFERENTIATED}
 
@@ -245,37 +248,66 @@ def person_name(value: str) -> HumanName | None:
     return HumanName(family=family, given=names, prefix=prefix, suffix=suffix)
 
 
-def code(item: Dataset, schemes: dict[str, str] | None = None) -> Code | None:
-    """The code of one item of a code sequence; None without a value.
+@dataclass(slots=True)
+class CodingSchemes:
+    """What a data set tells of coding schemes: designators with their OIDs, and old codes met.
 
-    `schemes` adds designators that the data set itself identifies (`identified_schemes`).
+    `old` grows as codes are read: a SNOMED code of the old style as written, and as read.
+    """
+
+    identified: dict[str, str] = field(default_factory=dict)
+    old: dict[Code, Code] = field(default_factory=dict)
+
+    def met(self, written: Code, read: Code) -> None:
+        """Remember a code of the old style, if there are not too many."""
+        if len(self.old) < MAX_OLD_CODES:
+            self.old.setdefault(written, read)
+
+
+_NO_SCHEMES: Mapping[str, str] = {}
+
+
+def code(item: Dataset, schemes: CodingSchemes | None = None) -> Code | None:
+    """The code of one item of a code sequence, of SNOMED CT in its own; None without a value.
+
+    `schemes` adds designators that the data set itself identifies (`coding_schemes`).
     """
     value = text(item, CODE_VALUE) or text(item, LONG_CODE_VALUE) or text(item, URN_CODE_VALUE)
     if not value:
         return None
     designator = text(item, CODING_SCHEME_DESIGNATOR)
-    scheme = SCHEME_OF_DESIGNATOR.get(designator) or (schemes or {}).get(designator) or designator
-    return Code(value, scheme, text(item, CODE_MEANING))
+    meaning = text(item, CODE_MEANING)
+    if same_scheme(designator) == SRT:  # which a data set may identify as SNOMED CT (PS3.16 8)
+        written = Code(value, designator, meaning)
+        read = snomed.current(written)
+        if schemes is not None and snomed.is_old(written):
+            schemes.met(written, read)
+        return read
+    identified = schemes.identified if schemes else _NO_SCHEMES
+    scheme = SCHEME_OF_DESIGNATOR.get(designator) or identified.get(designator) or designator
+    return Code(value, scheme, meaning)
 
 
-def first_code(ds: Dataset, tag: BaseTag, schemes: dict[str, str] | None = None) -> Code | None:
+def first_code(ds: Dataset, tag: BaseTag, schemes: CodingSchemes | None = None) -> Code | None:
     """The first readable code of a code sequence."""
     return next(iter(codes(ds, tag, schemes)), None)
 
 
-def codes(ds: Dataset, tag: BaseTag, schemes: dict[str, str] | None = None) -> tuple[Code, ...]:
+def codes(ds: Dataset, tag: BaseTag, schemes: CodingSchemes | None = None) -> tuple[Code, ...]:
     """Every readable code of a code sequence, in order."""
     found = (code(item, schemes) for item in items(ds, tag))
     return tuple(one for one in found if one is not None)
 
 
-def identified_schemes(ds: Dataset) -> dict[str, str]:
-    """Designator to OID, for the schemes a data set identifies in (0008,0110)."""
-    return {
-        text(item, CODING_SCHEME_DESIGNATOR): oid_text(text(item, CODING_SCHEME_UID))
-        for item in items(ds, CODING_SCHEME_IDENTIFICATION)
-        if oid_text(text(item, CODING_SCHEME_UID))
-    }
+def coding_schemes(ds: Dataset) -> CodingSchemes:
+    """The schemes a data set identifies in (0008,0110)."""
+    return CodingSchemes(
+        {
+            text(item, CODING_SCHEME_DESIGNATOR): oid_text(text(item, CODING_SCHEME_UID))
+            for item in items(ds, CODING_SCHEME_IDENTIFICATION)
+            if oid_text(text(item, CODING_SCHEME_UID))
+        }
+    )
 
 
 def authority(ds: Dataset, tag: BaseTag) -> str:
@@ -319,7 +351,7 @@ def _patient_id(ds: Dataset) -> tuple[str, PatientId | None]:
         return value, None
 
 
-def request(item: Dataset, schemes: dict[str, str] | None = None) -> ImagingRequest:
+def request(item: Dataset, schemes: CodingSchemes | None = None) -> ImagingRequest:
     """One item of Referenced Request or Request Attributes Sequence."""
     return ImagingRequest(
         accession=text(item, ACCESSION_NUMBER),

@@ -29,9 +29,9 @@ from gateway.domain.manifests import (
 )
 from gateway.domain.outcome import Issue, Outcome, Severity
 from gateway.domain.refusals import Refusal
-from gateway.wire.dicom import elements, kos_codes
+from gateway.wire.dicom import elements, kos_codes, kos_departures, snomed
 from gateway.wire.dicom.dataset import read_whole
-from gateway.wire.dicom.elements import items, oid_text, reading, text, uid
+from gateway.wire.dicom.elements import CodingSchemes, items, oid_text, reading, text, uid
 from gateway.wire.dicom.kos_tree import (
     MAX_INSTANCES,
     InstanceFacts,
@@ -130,7 +130,7 @@ def _known(study: Uid | None) -> Uid:
     return study
 
 
-def _open(data: bytes) -> tuple[Dataset, dict[str, str]]:
+def _open(data: bytes) -> tuple[Dataset, CodingSchemes]:
     if len(data) > MAX_MANIFEST_BYTES:
         raise DecodeError("document", f"{len(data)} bytes", f"at most {MAX_MANIFEST_BYTES}")
     ds = read_whole(data)
@@ -140,7 +140,7 @@ def _open(data: bytes) -> tuple[Dataset, dict[str, str]]:
             raise DecodeError(
                 "SOP Class UID", sop_class[:80] or "none", KEY_OBJECT_SOP_CLASS, "PS3.3 A.35.4"
             )
-        return ds, elements.identified_schemes(ds)
+        return ds, elements.coding_schemes(ds)
 
 
 def _own_uid(ds: Dataset) -> Uid:
@@ -150,8 +150,10 @@ def _own_uid(ds: Dataset) -> Uid:
     return found
 
 
-def _manifest(ds: Dataset, schemes: dict[str, str]) -> Outcome[ImagingManifest]:
+def _manifest(ds: Dataset, schemes: CodingSchemes) -> Outcome[ImagingManifest]:
     warnings = _Warnings()
+    for said in kos_departures.of_attributes(ds):
+        warnings.add(said, "document")
     tree = read_tree(ds, schemes)
     title = tree.title or Code("", "")
     form = kos_codes.FORM_OF_TITLE.get(title.value)
@@ -190,6 +192,8 @@ def _manifest(ds: Dataset, schemes: dict[str, str]) -> Outcome[ImagingManifest]:
         created=_created(ds, offset),
         series=series,
     )
+    for said, value in snomed.departures(schemes.old):
+        warnings.add(said, value)
     return Outcome((manifest,), tuple(warnings.issues))
 
 

@@ -21,7 +21,7 @@ from gateway.domain.codes import Code
 from gateway.domain.ids import InvalidIdentifier, Uid
 from gateway.wire.dicom import elements
 from gateway.wire.dicom import kos_codes as codes
-from gateway.wire.dicom.elements import items, text, uid
+from gateway.wire.dicom.elements import CodingSchemes, items, text, uid
 from gateway.wire.dicom.kos_codes import CONCEPT_OF_VALUE, Concept
 from gateway.wire.problems import DecodeError
 
@@ -113,7 +113,7 @@ _INSTANCE_CONCEPTS = frozenset(
 )
 
 
-def read_tree(ds: Dataset, schemes: dict[str, str]) -> TreeFacts:
+def read_tree(ds: Dataset, schemes: CodingSchemes) -> TreeFacts:
     """Everything the content tree of a document says. Call it inside `elements.reading`."""
     reader = _Reader(schemes)
     reader.facts.title = elements.first_code(ds, CONCEPT_NAME, schemes)
@@ -122,7 +122,7 @@ def read_tree(ds: Dataset, schemes: dict[str, str]) -> TreeFacts:
 
 
 class _Reader:
-    def __init__(self, schemes: dict[str, str]) -> None:
+    def __init__(self, schemes: CodingSchemes) -> None:
         self.facts = TreeFacts()
         self._schemes = schemes
         self._in_library = False

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time, timedelta, timezone
 
-from gateway.domain.codes import Code
+from gateway.domain.codes import Code, true_scheme
 from gateway.domain.ids import Uid
 from gateway.domain.manifests import ImagingRequest, ManifestPatient
 from gateway.domain.people import Gender, HumanName, Organisation
@@ -157,7 +157,7 @@ class Schemes:
         meaning = code.display or code.value
         return (
             (b"" if long else exact(0x00080100, "SH", value))
-            + exact(0x00080102, "SH", self.designator(code.scheme))
+            + exact(0x00080102, "SH", self.designator(true_scheme(code)))
             + descriptive(0x00080104, "LO", meaning)
             + (exact(0x00080119, "UC", code.value) if long else b"")
         )

@@ -20,7 +20,7 @@ from urllib.parse import quote
 from pydicom.datadict import keyword_for_tag
 
 from gateway.domain import Code, ReferenceId, ReferenceKind, StudyQuery, Uid
-from gateway.domain.codes import DCM, same_scheme
+from gateway.domain.codes import DCM, same_scheme, true_scheme
 from gateway.wire.dicom.elements import DESIGNATOR_OF_SCHEME, SCHEME_OF_DESIGNATOR, oid_text
 from gateway.wire.dicom.qido_attributes import Level, tag_of
 from gateway.wire.dicom.web import MAX_QUERY
@@ -245,7 +245,7 @@ def _designator(code: Code) -> str | None:
     """How DICOM names a code's scheme, "" where any will do; None where nobody would know it."""
     if not code.scheme:
         return ""
-    designator = DESIGNATOR_OF_SCHEME.get(same_scheme(code.scheme))
+    designator = DESIGNATOR_OF_SCHEME.get(same_scheme(true_scheme(code)))
     return designator if designator in SCHEME_OF_DESIGNATOR else None
 
 

@@ -28,7 +28,7 @@ from gateway.domain import (
     PatientId,
     study_codes,
 )
-from gateway.domain.codes import DCM, same_scheme
+from gateway.domain.codes import DCM, same_scheme, true_scheme
 from gateway.wire.dicom.elements import DESIGNATOR_OF_SCHEME, oid_text
 from gateway.wire.dicom.part10 import person_text
 
@@ -329,7 +329,7 @@ def _issuer(authority: str) -> Json:
 
 
 def _code(code: Code) -> Json:
-    scheme = same_scheme(code.scheme)
+    scheme = same_scheme(true_scheme(code))
     return object_of(
         [
             ("CodeValue" if len(code.value) <= _MAX_SHORT else "LongCodeValue", [code.value]),

@@ -31,9 +31,9 @@ from gateway.domain import (
     Uid,
 )
 from gateway.domain.codes import DCM
-from gateway.wire.dicom import elements
+from gateway.wire.dicom import elements, snomed
 from gateway.wire.dicom import qido_attributes as held
-from gateway.wire.dicom.elements import items, reading, text, texts, uid
+from gateway.wire.dicom.elements import CodingSchemes, items, reading, text, texts, uid
 from gateway.wire.dicom.json_read import read_metadata
 
 _UNKNOWN_CLASS: Final = Uid("0")
@@ -62,10 +62,20 @@ def decode_response(
     """
     found: dict[Uid, _Study] = {}
     issues: list[Issue] = []
+    schemes = CodingSchemes()
     for number, ds in enumerate(read_metadata(data, where=where)):
         place = f"{where}[{number}]"
         with reading(place):
-            _take(ds, found, issues, place, (study, series))
+            _take(ds, found, issues, place, (study, series), schemes)
+    for said, value in snomed.departures(schemes.old):
+        issues.append(
+            Issue(
+                refusal=Refusal.PEER_MISBEHAVED,
+                text=said,
+                severity=Severity.WARNING,
+                subject=value,
+            )
+        )
     return Outcome(tuple(map(_put_together, found.values())), tuple(issues))
 
 
@@ -75,6 +85,7 @@ def _take(
     issues: list[Issue],
     place: str,
     asked: tuple[Uid | None, Uid | None],
+    schemes: CodingSchemes,
 ) -> None:
     url = text(ds, Tag(held.RETRIEVE_URL))
     address = _ADDRESS.fullmatch(url)
@@ -89,11 +100,11 @@ def _take(
         return
     one = found.get(study)
     if one is None:
-        one = found[study] = _Study(_manifest(ds, study))
+        one = found[study] = _Study(_manifest(ds, study, schemes))
     if series is None:
         return
     if series not in one.series:
-        one.series[series] = _series(ds, series, address["base"] if address else "")
+        one.series[series] = _series(ds, series, address["base"] if address else "", schemes)
     if sop is not None:
         if sop in one.instances.setdefault(series, {}):
             issues.append(_issue(place, "comes twice", Severity.WARNING))
@@ -115,7 +126,7 @@ def _put_together(study: _Study) -> ImagingManifest:
     )
 
 
-def _manifest(ds: Dataset, study: Uid) -> ImagingManifest:
+def _manifest(ds: Dataset, study: Uid, schemes: CodingSchemes) -> ImagingManifest:
     number, authority = _accession(ds)
     return ImagingManifest(
         uid=study,
@@ -129,10 +140,10 @@ def _manifest(ds: Dataset, study: Uid) -> ImagingManifest:
         study_description=text(ds, Tag(0x0008, 0x1030)),
         accession=number,
         accession_authority=authority,
-        requests=tuple(elements.request(one) for one in items(ds, Tag(held.REQUESTS))),
+        requests=tuple(elements.request(one, schemes) for one in items(ds, Tag(held.REQUESTS))),
         modalities=_modalities(texts(ds, Tag(held.MODALITIES_IN_STUDY))),
-        regions=() if Tag(held.SERIES_UID) in ds else elements.codes(ds, Tag(held.REGION)),
-        procedures=elements.codes(ds, Tag(0x0008, 0x1032)),
+        regions=() if Tag(held.SERIES_UID) in ds else elements.codes(ds, Tag(held.REGION), schemes),
+        procedures=elements.codes(ds, Tag(0x0008, 0x1032), schemes),
         declared_series=elements.integer(ds, Tag(0x0020, 0x1206)),
     )
 
@@ -145,7 +156,7 @@ def _accession(ds: Dataset) -> tuple[str, str]:
     return number, elements.authority(ds, issuer) or named
 
 
-def _series(ds: Dataset, series: Uid, base: str) -> ManifestSeries:
+def _series(ds: Dataset, series: Uid, base: str, schemes: CodingSchemes) -> ManifestSeries:
     modalities = _modalities(texts(ds, Tag(held.MODALITY)))
     return ManifestSeries(
         uid=series,
@@ -154,7 +165,7 @@ def _series(ds: Dataset, series: Uid, base: str) -> ManifestSeries:
         description=text(ds, Tag(0x0008, 0x103E)),
         started=elements.day(ds, Tag(0x0040, 0x0244)),
         started_time=elements.clock(ds, Tag(0x0040, 0x0245)),
-        region=elements.first_code(ds, Tag(held.REGION)),
+        region=elements.first_code(ds, Tag(held.REGION), schemes),
         region_text=text(ds, Tag(0x0018, 0x0015)),
         retrieve_url=base,
         declared_instances=elements.integer(ds, Tag(0x0020, 0x1209)),

@@ -65,6 +65,7 @@ from gateway.wire.dicom.qido_parameters import (
     read_scope,
 )
 from gateway.wire.dicom.qido_search import DecodedSearch
+from gateway.wire.dicom.snomed import current
 from gateway.wire.problems import DecodeError
 
 NOT_FUZZY: Final = (
@@ -260,7 +261,7 @@ class _Reading:
         if isinstance(value, Literal) and (scheme is None or isinstance(scheme, Literal)):
             schemes = scheme.texts if scheme else ("",)
             self.regions = tuple(
-                Code(text, SCHEME_OF_DESIGNATOR.get(one, one))
+                current(Code(text, SCHEME_OF_DESIGNATOR.get(one, one)))
                 for text in value.texts
                 for one in schemes
             )

@@ -29,6 +29,7 @@ from gateway.domain.codes import (
     LOINC,
     SCT,
     same_scheme,
+    true_scheme,
 )
 from gateway.domain.ids import MAX_OID
 from gateway.wire.fhir.resources import Json, objects_at, text_at
@@ -156,7 +157,7 @@ def scheme_of(system: str) -> str:
 
 def write_coding(code: Code) -> Json:
     """A code as a Coding; what it does not have is left out."""
-    system = system_of(code.scheme)
+    system = system_of(true_scheme(code))
     if system and code.value and code.display:
         return {"system": system, "code": code.value, "display": code.display}
     coding = {}

@@ -20,6 +20,7 @@ from gateway.domain import (
     TimeRange,
     Uid,
 )
+from gateway.domain.codes import true_scheme
 from gateway.wire.fhir.concepts import OID_URN, system_of
 from gateway.wire.fhir.identifiers import DICOM_UIDS, of_patient_id, of_reference
 from gateway.wire.fhir.search import (
@@ -89,7 +90,7 @@ def _put(found: list[Parameter], name: str, values: list[str]) -> None:
 def _codes(codes: Iterable[Code]) -> list[str]:
     # A code without scheme is one of any scheme, and so is a token without system.
     return [
-        write_token(Token(system_of(code.scheme) if code.scheme else None, code.value))
+        write_token(Token(system_of(true_scheme(code)) if code.scheme else None, code.value))
         for code in codes
     ]
 

@@ -22,7 +22,7 @@ from gateway.domain import (
     TimeRange,
     Timestamp,
 )
-from gateway.domain.codes import TYPE_REPORT, TYPE_STUDY, as_region, is_modality
+from gateway.domain.codes import TYPE_REPORT, TYPE_STUDY, as_region, is_modality, true_scheme
 from gateway.wire.fhir.concepts import system_of
 from gateway.wire.fhir.document_reference_terms import MIME_OF_FORMAT
 from gateway.wire.fhir.elements import write_datetime
@@ -67,7 +67,7 @@ class EncodedSearch:
 def _code_tokens(codes: Iterable[Code]) -> tuple[str, ...]:
     # A code without scheme is one of any scheme, and so is a token without system.
     return tuple(
-        write_token(Token(system_of(code.scheme) if code.scheme else None, code.value))
+        write_token(Token(system_of(true_scheme(code)) if code.scheme else None, code.value))
         for code in codes
         if code.value
     )

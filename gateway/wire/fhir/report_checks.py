@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.domain import Code, Severity
-from gateway.domain.codes import same_scheme
 from gateway.wire.fhir.concepts import read_concept
 from gateway.wire.fhir.models import Release
 from gateway.wire.fhir.report_bundle import Found
@@ -101,7 +100,7 @@ def has_code(concepts: tuple[Json, ...], wanted: Code, where: str) -> int:
 
 def is_code(code: Code, wanted: Code) -> bool:
     """Whether two codes are one, however their systems are spelt."""
-    return code.value == wanted.value and same_scheme(code.scheme) == same_scheme(wanted.scheme)
+    return code.means(wanted)
 
 
 def codes_at(holder: Json, key: str, where: str) -> tuple[Code, ...]:

@@ -20,7 +20,7 @@ from gateway.domain import (
     ReferenceKind,
     ReportedStudy,
 )
-from gateway.domain.codes import TYPE_REPORT, same_scheme
+from gateway.domain.codes import TYPE_REPORT
 from gateway.domain.reports import (
     COMPARISON_SECTION,
     FINDINGS_SECTION,
@@ -157,7 +157,7 @@ def _composition(found: Found, where: str) -> Json:
 
 
 def _is(code: Code, other: Code) -> bool:
-    return code.value == other.value and same_scheme(code.scheme) == same_scheme(other.scheme)
+    return code.means(other)
 
 
 def _diagnostic_report(found: Found, composition: Json, where: str) -> Json:

@@ -31,7 +31,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from joserfc import jws
 from joserfc.jwk import ECKey, RSAKey
 
-from gateway.domain.codes import Code, same_scheme
+from gateway.domain.codes import Code, same_scheme, true_scheme
 from gateway.domain.context import CallContext, PurposeOfUse, TreatmentRelation
 from gateway.domain.ids import InvalidIdentifier, Oid
 from gateway.domain.people import Organisation
@@ -311,7 +311,7 @@ def _values(context: CallContext) -> dict[Claim, Any]:
 
 
 def _coding(code: Code) -> dict[str, str]:
-    scheme = same_scheme(code.scheme)
+    scheme = same_scheme(true_scheme(code))
     try:
         scheme = Oid(scheme).urn
     except InvalidIdentifier:

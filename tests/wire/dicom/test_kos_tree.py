@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from gateway.wire.dicom import kos_tree
+from gateway.wire.dicom.elements import CodingSchemes
 from gateway.wire.dicom.kos_tree import read_tree, references
 from gateway.wire.dicom.kos_write import encode_manifest
 from gateway.wire.problems import DecodeError
@@ -23,7 +24,7 @@ def opened() -> Dataset:
 
 def test_descriptors_before_their_item_belong_to_the_next_one() -> None:
     """Moved out before the reference, as older writers have them, they mean the same."""
-    expected = read_tree(opened(), {})
+    expected = read_tree(opened(), CodingSchemes())
     ds = opened()
     for group in list(ds.ContentSequence[-1].ContentSequence)[-3:]:
         moved = []
@@ -34,7 +35,7 @@ def test_descriptors_before_their_item_belong_to_the_next_one() -> None:
             moved.append(item)
         group.ContentSequence = Sequence(moved)
 
-    found = read_tree(ds, {})
+    found = read_tree(ds, CodingSchemes())
 
     assert found.instances == expected.instances
     assert found.groups == expected.groups
@@ -56,7 +57,7 @@ def test_too_many_instances_are_refused(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(kos_tree, "MAX_INSTANCES", 3)
 
     with pytest.raises(DecodeError, match="more than 3 instances"):
-        read_tree(opened(), {})
+        read_tree(opened(), CodingSchemes())
 
 
 def test_codes_without_a_scheme_are_understood() -> None:
@@ -66,7 +67,7 @@ def test_codes_without_a_scheme_are_understood() -> None:
         if element.keyword == "CodingSchemeDesignator":
             element.value = ""
 
-    found = read_tree(ds, {})
+    found = read_tree(ds, CodingSchemes())
 
     assert found.declared_series == 3
     assert [group.declared for group in found.groups] == [3, 3, 1]

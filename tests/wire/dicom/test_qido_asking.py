@@ -167,6 +167,7 @@ def test_a_plain_search_asks_what_every_server_matches(
         ({"regions": (HEAD, Code("1", DCM))}, "regions"),
         ({"regions": (Code("1", "2.999.4"),)}, "regions"),
         ({"regions": (Code("1" * 17, SCT),)}, "regions"),
+        ({"regions": (Code("T-D3000", "SRT"),)}, "regions"),
         ({"performed": TimeRange(end=datetime.min.replace(tzinfo=UTC))}, "performed"),
     ],
 )

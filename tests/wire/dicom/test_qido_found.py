@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
 from gateway.domain import Code, ImagingManifest, ImagingRequest, ManifestSeries, Severity, Uid
-from gateway.domain.codes import DCM
+from gateway.domain.codes import DCM, SCT
 from gateway.wire.dicom.json_write import write_metadata
 from gateway.wire.dicom.qido_answer import encode_response
 from gateway.wire.dicom.qido_found import decode_response
@@ -164,6 +164,31 @@ def test_what_cannot_be_placed_is_left_out_and_told(broken: dict[str, Any]) -> N
     assert [one.study for one in outcome.items] == ["1.2.9"]
     assert len(outcome.errors) == 1
     assert outcome.errors[0].subject == "body[0]"
+
+
+def test_codes_of_old_snomed_are_told_once_each() -> None:
+    """A server that still has them: read as SNOMED CT where that is known, else as they are."""
+
+    def row(study: str, value: str) -> dict[str, Any]:
+        region = {
+            "00080100": {"vr": "SH", "Value": [value]},
+            "00080102": {"vr": "SH", "Value": ["SRT"]},
+        }
+        return {
+            "0020000D": {"vr": "UI", "Value": [study]},
+            "00082218": {"vr": "SQ", "Value": [region]},
+        }
+
+    outcome = decode_response(
+        as_json(row("1.2.3", "T-D3000"), row("1.2.4", "T-D3000"), row("1.2.5", "T-XXXXX"))
+    )
+
+    chest, unknown = Code("51185008", SCT), Code("T-XXXXX", "SRT")
+    assert [one.regions for one in outcome.items] == [(chest,), (chest,), (unknown,)]
+    assert [(one.severity, one.subject) for one in outcome.issues] == [
+        (Severity.WARNING, "T-D3000"),
+        (Severity.WARNING, "T-XXXXX"),
+    ]
 
 
 def test_an_image_that_comes_twice_counts_once() -> None:

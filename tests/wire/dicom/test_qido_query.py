@@ -98,6 +98,11 @@ def query_of(**fields: Any) -> StudyQuery:
             },
         ),
         (
+            "AnatomicRegionSequence.CodeValue=T-D1000"
+            "&AnatomicRegionSequence.CodingSchemeDesignator=SRT",
+            {"regions": (Code("774007", SCT),)},
+        ),
+        (
             "StudyDate=20260301-&00080201=+0000",
             {"performed": TimeRange(start=datetime(2026, 3, 1, tzinfo=UTC))},
         ),

@@ -38,6 +38,17 @@ def asked(fields: dict[str, Any]) -> EncodedSearch:
 
 
 @pytest.mark.parametrize(
+    ("value", "token"),
+    [("774007", "http://snomed.info/sct%7C774007"), ("T-D3000", "SRT%7CT-D3000")],
+)
+def test_a_region_of_old_snomed_is_asked_for_as_what_it_is(value: str, token: str) -> None:
+    """A number is SNOMED CT's under any name; other values are not."""
+    search = asked({"regions": (Code(value, "SRT"),)})
+
+    assert search == EncodedSearch(text=f"{WHO}&bodysite={token}")
+
+
+@pytest.mark.parametrize(
     ("fields", "text"),
     [
         ({}, ""),
