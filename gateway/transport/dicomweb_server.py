@@ -38,7 +38,7 @@ from gateway.transport.dicomweb_search import read_search, write_found
 from gateway.transport.dicomweb_views import ViewRequest, answer_view
 from gateway.transport.record import Keeper, Record, recorded_images
 from gateway.transport.redaction import without_secrets
-from gateway.transport.sending import outward, send_stream, send_whole
+from gateway.transport.sending import STATUS_OF_PLACE, outward, send_stream, send_whole
 from gateway.transport.server_identity import ServerIdentity
 from gateway.transport.tls import peer_of
 from gateway.transport.token_gate import TokenGate, check_community
@@ -336,12 +336,12 @@ class DicomwebServer:
             headers["WWW-Authenticate"] = challenge
         if error.retry:
             headers["Retry-After"] = RETRY_AFTER
-        status = status_of(error.refusal)
+        status = STATUS_OF_PLACE.get(error.subject) or status_of(error.refusal)
         if isinstance(error, RangeRefused):
             status, headers["Content-Range"] = 416, no_such_range(error.size_bytes)
         if isinstance(error, _MethodNotAllowed):
             status, headers["Allow"] = 405, "GET, HEAD"
-        body = write_refusal(outward(error), correlation_id=call.request_id)
+        body = write_refusal(outward(error), status=status, correlation_id=call.request_id)
         return send_whole(call.record, status, headers, body)
 
     def _boundary(self) -> str:

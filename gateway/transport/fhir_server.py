@@ -53,7 +53,7 @@ from gateway.transport.packed import GZIP, MIN_PACKED_BYTES, packed, takes_gzip
 from gateway.transport.pages import PageExpired
 from gateway.transport.record import Keeper, Record
 from gateway.transport.redaction import redacted_form, without_secrets
-from gateway.transport.sending import outward, request_chunks, send_whole
+from gateway.transport.sending import STATUS_OF_PLACE, outward, request_chunks, send_whole
 from gateway.transport.server_identity import ServerIdentity
 from gateway.transport.tls import peer_of
 from gateway.transport.token_gate import FORM, TokenGate, check_community
@@ -365,7 +365,7 @@ def _status(error: ExchangeError) -> tuple[int, str]:
         case PageExpired():
             return 410, "expired"
         case BadRequest(refusal=Refusal.MALFORMED_REQUEST):
-            return 0, _flaw(error.subject)
+            return STATUS_OF_PLACE.get(error.subject, 0), _flaw(error.subject)
         case _:
             return 0, ""
 
@@ -374,6 +374,8 @@ def _flaw(where: str) -> str:
     """The issue code of what is malformed: a body that cannot be parsed, a value that is none."""
     if where == "body":
         return "structure"
+    if status := STATUS_OF_PLACE.get(where):
+        return "not-supported" if status == 415 else "too-long"
     return "value" if where.startswith("query.") else ""
 
 

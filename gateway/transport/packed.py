@@ -15,6 +15,7 @@ from typing import Final
 
 from gateway.wire.problems import DecodeError
 
+CONTENT_ENCODING: Final = "Content-Encoding"
 PIECE_BYTES: Final = 256 * 1024
 # Below, the headers of gzip and the work take more than what is saved.
 MIN_PACKED_BYTES: Final = 1024
@@ -61,7 +62,7 @@ def unpacked(source: AsyncIterator[bytes], encoding: str) -> AsyncIterator[bytes
         return source
     if name not in _FORMATS:
         known = ", ".join(sorted(_FORMATS))
-        raise DecodeError("Content-Encoding", name[:80], known, "RFC 9110, 8.4")
+        raise DecodeError(CONTENT_ENCODING, name[:80], known, "RFC 9110, 8.4")
     return _unpacked(source, name)
 
 

@@ -15,10 +15,14 @@ from aiohttp import web
 from aiohttp.web_request import BaseRequest
 
 from gateway.domain import ExchangeError, InternalFault, NotNow, Refusal
-from gateway.transport.packed import unpacked
+from gateway.transport.packed import CONTENT_ENCODING, unpacked
 from gateway.transport.record import Record
 from gateway.wire.message import Message
-from gateway.wire.problems import DecodeError
+from gateway.wire.problems import QUERY_SIZE, DecodeError
+
+# The places of what HTTP has a status of its own for (RFC 9110 15.5.14 to 15.5.16).
+TOO_LARGE = "request.size"
+STATUS_OF_PLACE = {TOO_LARGE: 413, QUERY_SIZE: 414, CONTENT_ENCODING: 415}
 
 _Send: TypeAlias = "Callable[[bytes], Awaitable[None]]"
 
@@ -34,7 +38,7 @@ async def request_chunks(request: BaseRequest, limit: int) -> AsyncIterator[byte
         async for data in unpacked(request.content.iter_any(), encoding):
             passed += len(data)
             if passed > limit:
-                raise DecodeError("request", f"over {limit} bytes", f"at most {limit} bytes")
+                raise DecodeError(TOO_LARGE, f"over {limit} bytes", f"at most {limit} bytes")
             yield data
     except web.RequestPayloadError as error:
         found = "a body that is not as its headers say"

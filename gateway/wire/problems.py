@@ -7,6 +7,9 @@ blame follows the direction of the bytes.
 
 from __future__ import annotations
 
+QUERY_SIZE = "query.size"
+"""The place of a query string that is too long, whatever it asks."""
+
 
 class DecodeError(Exception):
     """Bytes that cannot be read: where, what was found, what was expected, by which rule."""

@@ -170,6 +170,7 @@ async def test_the_sibling_of_the_fhir_base_answers_the_same(served: Served) -> 
         ("/studies/{study}", "a/b; q=7", 400),
         ("/studies/{study}?accept=text%2Fhtml", PARTS, 406),
         ("/studies/{study}/series/../x", "", 400),
+        (f"/studies?x={'y' * 70_000}", "", 414),
     ],
 )
 async def test_what_cannot_be_sent_is_refused(

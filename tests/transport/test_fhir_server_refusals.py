@@ -177,13 +177,14 @@ async def test_no_consent_is_told_as_suppressed(trust_domain: TrustDomain, tmp_p
 
 
 async def test_a_body_over_the_limit_is_refused(trust_domain: TrustDomain, tmp_path: Path) -> None:
-    """400, and it goes no further."""
+    """413, and it goes no further."""
     exchange, limits = ScriptedExchange(), LimitSection(request_bytes=100)
     async with pair_of(exchange, trust_domain, tmp_path, limits=limits) as pair:
         body = b"family=" + b"x" * 200
         got = await ask(pair, "POST", "/Patient/_search", body=body, **FORM)
 
-        assert (got.status, got.refusal) == (400, Refusal.MALFORMED_REQUEST)
+        assert (got.status, got.refusal) == (413, Refusal.MALFORMED_REQUEST)
+        assert got.resource["issue"][0]["code"] == "too-long"
         assert "100 bytes" in got.resource["issue"][0]["details"]["text"]
         assert exchange.asked == []
         assert len(audited(pair)) == 1

@@ -16,7 +16,7 @@ from typing import Final, Self
 from urllib.parse import quote, unquote
 
 from gateway.domain import ExchangeError, InstanceRef, InvalidIdentifier, Refusal, Uid, refuse
-from gateway.wire.problems import DecodeError, EncodeError
+from gateway.wire.problems import QUERY_SIZE, DecodeError, EncodeError
 
 # The longest of ours, with three UIDs and a list of frames, stays below 1 kB; bulk data of deep
 # sequences and long lists of frames get room.
@@ -251,7 +251,7 @@ def query_parameters(raw: str) -> tuple[tuple[str, str], ...]:
     Raises `DecodeError` when it is too long or its escapes are wrong.
     """
     if len(raw) > MAX_QUERY:
-        raise DecodeError("query", f"{len(raw)} characters", f"at most {MAX_QUERY}")
+        raise DecodeError(QUERY_SIZE, f"{len(raw)} characters", f"at most {MAX_QUERY}")
     pairs = [pair.partition("=") for pair in raw.removeprefix("?").split("&") if pair]
     if len(pairs) > MAX_QUERY_PARAMETERS:
         raise DecodeError("query", f"{len(pairs)} parameters", f"at most {MAX_QUERY_PARAMETERS}")

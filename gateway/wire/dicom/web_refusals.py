@@ -98,9 +98,13 @@ def status_of(refusal: Refusal) -> int:
     return _STATUS_OF[refusal]
 
 
-def write_refusal(error: ExchangeError, *, correlation_id: str = "") -> bytes:
-    """The body of a refusal: JSON with status, text and, where given, the correlation id."""
-    said: dict[str, int | str] = {"status": status_of(error.refusal), "text": error.text}
+def write_refusal(error: ExchangeError, *, status: int = 0, correlation_id: str = "") -> bytes:
+    """The body of a refusal: JSON with status, text and, where given, the correlation id.
+
+    `status` is the one it goes out with, where HTTP has another than that of the refusal.
+    """
+    code = status or status_of(error.refusal)
+    said: dict[str, int | str] = {"status": code, "text": error.text}
     if correlation_id:
         said["correlation"] = correlation_id
     return json.dumps(said).encode("ascii")

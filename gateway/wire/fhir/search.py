@@ -21,7 +21,7 @@ from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
 from gateway.domain import Refusal, TimeRange, refuse
-from gateway.wire.problems import DecodeError
+from gateway.wire.problems import QUERY_SIZE, DecodeError
 from gateway.wire.xml import quoted
 
 # A query of every filter there is has some thirty parameters; a list of documents to look up has
@@ -94,7 +94,7 @@ def parse_query(raw: str) -> tuple[Parameter, ...]:
     without a name, and beyond the limits.
     """
     if len(raw) > MAX_QUERY:
-        raise DecodeError("query", f"{len(raw)} characters", f"at most {MAX_QUERY}")
+        raise DecodeError(QUERY_SIZE, f"{len(raw)} characters", f"at most {MAX_QUERY}")
     # A form sent from a file ends with a line end.
     pieces = [piece for piece in raw.strip().removeprefix("?").split("&") if piece]
     if len(pieces) > MAX_PARAMETERS:
