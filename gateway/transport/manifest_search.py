@@ -29,6 +29,7 @@ from gateway.domain import (
 )
 from gateway.domain.codes import FORMAT_KOS
 from gateway.domain.ids import ReferenceId
+from gateway.domain.selection import failing
 from gateway.wire.dicom.kos_read import decode_manifest
 from gateway.wire.problems import DecodeError
 
@@ -46,15 +47,18 @@ async def find_by_manifest(
     A manifest that cannot be fetched or read is an issue. Refuses with `TOO_MANY_RESULTS` where
     the list is too long to be read, and with `MISSING_PARAMETER` where no patient is known.
     """
-    listed = await documents.find_documents(_query(query, context), context)
-    if len(listed.items) > MAX_MANIFESTS:
-        text = f"{len(listed.items)} studies fit, at most {MAX_MANIFESTS} can be told; narrow it"
+    asked = _query(query, context)
+    listed = await documents.find_documents(asked, context)
+    # A peer may ignore the filter; a twin in another format is no manifest to be read here.
+    rows = [entry for entry in listed.items if "format_codes" not in failing(asked, entry)]
+    if len(rows) > MAX_MANIFESTS:
+        text = f"{len(rows)} studies fit, at most {MAX_MANIFESTS} can be told; narrow it"
         raise refuse(Refusal.TOO_MANY_RESULTS, text)
     found: list[ImagingManifest] = []
     # That nothing fits is an answer, even where a peer is used to say so in words.
     issues = [each for each in listed.issues if each.refusal is not Refusal.NO_DOCUMENTS]
-    for start in range(0, len(listed.items), _LOT):
-        lot = listed.items[start : start + _LOT]
+    for start in range(0, len(rows), _LOT):
+        lot = rows[start : start + _LOT]
         outcome = await documents.retrieve_documents([entry.ref for entry in lot], context)
         issues.extend(outcome.issues)
         for document in _in_order(lot, outcome.items):

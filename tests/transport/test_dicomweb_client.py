@@ -87,6 +87,7 @@ class Asking:
 
     told: Told
     client: DicomwebClient
+    queries: list[dict[str, str]] = field(default_factory=list)
 
     async def receive(self, request: ImageRequest, wish: DeliveryWish = WISH) -> Received:
         """Take everything in."""
@@ -112,13 +113,16 @@ def asking(trust_domain: TrustDomain, tmp_path: Path, clockwork: Clockwork) -> A
 
     @asynccontextmanager
     async def make(replies: dict[str, Reply], **settings: Any) -> AsyncIterator[Asking]:
+        queries: list[dict[str, str]] = []
+
         async def answer(request: web.Request) -> web.Response:
+            queries.append(dict(request.query))
             status, headers, body = replies.get(request.path, (404, {}, b"not here"))
             return web.Response(status=status, headers=headers, body=body)
 
         options = {"images_by": "wado-rs"} | settings
         async with told_peer(answer, trust_domain, tmp_path, clockwork, **options) as told:
-            yield Asking(told, DicomwebClient(told.calls))
+            yield Asking(told, DicomwebClient(told.calls), queries)
 
     return make
 
@@ -280,6 +284,7 @@ async def test_across_communities_the_gateway_is_told_where(asking: Ask) -> None
         got = await a.receive(request_for(0, url="https://images.example/rs"))
 
     assert a.told.paths == [path]
+    assert a.queries == [{"retrieveurl": "images.example/rs/"}]
     assert list(got.images) == [ref(0).instance]
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from gateway.domain import (
     BadRequest,
+    Code,
     Document,
     ExchangeError,
     Outcome,
@@ -89,6 +90,20 @@ async def test_a_manifest_that_cannot_be_read_is_an_issue() -> None:
     assert [each.study for each in outcome.items] == [MANIFEST.study]
     [issue] = outcome.issues
     assert (issue.refusal, issue.subject) == (Refusal.PEER_MISBEHAVED, "2.999.1")
+
+
+async def test_rows_of_another_format_are_not_manifests_to_be_read() -> None:
+    """A peer that ignores the filter lists twins too; they neither count nor are fetched."""
+    twin = replace(ENTRY, format_code=Code("fhir", "2.999"))
+    document = Document.of_bytes(ENTRY.ref, ENTRY.mime_type, encode_manifest(MANIFEST))
+    source = ScriptedExchange(
+        entries=Outcome((*(twin,) * MAX_MANIFESTS, ENTRY)), documents=Outcome((document,))
+    )
+
+    outcome = await find_by_manifest(source, ALL, make_context())
+
+    assert ([each.study for each in outcome.items], outcome.issues) == ([MANIFEST.study], ())
+    assert list(source.asked[-1][1]) == [ENTRY.ref]
 
 
 async def test_a_search_that_nobody_narrowed_is_refused() -> None:
