@@ -28,7 +28,7 @@ from gateway.transport.fhir_calls import FhirCalls, answer_message
 from gateway.transport.record import Record
 from gateway.wire.dicom.accept import accept_for
 from gateway.wire.dicom.web import resolve_base, write_path
-from gateway.wire.dicom.web_cross import CrossAddress, write_xc_path
+from gateway.wire.dicom.web_cross import CrossAddress, read_crossed, write_xc_path
 from gateway.wire.dicom.web_plan import Fetch, plan_fetches
 from gateway.wire.dicom.web_refusals import read_refusal
 from gateway.wire.problems import DecodeError
@@ -93,11 +93,16 @@ class DicomwebClient:
     def _url(self, request: ImageRequest, fetch: Fetch) -> str:
         """Where a fetch is to be sent."""
         if self._peer.images_by == XC_WADO:
+            location, retrieve_url = fetch.location, fetch.retrieve_url
+            crossed = read_crossed(retrieve_url)
+            # Of another community it is left to the gateway to judge, as any other URL.
+            if crossed is not None and crossed[0] == request.community:
+                _, location, retrieve_url = crossed
             address = CrossAddress(
                 community=request.community,
-                location=fetch.location,
+                location=location,
                 scope=fetch.scope,
-                retrieve_url=fetch.retrieve_url,
+                retrieve_url=retrieve_url,
             )
             return self._peer.dicomweb_url + write_xc_path(address)
         return self._base(fetch.retrieve_url, fetch.location) + write_path(fetch.scope)

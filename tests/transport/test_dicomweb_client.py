@@ -288,6 +288,37 @@ async def test_across_communities_the_gateway_is_told_where(asking: Ask) -> None
     assert list(got.images) == [ref(0).instance]
 
 
+@pytest.mark.parametrize(
+    ("url", "location", "sent"),
+    [
+        ("https://a.example/rs/homeCommunityId/{home}/RetrieveLocationUID/2.999.7", "2.999.7", {}),
+        (
+            "https://a.example/rs/homecommunityid/{home}/retrievelocationuid/2.999.7/study/1.2"
+            "?retrieveurl=pacs.example%2Frs%2F",
+            "2.999.7",
+            {"retrieveurl": "pacs.example/rs/"},
+        ),
+        (
+            "https://c.example/homeCommunityId/2.999.66/RetrieveLocationUID/2.999.7",
+            PLACE,
+            {"retrieveurl": ("c.example/homeCommunityId/2.999.66/RetrieveLocationUID/2.999.7/")},
+        ),
+    ],
+)
+async def test_an_address_across_communities_is_rewritten_once(
+    asking: Ask, url: str, location: str, sent: dict[str, str]
+) -> None:
+    """Its own community's is taken apart, not wrapped again; another's is for the gateway."""
+    prefix = f"/rs/homeCommunityId/{COUNTRY_A}/RetrieveLocationUID/{location}"
+    path = prefix + write_path(ImageScope.of(ref(0))).replace("/studies/", "/study/")
+    async with asking({path: parts(ref(0))}, images_by="xc-wado") as a:
+        got = await a.receive(request_for(0, url=url.format(home=COUNTRY_A)))
+
+    assert a.told.paths == [path]
+    assert a.queries == [sent]
+    assert list(got.images) == [ref(0).instance]
+
+
 async def test_only_wished_syntaxes_are_asked_for(asking: Ask) -> None:
     """None but those, best first."""
     async with asking({ONE_BY_ONE[0]: parts(ref(0))}) as a:

@@ -61,13 +61,37 @@ def parse_xc_path(path: str, query: str = "") -> CrossAddress:
             f"an address across communities begins with /{_HOME}/…/{_LOCATION}/…/",
             subject="path",
         )
-    url = (query_value(query, _RETRIEVE_URL) or "").strip(" ")
     return CrossAddress(
         community=_identifier(CommunityId, words[1], _HOME),
         location=_identifier(Oid, words[3], _LOCATION),
         scope=scope_of_segments(words[4:]),
-        retrieve_url=url if not url or _SCHEME.match(url) else f"https://{url}",
+        retrieve_url=_with_scheme(query_value(query, _RETRIEVE_URL) or ""),
     )
+
+
+def read_crossed(retrieve_url: str) -> tuple[CommunityId, Oid, str] | None:
+    """Community, location and inner URL of a Retrieve URL that a gateway has rewritten already.
+
+    None of any other. The inner URL is "" in location mode. Such an address is not to be wrapped
+    into another: gateways rewrite once.
+    """
+    path, _, query = retrieve_url.partition("?")
+    words = path.split("/")
+    plain = [word.lower() for word in words]
+    at = plain.index(_HOME.lower()) if _HOME.lower() in plain else len(words)
+    if plain[at + 2 : at + 3] != [_LOCATION.lower()] or len(words) < at + 4:
+        return None
+    try:
+        community, location = CommunityId.parse(words[at + 1]), Oid.parse(words[at + 3])
+        inner = query_value(query, _RETRIEVE_URL)
+    except (InvalidIdentifier, DecodeError):
+        return None
+    return community, location, _with_scheme(inner or "")
+
+
+def _with_scheme(url: str) -> str:
+    bare = url.strip(" ")
+    return bare if not bare or _SCHEME.match(bare) else f"https://{bare}"
 
 
 def _identifier(kind: type[_O], text: str, where: str) -> _O:
