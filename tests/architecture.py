@@ -79,6 +79,7 @@ FORBIDDEN_NAMES = frozenset(
 SHARED_WIRE = tuple(
     f"gateway.wire.{name}"
     for name in [
+        "delivery_wish",
         "message",
         "multipart",
         "xml",

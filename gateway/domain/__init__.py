@@ -26,6 +26,7 @@ from gateway.domain.delivery import (
     LinkProfile,
     LinkSource,
     ReadingPurpose,
+    SyntaxChoice,
 )
 from gateway.domain.delivery_plan import (
     Coding,
@@ -298,6 +299,7 @@ __all__ = [
     "Staging",
     "StudyQuery",
     "StudySource",
+    "SyntaxChoice",
     "TimeRange",
     "Timestamp",
     "Transaction",

@@ -8,7 +8,7 @@ before a byte moves is a `DeliveryPlan` (`delivery_plan.py`).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from gateway.domain.ids import Uid
@@ -53,6 +53,18 @@ class ReadingPurpose(StrEnum):
     REVIEW = "review"
     EMERGENCY = "emergency"
     REFERENCE = "reference"
+
+
+class SyntaxChoice(StrEnum):
+    """Who chooses among the transfer syntaxes a requester can read.
+
+    `AS_STORED`: an instance stored in one of them goes as it is, else the first that can be
+    written. `ORDER`: the first that is possible. `SENDER`: whichever brings the images soonest.
+    """
+
+    AS_STORED = "as-stored"
+    ORDER = "order"
+    SENDER = "sender"
 
 
 class Decoding(StrEnum):
@@ -107,27 +119,28 @@ class DeliveryWish:
     """A stated need.
 
     `syntaxes` are those the requester can read, most wanted first and never empty; an instance
-    that can be sent in none of them is refused, never sent in another. `may_choose` is whether
-    the sender may take whichever of them brings the images soonest; otherwise the order decides,
-    and an instance stored in one of them goes as it is.
+    that can be sent in none of them is refused, never sent in another. `choice` is who chooses
+    among them.
 
     `deadline_seconds` is when everything wanted is to be there, `first_image_seconds` when the
     first image is, both from the request on; `max_bytes` is how much may come. `lossy_consent`
     is whether pixels may change at all. `link` is what the requester knows of its link; None
-    leaves it to what the sender has measured.
+    leaves it to what the sender has measured. `plan` is the id of a plan that was accepted: what
+    it says of an instance is done, and the rest of the wish is the one it answers.
 
     Raises `InvalidWish` for needs that no delivery can meet or that contradict each other.
     """
 
     purpose: ReadingPurpose = ReadingPurpose.DIAGNOSTIC
     syntaxes: tuple[Uid, ...] = (EXPLICIT_LITTLE_ENDIAN,)
-    may_choose: bool = False
+    choice: SyntaxChoice = SyntaxChoice.AS_STORED
     deadline_seconds: float | None = None
     first_image_seconds: float | None = None
     lossy_consent: bool = False
     max_bytes: int | None = None
     decoding: Decoding = Decoding.NATIVE
-    link: LinkProfile | None = field(default=None)
+    link: LinkProfile | None = None
+    plan: str = ""
 
     def __post_init__(self) -> None:
         if not self.syntaxes:

@@ -1,0 +1,135 @@
+"""Stated needs in headers: written, read back, and refused by name where they cannot be read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.domain import (
+    Decoding,
+    DeliveryWish,
+    LinkProfile,
+    LinkSource,
+    PurposeOfUse,
+    ReadingPurpose,
+    SyntaxChoice,
+    Uid,
+)
+from gateway.wire.delivery_wish import read_wish, states_wish, write_wish
+from gateway.wire.problems import DecodeError
+
+JPEG_LS = Uid("1.2.840.10008.1.2.4.80")
+
+
+def _read(headers: dict[str, str], **more: Any) -> DeliveryWish:
+    return read_wish(headers, **{"syntaxes": (JPEG_LS,), "choice": SyntaxChoice.ORDER, **more})
+
+
+def test_every_need_is_written_where_it_belongs() -> None:
+    """Standard headers carry what they can, one of our own the rest."""
+    wish = DeliveryWish(
+        purpose=ReadingPurpose.REVIEW,
+        syntaxes=(JPEG_LS,),
+        choice=SyntaxChoice.SENDER,
+        deadline_seconds=60.0,
+        first_image_seconds=2.5,
+        lossy_consent=True,
+        max_bytes=50_000_000,
+        decoding=Decoding.GATEWAY,
+        link=LinkProfile(bits_per_second=8e6, round_trip_seconds=0.08, source=LinkSource.MEASURED),
+        plan="0f1e-2d",
+    )
+
+    assert write_wish(wish) == {
+        "NCPeH-Delivery": "purpose=review, lossy=?1, first-image=2.500, max-bytes=50000000, "
+        'decode=gateway, choice=sender, plan="0f1e-2d"',
+        "Prefer": "wait=60",
+        "Downlink": "8",
+        "RTT": "80",
+    }
+
+
+@given(
+    purpose=st.sampled_from(ReadingPurpose),
+    choice=st.sampled_from(SyntaxChoice),
+    decoding=st.sampled_from(Decoding),
+    deadline=st.none() | st.integers(10_000, 10_000_000).map(lambda n: n / 1000),
+    first=st.none() | st.integers(1, 10_000).map(lambda n: n / 1000),
+    lossy=st.booleans(),
+    most=st.none() | st.integers(1, 10**12),
+    rate=st.none() | st.integers(1, 10**6).map(lambda n: n * 1e3),
+    plan=st.sampled_from(["", "a-1"]),
+)
+def test_what_is_written_is_read_back(**needs: Any) -> None:
+    """A wish survives its headers; only who measured the link does not travel."""
+    rate = needs["rate"]
+    wish = DeliveryWish(
+        purpose=needs["purpose"],
+        syntaxes=(JPEG_LS,),
+        choice=needs["choice"],
+        decoding=needs["decoding"],
+        deadline_seconds=needs["deadline"],
+        first_image_seconds=needs["first"],
+        lossy_consent=needs["lossy"],
+        max_bytes=needs["most"],
+        link=None
+        if rate is None
+        else LinkProfile(bits_per_second=rate, source=LinkSource.DECLARED),
+        plan=needs["plan"],
+    )
+
+    assert _read(write_wish(wish)) == wish
+
+
+def test_a_request_that_states_nothing_gets_what_its_wire_says() -> None:
+    """Without headers a wish is the usual one, in the syntaxes of the request."""
+    assert _read({}) == DeliveryWish(syntaxes=(JPEG_LS,), choice=SyntaxChoice.ORDER)
+    assert not states_wish({"Accept": "*/*"})
+
+
+def test_images_of_an_emergency_are_wanted_for_one() -> None:
+    """The purpose of use of an assertion says what the images are for, unless a header does."""
+    emergency = PurposeOfUse.EMERGENCY
+
+    assert _read({}, purpose_of_use=emergency).purpose is ReadingPurpose.EMERGENCY
+    stated = {"NCPeH-Delivery": "purpose=reference"}
+    assert _read(stated, purpose_of_use=emergency).purpose is ReadingPurpose.REFERENCE
+
+
+@pytest.mark.parametrize(
+    ("header", "where"),
+    [
+        ("purpose=curiosity", "purpose"),
+        ("deadline=-3", "deadline"),
+        ("deadline=soon", "deadline"),
+        ("max-bytes=0", "maximum bytes"),
+        ("lossy=3", "lossy"),
+        ("deadline=5, first-image=9", "first image"),
+        ('plan="../../etc/passwd"', "plan"),
+        ("decode=abacus", "decode"),
+        ("=", "NCPeH-Delivery"),
+        ("a=1," * 400, "NCPeH-Delivery"),
+        (", ".join(f"k{n}=1" for n in range(20)), "NCPeH-Delivery"),
+    ],
+)
+def test_a_need_that_cannot_be_read_is_refused_by_its_name(header: str, where: str) -> None:
+    """A requester is told which of its needs nobody can understand."""
+    with pytest.raises(DecodeError, match=where):
+        _read({"NCPeH-Delivery": header})
+
+
+@pytest.mark.parametrize("hint", ["", "fast", "-8", "nan", "1e9", "0", "9" * 40])
+def test_a_hint_of_the_link_that_is_none_is_passed_over(hint: str) -> None:
+    """Client hints are hints: one that cannot be read says nothing."""
+    assert _read({"Downlink": hint, "RTT": "80"}).link is None
+
+
+def test_unknown_members_and_preferences_are_passed_over() -> None:
+    """What a later version may add stops nobody (RFC 9651, 3.2; RFC 7240, 2)."""
+    wish = _read({"NCPeH-Delivery": "colour=blue, lossy", "Prefer": "respond-async, wait=30"})
+
+    assert wish.lossy_consent
+    assert wish.deadline_seconds == 30
