@@ -18,6 +18,7 @@ from gateway.domain import (
     Oid,
     Organisation,
     PatientId,
+    PixelFacts,
     Uid,
 )
 from gateway.wire.dicom.dataset import InstanceHeader
@@ -75,6 +76,7 @@ def stored_from(
         burned_in=header.burned_in,
         note_title=header.note_title,
         note_description=header.note_description,
+        pixels=header.pixels,
     )
     return study, series, instance
 
@@ -267,8 +269,22 @@ def instance_body(instance: StoredInstance) -> bytes:
             _code(instance.note_title),
             instance.note_description,
             instance.sha256,
+            instance.pixels and _pixels_body(instance.pixels),
         ]
     )
+
+
+_PIXEL_FIELDS = tuple(field.name for field in fields(PixelFacts))
+
+
+def _pixels_body(pixels: PixelFacts) -> list[Any]:
+    return [getattr(pixels, name) for name in _PIXEL_FIELDS]
+
+
+def _read_pixels(json: list[Any]) -> PixelFacts:
+    """The facts of an image; those of one series are the same, and most often equal."""
+    named = dict(zip(_PIXEL_FIELDS, json, strict=True))
+    return PixelFacts(**{**named, "image_type": tuple(named["image_type"])})
 
 
 @lru_cache(maxsize=4096)
@@ -298,4 +314,5 @@ def read_instance(body: bytes) -> StoredInstance:
         note_title=_read_code(json[13]),
         note_description=json[14],
         sha256=json[15],
+        pixels=json[16] and _read_pixels(json[16]),
     )

@@ -30,6 +30,7 @@ from gateway.domain import (
     PatientId,
     PatientIdentity,
     PatientTraits,
+    PixelFacts,
     Uid,
 )
 
@@ -181,7 +182,8 @@ class StoredInstance:
     """An instance of the image store: where its file lies and what its header says.
 
     `size_bytes` and `sha256` (lower-case hex) are of the whole DICOM file as stored.
-    `bits_stored`, `rows` and `columns` are 0 without pixels. `note_title` and
+    `bits_stored`, `rows` and `columns` are 0 without pixels; `pixels` is what else the header
+    says of them. `note_title` and
     `note_description` are there for key-image notes alone.
     """
 
@@ -201,6 +203,7 @@ class StoredInstance:
     burned_in: str = ""
     note_title: Code | None = None
     note_description: str = ""
+    pixels: PixelFacts | None = None
 
     @property
     def path(self) -> Path:

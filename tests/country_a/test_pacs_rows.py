@@ -27,6 +27,7 @@ from gateway.domain import (
     Oid,
     Organisation,
     PatientId,
+    PixelFacts,
     Uid,
 )
 from gateway.wire.dicom.dataset import InstanceHeader
@@ -76,6 +77,7 @@ INSTANCE = StoredInstance(
     burned_in="why",
     note_title=Code("113000", "DCM", "t"),
     note_description="d",
+    pixels=PixelFacts(rows=4, columns=5, image_type=("ORIGINAL",), slice_millimetres=0.5),
 )
 
 

@@ -18,6 +18,7 @@ from typing import Final
 from gateway.domain import EXPLICIT_LITTLE_ENDIAN, BadRequest, InvalidIdentifier, Refusal, Uid
 from gateway.domain.delivery import STORED_SYNTAXES
 from gateway.wire.dicom.dataset import EXPLICIT_BIG, IMPLICIT_LITTLE
+from gateway.wire.dicom.pixel_facts import is_maybe_lossy
 from gateway.wire.problems import DecodeError
 
 # A list of every transfer syntax there is, each in a range of its own, is 4 kB.
@@ -41,12 +42,6 @@ _SINGLE: Final = frozenset({"q", "type", "transfer-syntax"})
 
 # Never sent, whoever asks (PS3.18 8.7.3).
 _NEVER_SENT: Final = frozenset({IMPLICIT_LITTLE, EXPLICIT_BIG})
-_JPEG: Final = "1.2.840.10008.1.2.4."
-# Syntaxes that may hold lossy pixels, where nothing else is known of an instance.
-_MAYBE_LOSSY: Final = frozenset(
-    _JPEG + number for number in ("50", "51", "81", "91", "93", "111", "112", "203")
-)
-_VIDEO: Final = _JPEG + "10"  # MPEG-2, MPEG-4 and HEVC, and nothing else begins so
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,8 +252,7 @@ def _covers_syntax(one: MediaRange, syntax: Uid) -> bool:
 
 
 def _is_default(syntax: Uid) -> bool:
-    lossy = syntax in _MAYBE_LOSSY or syntax.startswith(_VIDEO)
-    return lossy or syntax == EXPLICIT_LITTLE_ENDIAN
+    return is_maybe_lossy(syntax) or syntax == EXPLICIT_LITTLE_ENDIAN
 
 
 def _not_acceptable(*, alone: bool) -> NotAcceptable:
