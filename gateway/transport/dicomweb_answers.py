@@ -6,7 +6,7 @@ request for it means, and whose it is (DICOM PS3.18 10.4, XC-WADO 58.4).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from gateway.domain import (
@@ -129,12 +129,10 @@ class DicomwebAnswerer:
         return Located(study=study, request=request)
 
     async def deliver(
-        self, located: Located, syntaxes: Sequence[Uid], peer: Peer, context: CallContext
+        self, located: Located, wish: DeliveryWish, peer: Peer, context: CallContext
     ) -> ImageDelivery:
-        """Located instances on their way, each in one of the syntaxes; refuses if none can be."""
-        delivery = await self._exchange_of(peer).retrieve_images(
-            located.request, DeliveryWish(syntaxes=tuple(syntaxes)), context
-        )
+        """Located instances on their way, as they are wished for; refuses if none can be had."""
+        delivery = await self._exchange_of(peer).retrieve_images(located.request, wish, context)
         if not delivery.announced:
             async with delivery:
                 pass

@@ -7,7 +7,7 @@ location is looked up there; no other host is ever called, and a token goes nowh
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -26,7 +26,8 @@ from gateway.domain import (
 from gateway.transport.dicomweb_delivery import DicomwebDelivery, Opened
 from gateway.transport.fhir_calls import FhirCalls, answer_message
 from gateway.transport.record import Record
-from gateway.wire.dicom.accept import accept_for
+from gateway.wire.delivery_wish import write_wish
+from gateway.wire.dicom.accept import accept_for, choice_of, parse_accept
 from gateway.wire.dicom.web import resolve_base, write_path
 from gateway.wire.dicom.web_cross import CrossAddress, read_crossed, write_xc_path
 from gateway.wire.dicom.web_plan import Fetch, plan_fetches
@@ -51,7 +52,7 @@ class DicomwebClient:
         delivery = DicomwebDelivery(
             request,
             plan_fetches(request),
-            partial(self._opened, request, accept_for(wish.syntaxes), context),
+            partial(self._opened, request, _headers(wish), context),
             peer=self._peer.name,
         )
         await delivery.begin()
@@ -59,7 +60,7 @@ class DicomwebClient:
 
     @asynccontextmanager
     async def _opened(
-        self, request: ImageRequest, accept: str, context: CallContext, fetch: Fetch
+        self, request: ImageRequest, headers: Mapping[str, str], context: CallContext, fetch: Fetch
     ) -> AsyncIterator[Opened]:
         """The answer to one fetch, its body still to be read; a refusal is raised."""
         url = self._url(request, fetch)
@@ -77,8 +78,8 @@ class DicomwebClient:
                 context,
                 transaction,
                 url,
-                accept=accept,
-                headers={"Accept-Encoding": "identity"},
+                accept=headers["Accept"],
+                headers={**headers, "Accept-Encoding": "identity"},
             ) as response:
                 if response.status not in (200, 206):
                     raise await self._refusal(record, response)
@@ -119,3 +120,10 @@ class DicomwebClient:
             return resolve_base(retrieve_url, self._peer.image_hosts)
         except (DecodeError, ExchangeError):
             return looked_up
+
+
+def _headers(wish: DeliveryWish) -> dict[str, str]:
+    """The headers that carry a wish: its syntaxes in Accept, and what Accept cannot say."""
+    accept = accept_for(wish.syntaxes, wish.choice)
+    implied = choice_of(parse_accept(accept))
+    return {"Accept": accept, **write_wish(wish, implied=implied)}

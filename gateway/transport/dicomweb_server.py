@@ -42,6 +42,7 @@ from gateway.transport.sending import STATUS_OF_PLACE, outward, send_stream, sen
 from gateway.transport.server_identity import ServerIdentity
 from gateway.transport.tls import peer_of
 from gateway.transport.token_gate import TokenGate, check_community
+from gateway.wire.delivery_wish import read_wish
 from gateway.wire.dicom.accept import (
     DICOM_JSON,
     Packaging,
@@ -262,7 +263,13 @@ class DicomwebServer:
             query_value(request.rel_url.raw_query_string, "accept"),
         )
         acceptable = choose_instances(accept, alone=len(located.request.instances) == 1)
-        delivery = await answerer.deliver(located, acceptable.syntaxes, call.peer, context)
+        wish = read_wish(
+            request.headers,
+            syntaxes=acceptable.syntaxes,
+            choice=acceptable.choice,
+            purpose_of_use=context.purpose,
+        )
+        delivery = await answerer.deliver(located, wish, call.peer, context)
         async with delivery:
             call.record.answered(noun=delivery.announced, issues=delivery.issues)
             sent = tuple(

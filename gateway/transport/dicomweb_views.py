@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
@@ -25,10 +25,9 @@ from gateway.domain import (
     InstanceRef,
     NotFound,
     Refusal,
-    Uid,
     refuse,
 )
-from gateway.domain.delivery import STORED_SYNTAXES
+from gateway.domain.delivery import STORED_SYNTAXES, DeliveryWish
 from gateway.transport.record import Record
 from gateway.transport.sending import send_stream, send_whole
 from gateway.wire.dicom.accept import DICOM_JSON, MediaRange, choose_metadata, parse_accept
@@ -41,7 +40,7 @@ from gateway.wire.dicom.web_metadata import bulk_paths, metadata_of
 from gateway.wire.multipart import closing, part_head
 from gateway.wire.problems import DecodeError
 
-Deliver = Callable[[Sequence[Uid]], Awaitable[ImageDelivery]]
+Deliver = Callable[[DeliveryWish], Awaitable[ImageDelivery]]
 
 # A file is held while it is looked at: in memory while small, on disk beyond that.
 MEMORY_BYTES: Final = 8 * 1024 * 1024
@@ -98,7 +97,7 @@ async def answer_view(asked: ViewRequest, deliver: Deliver) -> web.StreamRespons
     check = _CHECKS.get(asked.scope.view)
     if check is not None:
         check(asked)  # before anything is fetched for nothing
-    delivery = await deliver(STORED_SYNTAXES)
+    delivery = await deliver(DeliveryWish(syntaxes=STORED_SYNTAXES))
     async with delivery:
         asked.record.answered(noun=delivery.announced, issues=delivery.issues)
         status = 206 if delivery.issues else 200

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
@@ -20,7 +20,6 @@ from gateway.domain import (
     BadRequest,
     CallContext,
     CommunityId,
-    DeliveryWish,
     DocumentEntry,
     DocumentId,
     DocumentQuery,
@@ -35,10 +34,12 @@ from gateway.domain import (
     Outcome,
     PatientId,
     Refusal,
+    SyntaxChoice,
     Transaction,
 )
 from gateway.peers import Peer
 from gateway.transport.bodies import OutgoingPart
+from gateway.wire.delivery_wish import read_wish
 from gateway.wire.problems import DecodeError
 from gateway.wire.soap import xca_images, xca_query, xca_retrieve, xcpd
 from gateway.wire.soap.document_set import RetrievedPart
@@ -66,13 +67,14 @@ class Subject:
 class Asked:
     """A request whose caller has been made out.
 
-    `tell` is called as soon as the request is understood, so that a refusal is recorded with
-    what was refused.
+    `headers` are those of HTTP, looked up without regard to case. `tell` is called as soon as the
+    request is understood, so that a refusal is recorded with what was refused.
     """
 
     body: Element
     context: CallContext
     peer: Peer
+    headers: Mapping[str, str] = field(default_factory=dict)
     tell: Callable[[Subject], None] = field(default=lambda _: None)
 
     @property
@@ -267,7 +269,13 @@ class Answerer:
         if len(images) > self._limits.instances_per_request:
             raise self._too_many(len(images), self._limits.instances_per_request, "instances")
         request, elsewhere = self._ours(decoded.requests)
-        wish = replace(DeliveryWish(), syntaxes=decoded.syntaxes)
+        # The list has no order of preference (RAD TF-3 4.69.4.1.2): who sends may choose.
+        wish = read_wish(
+            asked.headers,
+            syntaxes=decoded.syntaxes,
+            choice=SyntaxChoice.SENDER,
+            purpose_of_use=asked.context.purpose,
+        )
         delivery = await self._exchange(asked.peer).retrieve_images(request, wish, asked.context)
         cids = {
             str(item.ref.instance): f"image-{number}-{self._new_id()}@ncpeh"

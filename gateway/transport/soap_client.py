@@ -7,7 +7,7 @@ peer sends is read as it arrives: documents wait on disk beyond a small size, im
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -41,6 +41,7 @@ from gateway.domain import (
     ReturnType,
     Side,
     StudyQuery,
+    SyntaxChoice,
     Transaction,
     Uid,
     ViewerLink,
@@ -57,6 +58,7 @@ from gateway.transport.record import Keeper, Record
 from gateway.transport.soap_delivery import SoapDelivery
 from gateway.transport.soap_documents import Received, documents_of, receive
 from gateway.transport.spool import TooLarge
+from gateway.wire.delivery_wish import write_wish
 from gateway.wire.message import Message
 from gateway.wire.problems import DecodeError, EncodeError
 from gateway.wire.signatures import Signer
@@ -293,7 +295,8 @@ class SoapClient:
                 patients=(context.patient,) if context.patient else (),
             )
             body = self._encoded(lambda: xca_images.encode_request(request, wish.syntaxes))
-            conversation = self._ask(operation, body, context, record)
+            stated = write_wish(wish, implied=SyntaxChoice.SENDER)
+            conversation = self._ask(operation, body, context, record, stated)
             answer = await conversation.__aenter__()
             try:
                 outcome = self._decoded(
@@ -329,9 +332,17 @@ class SoapClient:
 
     @asynccontextmanager
     async def _ask(
-        self, operation: Operation, body: bytes, context: CallContext, record: Record
+        self,
+        operation: Operation,
+        body: bytes,
+        context: CallContext,
+        record: Record,
+        stated: Mapping[str, str] | None = None,
     ) -> AsyncIterator[_Answer]:
-        """Send one request and read the root of its answer; a fault is raised as a refusal."""
+        """Send one request and read the root of its answer; a fault is raised as a refusal.
+
+        `stated` are headers of HTTP beside those of SOAP.
+        """
         message_id = f"urn:uuid:{self._identity.new_id()}"
         security = attach_context(
             context,
@@ -350,7 +361,11 @@ class SoapClient:
             security=security,
         )
         content_type, data = self._packed(operation, root)
-        headers = {"Content-Type": content_type, "Accept-Encoding": "identity"}
+        headers = {
+            "Content-Type": content_type,
+            "Accept-Encoding": "identity",
+            **(stated or {}),
+        }
         record.sent_request(
             Message(
                 start_line=f"POST {self._url} HTTP/1.1",

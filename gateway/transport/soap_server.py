@@ -182,7 +182,11 @@ class SoapServer:
         call.record.context = accepted.context
         self._same_community(call.peer, accepted.context)
         asked = Asked(
-            body=envelope.body, context=accepted.context, peer=call.peer, tell=call.understood
+            body=envelope.body,
+            context=accepted.context,
+            peer=call.peer,
+            headers=call.request.headers,
+            tell=call.understood,
         )
         answer = await self._answerer.answer(operation.transaction, asked)
         call.record.about(patients=answer.patients)

@@ -51,8 +51,11 @@ _Value = str | float | bool
 E = TypeVar("E", Decoding, ReadingPurpose, SyntaxChoice)
 
 
-def write_wish(wish: DeliveryWish) -> dict[str, str]:
-    """The headers that carry a wish, but for its syntaxes; nothing of what is as usual."""
+def write_wish(wish: DeliveryWish, *, implied: SyntaxChoice | None = None) -> dict[str, str]:
+    """The headers that carry a wish, but for its syntaxes; nothing of what is as usual.
+
+    `implied` is the choice that the request makes already, by where its syntaxes stand.
+    """
     members = []
     if wish.purpose is not ReadingPurpose.DIAGNOSTIC:
         members.append(f"purpose={wish.purpose}")
@@ -67,10 +70,11 @@ def write_wish(wish: DeliveryWish) -> dict[str, str]:
         members.append(f"max-bytes={wish.max_bytes}")
     if wish.decoding is not Decoding.NATIVE:
         members.append(f"decode={wish.decoding}")
-    members.append(f"choice={wish.choice}")
+    if wish.choice is not implied:
+        members.append(f"choice={wish.choice}")
     if wish.plan:
         members.append(f'plan="{wish.plan}"')
-    headers = {HEADER: ", ".join(members)}
+    headers = {HEADER: ", ".join(members)} if members else {}
     if deadline is not None and deadline.is_integer():
         headers[PREFER] = f"wait={int(deadline)}"
     if wish.link is not None:

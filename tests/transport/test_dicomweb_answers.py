@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.domain import (
+    DeliveryWish,
     ExchangeError,
     Issue,
     NotFound,
@@ -105,8 +106,9 @@ async def test_a_delivery_of_nothing_is_the_refusal_of_its_first_issue() -> None
     delivery = ScriptedDelivery(issues=(issue,))
     exchange = replace(HOLDING, delivery=delivery)
     located = await answerer(exchange).locate(ImageScope.of(FIRST), PEER, make_context())
+    wish = DeliveryWish(syntaxes=(Uid("1.2"),))
 
     with pytest.raises(ExchangeError) as caught:
-        await answerer(exchange).deliver(located, (Uid("1.2"),), PEER, make_context())
+        await answerer(exchange).deliver(located, wish, PEER, make_context())
     assert (caught.value.refusal, caught.value.text) == (Refusal.UNSUPPORTED_SYNTAX, "not so")
     assert delivery.closed

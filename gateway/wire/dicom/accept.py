@@ -15,7 +15,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from gateway.domain import EXPLICIT_LITTLE_ENDIAN, BadRequest, InvalidIdentifier, Refusal, Uid
+from gateway.domain import (
+    EXPLICIT_LITTLE_ENDIAN,
+    BadRequest,
+    InvalidIdentifier,
+    Refusal,
+    SyntaxChoice,
+    Uid,
+)
 from gateway.domain.delivery import STORED_SYNTAXES
 from gateway.wire.dicom.dataset import EXPLICIT_BIG, IMPLICIT_LITTLE
 from gateway.wire.dicom.pixel_facts import is_maybe_lossy
@@ -67,9 +74,14 @@ class Packaging(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Acceptable:
-    """In which forms an instance may be sent, most wanted first; never empty."""
+    """In which forms an instance may be sent, most wanted first; never empty.
+
+    `choice` is who chooses among the syntaxes: the sender where several are named and wanted
+    alike, and nobody where any will do (`*`), for then an instance goes as it is stored.
+    """
 
     options: tuple[tuple[Packaging, Uid], ...]
+    choice: SyntaxChoice = SyntaxChoice.ORDER
 
     @property
     def syntaxes(self) -> tuple[Uid, ...]:
@@ -197,7 +209,22 @@ def choose_instances(
     # Of equals the first stays first: explicit little endian comes last of those stored, or
     # everything that can be decoded would be.
     ranked.sort(key=lambda option: option[:2], reverse=True)
-    return Acceptable(tuple(dict.fromkeys((how, syntax) for _, _, how, syntax in ranked)))
+    options = tuple(dict.fromkeys((how, syntax) for _, _, how, syntax in ranked))
+    return Acceptable(options, choice_of(accept))
+
+
+def choice_of(accept: Sequence[MediaRange]) -> SyntaxChoice:
+    """Who chooses among the syntaxes that these ranges name.
+
+    The sender does where several are wanted alike (RFC 9110 12.5.1), and where any will do an
+    instance goes as it is stored (PS3.18 8.7.3).
+    """
+    named = [one for one in accept if one.transfer_syntax and one.q > 0]
+    if any(one.transfer_syntax == ANY_SYNTAX for one in named):
+        return SyntaxChoice.AS_STORED
+    if len({one.transfer_syntax for one in named}) > 1 and len({one.q for one in named}) == 1:
+        return SyntaxChoice.SENDER
+    return SyntaxChoice.ORDER
 
 
 def _packagings(*, alone: bool, wrap: bool) -> tuple[Packaging, ...]:
@@ -273,14 +300,18 @@ def choose_metadata(accept: Sequence[MediaRange]) -> str:
     return DICOM_JSON
 
 
-def accept_for(wish_syntaxes: Sequence[Uid]) -> str:
+def accept_for(syntaxes: Sequence[Uid], choice: SyntaxChoice = SyntaxChoice.AS_STORED) -> str:
     """The Accept header by which we ask for instances, best syntax first and no other.
 
-    Who reads every syntax asks for instances as they are stored, in few words.
+    Who reads every syntax and takes instances as they are stored says so in few words.
     """
-    if set(STORED_SYNTAXES) <= set(wish_syntaxes):
+    if choice is SyntaxChoice.AS_STORED and set(STORED_SYNTAXES) <= set(syntaxes):
         return f'multipart/related; type="{DICOM}"; transfer-syntax={ANY_SYNTAX}'
-    return ", ".join(_asked(wish_syntaxes))
+    if choice is SyntaxChoice.SENDER:
+        return ", ".join(
+            f'multipart/related; type="{DICOM}"; transfer-syntax={syntax}' for syntax in syntaxes
+        )
+    return ", ".join(_asked(syntaxes))
 
 
 def _asked(syntaxes: Sequence[Uid]) -> Iterator[str]:
