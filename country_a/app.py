@@ -12,13 +12,21 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
+from country_a.delivery_desk import DeliveryDesk
+from country_a.national.ports import Pacs
 from country_a.national.sql import OpenSystems, open_systems
 from country_a.oids import NationalOids
+from country_a.plan_book import PlanBook
+from country_a.planning import Planning
+from country_a.rendering import Renderer
+from country_a.renditions import RenditionShelf
 from country_a.responder import Responder
 from country_a.seed.registrar import ManifestForms
 from country_a.viewer import StudyViewer
 from country_a.viewer_links import KEY_FILE, LOG_FILE, ViewerLinks
+from gateway.compression.worker import Workers
 from gateway.config import Settings
 from gateway.domain import CommunityId, ImageSource, ManifestEncoding, NotNow, Oid, Refusal
 from gateway.middleware.authorised import Rights
@@ -41,6 +49,7 @@ from gateway.transport.compose_servers import (
     serve_viewers,
 )
 from gateway.transport.control import Control, control_app
+from gateway.transport.goodput import Goodput
 from gateway.transport.page_port import tls_pages, viewer_url
 from gateway.transport.record import Keeper
 from gateway.transport.state_keys import state_key
@@ -98,9 +107,13 @@ async def running(
             new_id=clockwork.new_id,
         )
 
-        store = responder_of(settings, national)
+        goodput = Goodput()
+        desk = await stack.enter_async_context(
+            delivering(settings.gateway.state, national.systems.pacs, goodput, clockwork)
+        )
+        store = responder_of(settings, national, desk)
         elsewhere = await _imaging_source(settings, keeper, clockwork, stack)
-        gateway = responder_of(settings, national, images_from=elsewhere, viewer=links)
+        gateway = responder_of(settings, national, desk, images_from=elsewhere, viewer=links)
 
         app = new_application(
             new_id=clockwork.new_id,
@@ -120,6 +133,7 @@ async def running(
                 assertions=assertions,
                 clockwork=clockwork,
                 rights=Rights(),
+                goodput=goodput,
             )
         serve_fhir(
             app,
@@ -148,6 +162,7 @@ async def running(
             assertions=assertions,
             clockwork=clockwork,
             rights=Rights(),
+            goodput=goodput,
         )
         pages = new_application(new_id=clockwork.new_id, max_body_bytes=0)
         StudyViewer(national.systems, links, keeper, country=settings.gateway.country).add_to(pages)
@@ -200,9 +215,28 @@ def _viewer_base(settings: Settings, ports: Mapping[str, int]) -> str:
     return viewer_url(settings.listen, ports["viewer"])
 
 
+@asynccontextmanager
+async def delivering(
+    state: Path, pacs: Pacs, goodput: Goodput, clockwork: Clockwork
+) -> AsyncIterator[DeliveryDesk]:
+    """What plans deliveries from an image store and makes the forms that are sent."""
+    async with Workers() as workers:
+        shelf = RenditionShelf(state / "renditions", workers)
+        await shelf.open()
+        renderer = Renderer(shelf, cores=workers.cores)
+        yield DeliveryDesk(
+            planning=Planning(pacs, renderer, workers, new_id=clockwork.new_id),
+            renderer=renderer,
+            book=PlanBook(state / "plans"),
+            goodput=goodput,
+            now=clockwork.now,
+        )
+
+
 def responder_of(
     settings: Settings,
     national: OpenSystems,
+    desk: DeliveryDesk,
     *,
     images_from: ImageSource | None = None,
     viewer: ViewerLinks | None = None,
@@ -213,6 +247,7 @@ def responder_of(
         community=CommunityId(settings.gateway.community),
         repository=Oid(settings.national.repository),
         imaging_source=Oid(settings.national.imaging_source),
+        desk=desk,
         images_from=images_from,
         viewer=viewer,
     )

@@ -1,77 +1,109 @@
-"""Images from Country A's own store: checked, then streamed one instance at a time.
+"""Images from Country A's own store: put into their form and streamed one after the other.
 
-An instance leaves in its stored transfer syntax or decoded to explicit little endian, whichever
-the asker lists first; anything else is refused for that instance and never sent in a syntax
-nobody asked for (XCA-I, RAD TF-3 4.75; objects without pixels may always go as explicit LE).
+An instance leaves as its file lies there, decoded to explicit little endian, or as a rendition in
+another transfer syntax. Renditions are made a few ahead of the one being sent, so that making,
+checking and sending overlap; what cannot be made in time holds up the rest no longer than making
+it takes, and one that cannot be made at all is told at the end, behind everything that can.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass
+import os
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
 
-from country_a.image_files import CHUNK_BYTES, opened, piece
+from country_a.image_files import CHUNK_BYTES, beside, opened, piece
+from country_a.image_forms import ImageForm, form_by_order, form_by_plan, not_planned, not_possible
 from country_a.national.ports import Pacs, StoredInstance
+from country_a.rendering import Renderer, RenderFailed
+from country_a.renditions import Rendition
 from gateway.domain import (
-    EXPLICIT_LITTLE_ENDIAN,
     AnnouncedInstance,
+    DeliveryPlan,
     DeliveryWish,
     ImageChunk,
     ImageDelivery,
     ImageRequest,
+    InstanceFidelity,
     Issue,
     NotNow,
     Oid,
     Refusal,
     Uid,
 )
-from gateway.wire.dicom.instances import can_decode, to_explicit_little_endian
+from gateway.wire.dicom.instances import to_explicit_little_endian
 from gateway.wire.problems import DecodeError
+
+Ended: TypeAlias = Callable[[Sequence[InstanceFidelity]], Awaitable[None]]
+
+# Renditions asked for ahead of the one being sent, for each core that makes them.
+AHEAD_PER_CORE = 3
 
 
 @dataclass(frozen=True, slots=True)
-class _Item:
+class Item:
+    """An instance of a delivery: what it is, where it was asked for, and how it goes out."""
+
     stored: StoredInstance
     repository: Oid
-    syntax: Uid
+    form: ImageForm
 
     @property
     def as_stored(self) -> bool:
-        return self.syntax == self.stored.transfer_syntax
+        """Whether its file goes as it lies there."""
+        return self.form.coding is None and self.form.syntax == self.stored.transfer_syntax
 
-
-def syntax_for(stored: StoredInstance, wished: Sequence[Uid]) -> Uid | None:
-    """The transfer syntax an instance goes out in; None if none of those wished is possible."""
-    for syntax in wished:
-        if syntax == stored.transfer_syntax:
-            return syntax
-        if syntax == EXPLICIT_LITTLE_ENDIAN and can_decode(stored.transfer_syntax):
-            return syntax
-    if not stored.has_pixels and can_decode(stored.transfer_syntax):
-        return EXPLICIT_LITTLE_ENDIAN
-    return None
-
-
-class FolderDelivery:
-    """Instances of the image store on their way; see `gateway.domain.ImageDelivery`."""
-
-    def __init__(self, items: Sequence[_Item], issues: Sequence[Issue]) -> None:
-        self._items = tuple(items)
-        self.issues = tuple(issues)
-        self.announced = tuple(
-            AnnouncedInstance(
-                ref=item.stored.ref,
-                repository=item.repository,
-                transfer_syntax=item.syntax,
-                size_bytes=item.stored.size_bytes if item.as_stored else None,
-                sha256=item.stored.sha256 if item.as_stored else "",
-            )
-            for item in items
+    def announced(self, rendition: Rendition | None = None) -> AnnouncedInstance:
+        """What is said of it: the size and digest of the file, where there is one."""
+        if self.as_stored:
+            size: int | None = self.stored.size_bytes
+            digest = self.stored.sha256
+        else:
+            size = None if rendition is None else rendition.size_bytes
+            digest = "" if rendition is None else rendition.facts.sha256
+        return AnnouncedInstance(
+            ref=self.stored.ref,
+            repository=self.repository,
+            transfer_syntax=self.form.syntax,
+            size_bytes=size,
+            sha256=digest,
+            derived=self.form.derived,
         )
+
+
+class StoreDelivery:
+    """Instances of the image store on their way; see `gateway.domain.ImageDelivery`.
+
+    `fidelity` is what was done to those that have been sent whole; `ended` is awaited with it
+    when the delivery is left, however far it came.
+    """
+
+    def __init__(
+        self,
+        items: Sequence[Item],
+        issues: Sequence[Issue],
+        *,
+        renderer: Renderer,
+        ended: Ended | None = None,
+    ) -> None:
+        self._items = list(items)
+        self._ended = ended
+        self._issues = list(issues)
+        self._renderer = renderer
+        self._settled = AsyncExitStack()
+        self._ready: dict[Uid, Rendition] = {}
+        self.announced = tuple(item.announced() for item in items)
+        self.fidelity: list[InstanceFidelity] = []
+
+    @property
+    def issues(self) -> tuple[Issue, ...]:
+        """What does not come, and why; whole when `chunks` has ended."""
+        return tuple(self._issues)
 
     async def __aenter__(self) -> Self:
         return self
@@ -82,62 +114,254 @@ class FolderDelivery:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Nothing is held between chunks that is not released by leaving `chunks`."""
+        """Give back what was lent for the whole delivery, and tell what went out."""
+        await self._settled.aclose()
+        if self._ended is not None:
+            await self._ended(self.fidelity)
 
     def hashed(self, instance: Uid, sha256: str) -> None:
         """Nothing: the store knows the digests of what it holds."""
 
-    async def chunks(self) -> AsyncIterator[ImageChunk]:
-        """The instances' DICOM files, one after the other."""
-        stored = [item.stored.file for item in self._items if item.as_stored]
-        async with aclosing(opened(stored)) as files:
-            for item in self._items:
-                if not item.as_stored:
-                    async for chunk in self._decoded(item):
-                        yield chunk
-                    continue
-                uid, size = item.stored.ref.instance, item.stored.size_bytes
-                sent = 0
-                try:
-                    descriptor = await anext(files)
-                    while data := await piece(descriptor, sent, size):
-                        sent += len(data)
-                        yield ImageChunk(uid, data, sent == size)
-                except OSError as error:
-                    raise self._broken(item, "its file cannot be read") from error
-                if sent < size:
-                    raise self._broken(item, "its file is shorter than it was")
+    async def settle(self) -> None:
+        """Make what is announced under another UID, or by itself, before it is announced.
 
-    async def _decoded(self, item: _Item) -> AsyncIterator[ImageChunk]:
+        A lossy form that breaks a guard is made otherwise, and comes under another UID then; one
+        instance alone is announced with its size, so that it can be asked for in part.
+        """
+        alone = len(self._items) == 1
+        wanted = [
+            number
+            for number, item in enumerate(self._items)
+            if item.form.coding is not None and (alone or item.form.derived is not None)
+        ]
+        made = await asyncio.gather(*(self._made(self._items[number]) for number in wanted))
+        failed: set[int] = set()
+        for number, result in zip(wanted, made, strict=True):
+            if isinstance(result, Issue):
+                self._issues.append(result)
+                failed.add(number)
+            else:
+                self._items[number], self._ready[self._items[number].stored.ref.instance] = result
+        self._items = [item for at, item in enumerate(self._items) if at not in failed]
+        self.announced = tuple(
+            item.announced(self._ready.get(item.stored.ref.instance)) for item in self._items
+        )
+
+    async def _made(self, item: Item) -> tuple[Item, Rendition] | Issue:
+        try:
+            form, rendition = await self._settled.enter_async_context(
+                self._renderer.rendered(item.stored, item.form)
+            )
+        except RenderFailed as error:
+            return _issue(item, str(error))
+        return replace(item, form=form), rendition
+
+    async def chunks(self) -> AsyncIterator[ImageChunk]:
+        """The instances' DICOM files, one after the other.
+
+        Those that cannot be made are left out, each with an issue of its own.
+        """
+        stored = [item.stored.file for item in self._items if item.as_stored]
+        async with aclosing(opened(stored)) as files, _Ahead(self._renderer) as ahead:
+            coming = deque(item for item in self._items if self._is_to_make(item))
+            for item in self._items:
+                while coming and ahead.has_room:
+                    ahead.ask(coming.popleft())
+                if item.as_stored:
+                    source = self._as_stored(item, files)
+                elif item.form.coding is None:
+                    source = self._decoded(item)
+                else:
+                    source = self._rendered(item, ahead)
+                async with aclosing(source):
+                    async for chunk in source:
+                        yield chunk
+
+    def _is_to_make(self, item: Item) -> bool:
+        return item.form.coding is not None and item.stored.ref.instance not in self._ready
+
+    async def _as_stored(
+        self, item: Item, files: AsyncGenerator[int, None]
+    ) -> AsyncGenerator[ImageChunk, None]:
+        uid, size = item.stored.ref.instance, item.stored.size_bytes
+        sent = 0
+        try:
+            descriptor = await anext(files)
+            while data := await piece(descriptor, sent, size):
+                sent += len(data)
+                yield ImageChunk(uid, data, sent == size)
+        except OSError as error:
+            raise _broken(item, "its file cannot be read") from error
+        if sent < size:
+            raise _broken(item, "its file is shorter than it was")
+        self.fidelity.append(
+            InstanceFidelity(
+                ref=item.stored.ref,
+                syntax=item.form.syntax,
+                sha256=item.stored.sha256,
+                raw_bytes=size if item.stored.pixels is None else item.stored.pixels.raw_bytes,
+                sent_bytes=size,
+            )
+        )
+
+    async def _decoded(self, item: Item) -> AsyncGenerator[ImageChunk, None]:
         uid = item.stored.ref.instance
         try:
             data = await asyncio.to_thread(to_explicit_little_endian, item.stored.path)
-        except (OSError, DecodeError) as error:
-            raise self._broken(item, "its pixels cannot be decoded") from error
+        except (OSError, DecodeError):
+            self._issues.append(_issue(item, "its pixels cannot be decoded"))
+            return
         view = memoryview(data)
         for start in range(0, len(data), CHUNK_BYTES):
             end = start + CHUNK_BYTES
             yield ImageChunk(uid, bytes(view[start:end]), end >= len(data))
 
-    @staticmethod
-    def _broken(item: _Item, why: str) -> NotNow:
-        text = f"instance {item.stored.ref.instance} cannot be delivered: {why}"
-        return NotNow(Refusal.BACK_END_DOWN, text, subject=str(item.stored.ref.instance))
+    async def _rendered(self, item: Item, ahead: _Ahead) -> AsyncGenerator[ImageChunk, None]:
+        uid = item.stored.ref.instance
+        async with AsyncExitStack() as stack:
+            rendition, form = self._ready.get(uid), item.form
+            if rendition is None:
+                try:
+                    form, rendition = await stack.enter_async_context(ahead.next())
+                except RenderFailed as error:
+                    self._issues.append(_issue(item, str(error)))
+                    return
+            sent = replace(item, form=form).announced(rendition)
+            descriptor = await beside(lambda: os.open(rendition.path, os.O_RDONLY | os.O_CLOEXEC))
+            stack.callback(os.close, descriptor)
+            at, size = 0, rendition.size_bytes
+            told: AnnouncedInstance | None = sent
+            while data := await piece(descriptor, at, size):
+                at += len(data)
+                yield ImageChunk(uid, data, at == size, told)
+                told = None
+            if at < size:
+                raise _broken(item, "its rendition is shorter than it was")
+        self.fidelity.append(_fidelity(item, form, rendition))
 
 
-async def deliver_from(
-    pacs: Pacs, source: Oid, request: ImageRequest, wish: DeliveryWish
-) -> tuple[FolderDelivery, tuple[StoredInstance, ...]]:
-    """A delivery of what the store has of a request, and the instances it has of it.
+class _Ahead:
+    """Renditions asked for ahead, in the order in which they are sent; released one by one."""
 
-    `source` is the OID by which the store is known: an instance asked of another one, one that
-    is not at the place named, and one that fits no wished syntax becomes an issue. The last is
-    among those the store has all the same: its issue tells of it, which not everybody may hear.
+    def __init__(self, renderer: Renderer) -> None:
+        self._renderer = renderer
+        self._limit = AHEAD_PER_CORE * renderer.cores
+        self._asked: deque[_Lent] = deque()
+        self._number = 0
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more may be asked for."""
+        return len(self._asked) < self._limit
+
+    def ask(self, item: Item) -> None:
+        """Begin to make the rendition of an item."""
+        self._asked.append(_Lent(self._renderer, item, self._number))
+        self._number += 1
+
+    def next(self) -> _Lent:
+        """The one that was asked for first, as a context that gives its form and rendition."""
+        return self._asked.popleft()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """What nobody will take any more is not made."""
+        for lent in self._asked:
+            lent.give_up()
+        for lent in self._asked:
+            await lent.given_up()
+
+
+class _Lent:
+    """A rendition being made, and lent from then on until the context is left."""
+
+    def __init__(self, renderer: Renderer, item: Item, number: int) -> None:
+        self._lending = renderer.rendered(item.stored, item.form, urgency=number)
+        self._task = asyncio.get_running_loop().create_task(self._lending.__aenter__())
+
+    async def __aenter__(self) -> tuple[ImageForm, Rendition]:
+        try:
+            return await asyncio.shield(self._task)
+        except asyncio.CancelledError:
+            self.give_up()
+            await self.given_up()
+            raise
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._lending.__aexit__(None, None, None)
+
+    def give_up(self) -> None:
+        """Nobody waits for it any more."""
+        self._task.cancel()
+
+    async def given_up(self) -> None:
+        """Wait until what it used is given back."""
+        await asyncio.wait([self._task])
+        if not self._task.cancelled() and self._task.exception() is None:
+            await self._lending.__aexit__(None, None, None)
+
+
+def _issue(item: Item, why: str) -> Issue:
+    subject = str(item.stored.ref.instance)
+    return Issue(
+        refusal=Refusal.BACK_END_DOWN,
+        text=f"instance {subject} cannot be delivered: {why}",
+        subject=subject,
+    )
+
+
+def _broken(item: Item, why: str) -> NotNow:
+    issue = _issue(item, why)
+    return NotNow(issue.refusal, issue.text, subject=issue.subject)
+
+
+def _fidelity(item: Item, form: ImageForm, rendition: Rendition) -> InstanceFidelity:
+    facts = rendition.facts
+    return InstanceFidelity(
+        ref=item.stored.ref,
+        syntax=form.syntax,
+        sha256=facts.sha256,
+        raw_bytes=facts.raw_bytes,
+        sent_bytes=facts.coded_bytes,
+        coding=form.coding,
+        pixels_sha256=facts.pixels_sha256,
+        error=facts.error,
+        derived=form.derived,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the store has of a request: instances with the place they were asked at, in order.
+
+    `issues` are about those it does not have.
+    """
+
+    instances: tuple[tuple[StoredInstance, Oid], ...]
+    issues: tuple[Issue, ...]
+
+
+async def held_of(pacs: Pacs, source: Oid, request: ImageRequest) -> Held:
+    """What the store has of a request.
+
+    `source` is the OID by which the store is known: an instance asked of another one, or that is
+    not at the place named, becomes an issue.
     """
     refs = tuple(ref for ref, _ in request.instances)
     found = await pacs.find_all(refs)
-    items: list[_Item] = []
-    held: list[StoredInstance] = []
+    held: list[tuple[StoredInstance, Oid]] = []
     issues: list[Issue] = []
     for (ref, repository), stored in zip(request.instances, found, strict=True):
         subject = str(ref.instance)
@@ -148,16 +372,46 @@ async def deliver_from(
             text = f"no instance {ref.instance} in series {ref.series} of study {ref.study}"
             issues.append(Issue(refusal=Refusal.UNKNOWN_INSTANCE, text=text, subject=subject))
         else:
-            held.append(stored)
-            if (syntax := syntax_for(stored, wish.syntaxes)) is not None:
-                items.append(_Item(stored, repository, syntax))
-                continue
-            text = (
-                f"instance {ref.instance} has transfer syntax {stored.transfer_syntax} and can "
-                f"be sent as that or as {EXPLICIT_LITTLE_ENDIAN}; neither is in the list asked for"
-            )
-            issues.append(Issue(refusal=Refusal.UNSUPPORTED_SYNTAX, text=text, subject=subject))
-    return FolderDelivery(items, issues), tuple(held)
+            held.append((stored, repository))
+    return Held(tuple(held), tuple(issues))
+
+
+def deliver_by_order(held: Held, wish: DeliveryWish, renderer: Renderer) -> StoreDelivery:
+    """A delivery in the order asked for, each instance in the form the wish's order decides."""
+    items: list[Item] = []
+    issues = list(held.issues)
+    for stored, repository in held.instances:
+        form = form_by_order(stored, wish)
+        if form is None:
+            issues.append(not_possible(stored))
+        else:
+            items.append(Item(stored, repository, form))
+    return StoreDelivery(items, issues, renderer=renderer)
+
+
+def deliver_by_plan(
+    held: Held, plan: DeliveryPlan, renderer: Renderer, ended: Ended | None = None
+) -> StoreDelivery:
+    """A delivery of what a plan has for the instances asked for, in its order.
+
+    One that the plan does not know, or sends nothing of, is an issue.
+    """
+    asked = {stored.ref.instance: (stored, repository) for stored, repository in held.instances}
+    items: list[Item] = []
+    issues = list(held.issues)
+    for planned in plan.instances:
+        stored, repository = asked.pop(planned.ref.instance, (None, None))
+        if stored is None or repository is None:
+            continue
+        form = form_by_plan(planned, plan)
+        if form is None:
+            issues.append(not_planned(stored, planned))
+        else:
+            items.append(Item(stored, repository, form))
+    for uid in asked:
+        text = f"plan {plan.id} says nothing of instance {uid}"
+        issues.append(Issue(refusal=Refusal.UNKNOWN_INSTANCE, text=text, subject=str(uid)))
+    return StoreDelivery(items, issues, renderer=renderer, ended=ended)
 
 
 class WithIssues:
@@ -165,8 +419,17 @@ class WithIssues:
 
     def __init__(self, inner: ImageDelivery, issues: Sequence[Issue]) -> None:
         self._inner = inner
-        self.announced = inner.announced
-        self.issues = (*inner.issues, *issues)
+        self._more = tuple(issues)
+
+    @property
+    def announced(self) -> tuple[AnnouncedInstance, ...]:
+        """What will arrive."""
+        return self._inner.announced
+
+    @property
+    def issues(self) -> tuple[Issue, ...]:
+        """What will not arrive."""
+        return (*self._inner.issues, *self._more)
 
     async def __aenter__(self) -> Self:
         await self._inner.__aenter__()
@@ -180,6 +443,10 @@ class WithIssues:
     ) -> None:
         """Leave the inner delivery."""
         await self._inner.__aexit__(kind, error, trace)
+
+    async def settle(self) -> None:
+        """Passed on to the inner delivery."""
+        await self._inner.settle()
 
     def chunks(self) -> AsyncIterator[ImageChunk]:
         """The chunks of the inner delivery."""

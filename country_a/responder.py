@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from country_a.consent import require_consent
-from country_a.images import WithIssues, deliver_from
+from country_a.delivery_desk import DeliveryDesk
+from country_a.images import Held, WithIssues, held_of
 from country_a.manifests import build_manifest
 from country_a.national.ports import NationalSystems, StoredStudy
 from country_a.viewer_links import ViewerLinks
@@ -18,6 +19,7 @@ from gateway.domain import (
     BadRequest,
     CallContext,
     CommunityId,
+    DeliveryPlan,
     DeliveryWish,
     Document,
     DocumentEntry,
@@ -46,14 +48,16 @@ from gateway.domain import (
     Uid,
     ViewerLink,
     is_asked_for,
+    refuse,
 )
 
 
 class Responder:
     """An `Exchange` over national systems.
 
-    `images_from` replaces the image store by another source of images (RAD-69); the store is
-    still asked whose images they are. `viewer` makes the links of the viewer, if there is one.
+    `desk` plans and sends images; `images_from` replaces the image store by another source of
+    images (RAD-69), and the store is still asked whose they are. `viewer` makes the links of the
+    viewer, if there is one.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class Responder:
         community: CommunityId,
         repository: Oid,
         imaging_source: Oid,
+        desk: DeliveryDesk,
         images_from: ImageSource | None = None,
         viewer: ViewerLinks | None = None,
     ) -> None:
@@ -70,6 +75,7 @@ class Responder:
         self._community = community
         self._repository = repository
         self._imaging_source = imaging_source
+        self._desk = desk
         self._images_from = images_from
         self._viewer = viewer
 
@@ -218,29 +224,43 @@ class Responder:
         self, request: ImageRequest, wish: DeliveryWish, context: CallContext
     ) -> ImageDelivery:
         """Images on their way, after asking whose they are."""
-        self._own_community(request.community)
-        delivery, held = await deliver_from(
-            self._national.pacs, self._imaging_source, request, wish
-        )
-        for patient in dict.fromkeys(instance.patient for instance in held):
-            if patient is None:
-                raise NotFound(Refusal.UNKNOWN_PATIENT, "images that belong to no patient")
-            await self._require_patient(patient, context)
-        if self._images_from is None or not held:
-            return delivery
+        held = await self._held(request, context)
+        if self._images_from is None or not held.instances:
+            return await self._desk.deliver(held, wish, context)
         # The source is asked for nothing but what was just found to be this patient's; which
         # syntaxes it can send it says itself.
-        known = {str(instance.ref.instance) for instance in held}
-        elsewhere = [issue for issue in delivery.issues if issue.subject not in known]
-        asked = tuple((instance.ref, self._imaging_source) for instance in held)
+        asked = tuple((stored.ref, self._imaging_source) for stored, _ in held.instances)
         permitted = ImageRequest(community=request.community, instances=asked)
         try:
             fetched = await self._images_from.retrieve_images(permitted, wish, context)
-            return WithIssues(fetched, elsewhere)
+            return WithIssues(fetched, held.issues)
         except (NotNow, PeerMisbehaved) as error:
             # Whose call failed, and where to, is this country's own affair.
             text = "the imaging source behind this gateway does not answer"
             raise NotNow(Refusal.BACK_END_DOWN, text) from error
+
+    async def plan_images(
+        self, request: ImageRequest, wish: DeliveryWish, context: CallContext
+    ) -> DeliveryPlan:
+        """How images would come, after asking whose they are."""
+        held = await self._held(request, context)
+        if not held.instances:
+            for issue in held.issues:
+                raise refuse(issue.refusal, issue.text, subject=issue.subject)
+        if self._images_from is not None:
+            text = "images come from a source behind this gateway, which sends them as it likes"
+            raise BadRequest(Refusal.UNSUPPORTED, text)
+        return await self._desk.plan(held, wish, context)
+
+    async def _held(self, request: ImageRequest, context: CallContext) -> Held:
+        """What the store has of a request, all of patients the caller may ask about."""
+        self._own_community(request.community)
+        held = await held_of(self._national.pacs, self._imaging_source, request)
+        for patient in dict.fromkeys(stored.patient for stored, _ in held.instances):
+            if patient is None:
+                raise NotFound(Refusal.UNKNOWN_PATIENT, "images that belong to no patient")
+            await self._require_patient(patient, context)
+        return held
 
     async def open_viewer(
         self, study: Uid, context: CallContext, *, key_images_only: bool = False

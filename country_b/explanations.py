@@ -63,6 +63,7 @@ EXPLANATIONS: dict[Refusal, Explanation] = {
     Refusal.UNKNOWN_COMMUNITY: Explanation(404, _HERE),
     Refusal.NO_DOCUMENTS: Explanation(404, "nobody: there is nothing to be had"),
     Refusal.BUSY: Explanation(503, _LATER),
+    Refusal.DEFERRED: Explanation(503, _LATER),
     Refusal.BACK_END_DOWN: Explanation(503, _LATER),
     Refusal.STORE_FULL: Explanation(507, _HERE),
     Refusal.PEER_UNREACHABLE: Explanation(503, _LATER),

@@ -11,6 +11,7 @@ from gateway.domain import (
     AnnouncedInstance,
     Association,
     CallContext,
+    DeliveryPlan,
     DeliveryWish,
     Document,
     DocumentEntry,
@@ -25,9 +26,11 @@ from gateway.domain import (
     Outcome,
     PatientIdentity,
     PatientTraits,
+    Refusal,
     StudyQuery,
     Uid,
     ViewerLink,
+    refuse,
 )
 
 
@@ -56,6 +59,9 @@ class ScriptedDelivery:
     def hashed(self, instance: Uid, sha256: str) -> None:
         self.digests[instance] = sha256
 
+    async def settle(self) -> None:
+        """Nothing: it comes as it is set."""
+
     async def chunks(self) -> AsyncIterator[ImageChunk]:
         """The pieces of every announced instance."""
         for item in self.announced:
@@ -78,6 +84,9 @@ class ScriptedExchange:
     documents: Outcome[Document] | ExchangeError = field(default_factory=Outcome)
     studies: Outcome[ImagingManifest] | ExchangeError = field(default_factory=Outcome)
     delivery: ScriptedDelivery | ExchangeError = field(default_factory=ScriptedDelivery)
+    plan: DeliveryPlan | ExchangeError = field(
+        default_factory=lambda: refuse(Refusal.UNSUPPORTED, "nothing is planned here")
+    )
     viewer: ViewerLink | ExchangeError = ViewerLink("https://localhost/view/x")
     asked: list[tuple[str, Any, CallContext]] = field(default_factory=list)
 
@@ -131,6 +140,13 @@ class ScriptedExchange:
     ) -> ScriptedDelivery:
         """As set."""
         answer: ScriptedDelivery = self._answer("images", (request, wish), context, self.delivery)
+        return answer
+
+    async def plan_images(
+        self, request: ImageRequest, wish: DeliveryWish, context: CallContext
+    ) -> DeliveryPlan:
+        """As set."""
+        answer: DeliveryPlan = self._answer("plan", (request, wish), context, self.plan)
         return answer
 
     async def open_viewer(

@@ -24,6 +24,7 @@ from gateway.domain import (
     CallContext,
     Code,
     CommunityId,
+    DeliveryPlan,
     DeliveryWish,
     Document,
     DocumentEntry,
@@ -60,6 +61,7 @@ from gateway.domain import (
     Timestamp,
     Uid,
     ViewerLink,
+    refuse,
 )
 from gateway.domain.codes import (
     CLASS_IMAGES,
@@ -172,6 +174,12 @@ class FakeExchange:
         self._called("viewer", (study, key_images_only), context)
         return self.viewer
 
+    async def plan_images(
+        self, request: ImageRequest, wish: DeliveryWish, context: CallContext
+    ) -> DeliveryPlan:
+        self._called("plan", (request, wish), context)
+        raise refuse(Refusal.UNSUPPORTED, "nothing is planned here")
+
     async def retrieve_images(
         self, request: ImageRequest, wish: DeliveryWish, context: CallContext
     ) -> ImageDelivery:
@@ -217,6 +225,9 @@ class FakeDelivery:
 
     def hashed(self, instance: Uid, sha256: str) -> None:
         self.digests[instance] = sha256
+
+    async def settle(self) -> None:
+        return None
 
     async def chunks(self) -> AsyncIterator[ImageChunk]:
         sent = 0

@@ -15,6 +15,7 @@ from gateway.domain import CallContext, ImagingManifest, PatientId, StudyQuery, 
 from gateway.pki import TrustDomain
 from tests.builders import COUNTRY_A
 from tests.conftest import Seeded
+from tests.desks import desk_of
 from tests.dicomweb_requests import GotImages, fetch
 from tests.fhir_requests import bearer
 from tests.gateways import Pair, pair_of
@@ -63,6 +64,7 @@ async def serving_patient(
         community=COUNTRY_A,
         repository=OIDS.repository,
         imaging_source=OIDS.imaging_source,
+        desk=desk_of(national.systems.pacs, folder),
     )
     patient = seeded.patient(role)
     query = StudyQuery(community=COUNTRY_A, patient=patient)

@@ -20,6 +20,9 @@ from gateway.domain.context import (
     TreatmentRelation,
 )
 from gateway.domain.delivery import (
+    DEFAULT_ROUND_TRIP_SECONDS,
+    MAX_BITS_PER_SECOND,
+    MIN_BITS_PER_SECOND,
     Decoding,
     DeliveryWish,
     InvalidWish,
@@ -105,6 +108,7 @@ from gateway.domain.people import (
 )
 from gateway.domain.pixels import PixelFacts
 from gateway.domain.ports import (
+    DeliveryPlanner,
     DocumentSource,
     Exchange,
     ImageSource,
@@ -168,9 +172,12 @@ from gateway.domain.times import InvalidTime, Precision, TimeRange, Timestamp
 from gateway.domain.viewer import ViewerLink
 
 __all__ = [
+    "DEFAULT_ROUND_TRIP_SECONDS",
     "EXPLICIT_LITTLE_ENDIAN",
     "IMPLICIT_LITTLE_ENDIAN",
     "MANIFEST_ELEMENTS",
+    "MAX_BITS_PER_SECOND",
+    "MIN_BITS_PER_SECOND",
     "REPORT_ELEMENTS",
     "Address",
     "AdverseReaction",
@@ -204,6 +211,7 @@ __all__ = [
     "Decoding",
     "DeliveryAction",
     "DeliveryPlan",
+    "DeliveryPlanner",
     "DeliveryWish",
     "Document",
     "DocumentClass",

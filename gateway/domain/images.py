@@ -91,6 +91,8 @@ class AnnouncedInstance:
     """An instance about to arrive; syntax and size are None where the sender does not say.
 
     `sha256` is of its DICOM file, lower-case hex, "" where the sender does not know it yet.
+    `derived` is the SOP Instance UID under which a lossy form of it comes, None for the instance
+    itself.
     """
 
     ref: InstanceRef
@@ -98,15 +100,20 @@ class AnnouncedInstance:
     transfer_syntax: Uid | None = None
     size_bytes: int | None = None
     sha256: str = ""
+    derived: Uid | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ImageChunk:
-    """A piece of one instance's DICOM file, in order; `last` ends the instance."""
+    """A piece of one instance's DICOM file, in order; `last` ends the instance.
+
+    `sent` is on its first chunk where the instance comes otherwise than it was announced.
+    """
 
     instance: Uid
     data: bytes
     last: bool
+    sent: AnnouncedInstance | None = None
 
 
 class ImageDelivery(Protocol):
@@ -127,6 +134,13 @@ class ImageDelivery(Protocol):
     @property
     def issues(self) -> tuple[Issue, ...]:
         """What will not arrive, and why; `subject` is the SOP Instance UID."""
+        ...
+
+    async def settle(self) -> None:
+        """Make sure that every instance comes as it is announced, for a wire that says so first.
+
+        May take as long as making what comes; `announced` is what it is afterwards.
+        """
         ...
 
     def chunks(self) -> AsyncIterator[ImageChunk]:

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from gateway.domain.context import CallContext
 from gateway.domain.delivery import DeliveryWish
+from gateway.domain.delivery_plan import DeliveryPlan
 from gateway.domain.documents import (
     Association,
     Document,
@@ -85,6 +86,20 @@ class ImageSource(Protocol):
         ...
 
 
+class DeliveryPlanner(Protocol):
+    """Says before a byte moves how images would come."""
+
+    async def plan_images(
+        self, request: ImageRequest, wish: DeliveryWish, context: CallContext
+    ) -> DeliveryPlan:
+        """What `retrieve_images` would do with the same request and wish.
+
+        The plan is kept for a while: a wish that names it gets what it says. Refuses with
+        `UNSUPPORTED` where images are not planned.
+        """
+        ...
+
+
 class Viewer(Protocol):
     """Shows images where they are."""
 
@@ -98,5 +113,13 @@ class Viewer(Protocol):
         ...
 
 
-class Exchange(PatientDirectory, DocumentSource, StudySource, ImageSource, Viewer, Protocol):
+class Exchange(
+    PatientDirectory,
+    DocumentSource,
+    StudySource,
+    ImageSource,
+    DeliveryPlanner,
+    Viewer,
+    Protocol,
+):
     """All verbs of use case 1."""

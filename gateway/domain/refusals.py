@@ -57,6 +57,7 @@ class Refusal(StrEnum):
     NO_DOCUMENTS = "no-documents"
     # NotNow
     BUSY = "busy"
+    DEFERRED = "deferred"  # it does not fit what was wished for, and comes when asked for again
     BACK_END_DOWN = "back-end-down"
     STORE_FULL = "store-full"
     PEER_UNREACHABLE = "peer-unreachable"

@@ -81,6 +81,10 @@ class _Partial:
         """What will not arrive: what the sender says, and what is not held."""
         return (*self._inner.issues, *self._absent)
 
+    async def settle(self) -> None:
+        """See `ImageDelivery`."""
+        await self._inner.settle()
+
     def chunks(self) -> AsyncIterator[ImageChunk]:
         """The bytes."""
         return self._inner.chunks()

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from gateway.domain import (
     Association,
     CallContext,
+    DeliveryPlan,
     DeliveryWish,
     Document,
     DocumentEntry,
@@ -104,6 +105,13 @@ class Authorised:
         """See `ImageSource.retrieve_images`."""
         self._permit_imaging(context)
         return await self._inner.retrieve_images(request, wish, context)
+
+    async def plan_images(
+        self, request: ImageRequest, wish: DeliveryWish, context: CallContext
+    ) -> DeliveryPlan:
+        """See `DeliveryPlanner.plan_images`."""
+        self._permit_imaging(context)
+        return await self._inner.plan_images(request, wish, context)
 
     async def open_viewer(
         self, study: Uid, context: CallContext, *, key_images_only: bool = False

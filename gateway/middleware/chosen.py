@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from gateway.domain import (
     Association,
     CallContext,
+    DeliveryPlan,
+    DeliveryPlanner,
     DeliveryWish,
     Document,
     DocumentEntry,
@@ -35,7 +37,7 @@ from gateway.domain import (
 
 
 class ChosenPerVerb:
-    """An `Exchange` put together from five."""
+    """An `Exchange` put together from six."""
 
     def __init__(
         self,
@@ -44,12 +46,14 @@ class ChosenPerVerb:
         documents: DocumentSource,
         studies: StudySource,
         images: ImageSource,
+        plans: DeliveryPlanner,
         viewer: Viewer,
     ) -> None:
         self._patients = patients
         self._documents = documents
         self._studies = studies
         self._images = images
+        self._plans = plans
         self._viewer = viewer
 
     async def identify_patient(
@@ -87,6 +91,12 @@ class ChosenPerVerb:
     ) -> ImageDelivery:
         """See `ImageSource.retrieve_images`."""
         return await self._images.retrieve_images(request, wish, context)
+
+    async def plan_images(
+        self, request: ImageRequest, wish: DeliveryWish, context: CallContext
+    ) -> DeliveryPlan:
+        """See `DeliveryPlanner.plan_images`."""
+        return await self._plans.plan_images(request, wish, context)
 
     async def open_viewer(
         self, study: Uid, context: CallContext, *, key_images_only: bool = False

@@ -14,6 +14,7 @@ from gateway.domain import (
     BadRequest,
     CallContext,
     Code,
+    DeliveryPlan,
     DeliveryWish,
     Document,
     DocumentClass,
@@ -140,6 +141,12 @@ class InDialect:
     ) -> ImageDelivery:
         """See `ImageSource.retrieve_images`; nothing to translate."""
         return await self._inner.retrieve_images(request, wish, context)
+
+    async def plan_images(
+        self, request: ImageRequest, wish: DeliveryWish, context: CallContext
+    ) -> DeliveryPlan:
+        """See `DeliveryPlanner.plan_images`."""
+        return await self._inner.plan_images(request, wish, context)
 
     async def open_viewer(
         self, study: Uid, context: CallContext, *, key_images_only: bool = False

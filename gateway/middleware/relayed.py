@@ -14,6 +14,7 @@ from gateway.domain import (
     Association,
     CallContext,
     CommunityId,
+    DeliveryPlan,
     DeliveryWish,
     Document,
     DocumentEntry,
@@ -96,6 +97,12 @@ class Relayed:
     ) -> Outcome[ImagingManifest]:
         """See `StudySource.find_studies`."""
         return await self._inner.find_studies(query, self._shown(context))
+
+    async def plan_images(
+        self, request: ImageRequest, wish: DeliveryWish, context: CallContext
+    ) -> DeliveryPlan:
+        """See `DeliveryPlanner.plan_images`."""
+        return await self._inner.plan_images(request, wish, self._shown(context))
 
     async def open_viewer(
         self, study: Uid, context: CallContext, *, key_images_only: bool = False

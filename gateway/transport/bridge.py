@@ -162,6 +162,7 @@ def _announcing(exchange: Exchange) -> Exchange:
         documents=exchange,
         studies=exchange,
         images=HeldImages(exchange, exchange),
+        plans=exchange,
         viewer=exchange,
     )
 

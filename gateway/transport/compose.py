@@ -23,6 +23,7 @@ from gateway.middleware.chosen import ChosenPerVerb
 from gateway.peers import Peer, PeerBook
 from gateway.transport.audit_sender import AuditSender, sending
 from gateway.transport.audit_store import AuditStore
+from gateway.transport.delivery_planner import DicomwebPlanner
 from gateway.transport.dicomweb_client import DicomwebClient
 from gateway.transport.dicomweb_search import DicomwebSearch
 from gateway.transport.fhir_calls import FhirCalls, FhirClientIdentity
@@ -227,6 +228,8 @@ def exchange_of(
         documents=documents,
         studies=studies_of(calls, soap),
         images=soap if peer.images_by == "soap" else DicomwebClient(calls),
+        # Nor does it plan: a plan is asked for where images are by their addresses.
+        plans=DicomwebPlanner(calls) if peer.dicomweb_url else soap,
         # SOAP has no such verb: whatever wire the others go by, a viewer is opened over HTTP.
         viewer=ViewerClient(calls, named) if peer.dicomweb_url else named,
     )

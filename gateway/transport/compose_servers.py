@@ -26,6 +26,7 @@ from gateway.transport.dicomweb_server import DicomwebServer
 from gateway.transport.fhir_answers import FhirAnswerer
 from gateway.transport.fhir_routes import BASE
 from gateway.transport.fhir_server import FhirServer
+from gateway.transport.goodput import Goodput
 from gateway.transport.logical_ids import patient_ids
 from gateway.transport.record import Keeper
 from gateway.transport.server_identity import ServerIdentity
@@ -58,6 +59,7 @@ def serve_exchange(
     assertions: AssertionLog,
     clockwork: Clockwork,
     rights: Rights,
+    goodput: Goodput | None = None,
 ) -> None:
     """Put an Exchange on the network at an endpoint: authorised, and in each peer's dialect."""
     speakers = Speakers.of(exchange, settings, rights)
@@ -74,6 +76,7 @@ def serve_exchange(
         identity=speakers.identity(settings, assertions, clockwork),
         keeper=keeper,
         limits=settings.limits,
+        goodput=goodput,
     ).add_to(app)
 
 
@@ -120,6 +123,7 @@ def serve_dicomweb(
     assertions: AssertionLog,
     clockwork: Clockwork,
     rights: Rights,
+    goodput: Goodput | None = None,
 ) -> None:
     """Put an Exchange on the network as DICOMweb: authorised, in our own community only.
 
@@ -141,6 +145,7 @@ def serve_dicomweb(
         keeper=keeper,
         limits=settings.limits,
         public_url=settings.listen.public_url,
+        goodput=goodput,
     ).add_to(app)
 
 

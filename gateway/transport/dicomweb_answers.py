@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from gateway.domain import (
     CallContext,
     CommunityId,
+    DeliveryPlan,
     DeliveryWish,
     Exchange,
     ImageDelivery,
@@ -128,6 +129,12 @@ class DicomwebAnswerer:
         request = ImageRequest(community=self.community, instances=tuple(here), series=series)
         return Located(study=study, request=request)
 
+    async def plan(
+        self, located: Located, wish: DeliveryWish, peer: Peer, context: CallContext
+    ) -> DeliveryPlan:
+        """How located instances would come if they were wished for so."""
+        return await self._exchange_of(peer).plan_images(located.request, wish, context)
+
     async def deliver(
         self, located: Located, wish: DeliveryWish, peer: Peer, context: CallContext
     ) -> ImageDelivery:
@@ -135,11 +142,17 @@ class DicomwebAnswerer:
         delivery = await self._exchange_of(peer).retrieve_images(located.request, wish, context)
         if not delivery.announced:
             async with delivery:
-                pass
-            for issue in delivery.issues:
-                raise refuse(issue.refusal, issue.text, subject=issue.subject)
-            raise _nothing("study", located.study.study)
+                require_announced(delivery)
         return delivery
+
+
+def require_announced(delivery: ImageDelivery) -> None:
+    """Refuse for the reason of its first issue where a delivery brings nothing at all."""
+    if delivery.announced:
+        return
+    for issue in delivery.issues:
+        raise refuse(issue.refusal, issue.text, subject=issue.subject)
+    raise NotFound(Refusal.UNKNOWN_INSTANCE, "nothing of what was asked for is here")
 
 
 def _is_in(scope: ImageScope, ref: InstanceRef) -> bool:

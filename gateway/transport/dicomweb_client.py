@@ -52,7 +52,7 @@ class DicomwebClient:
         delivery = DicomwebDelivery(
             request,
             plan_fetches(request),
-            partial(self._opened, request, _headers(wish), context),
+            partial(self._opened, request, wish_headers(wish), context),
             peer=self._peer.name,
         )
         await delivery.begin()
@@ -122,7 +122,7 @@ class DicomwebClient:
             return looked_up
 
 
-def _headers(wish: DeliveryWish) -> dict[str, str]:
+def wish_headers(wish: DeliveryWish) -> dict[str, str]:
     """The headers that carry a wish: its syntaxes in Accept, and what Accept cannot say."""
     accept = accept_for(wish.syntaxes, wish.choice)
     implied = choice_of(parse_accept(accept))

@@ -119,6 +119,9 @@ class DicomwebDelivery:
             recorder.done(sha256=sha256)
             conversation.unhashed.discard(instance)
 
+    async def settle(self) -> None:
+        """Nothing: what comes is the peer's to say."""
+
     async def chunks(self) -> AsyncIterator[ImageChunk]:
         """The instances' DICOM files, in the order they come."""
         while self._ahead or self._left:

@@ -10,17 +10,21 @@ Clauses: DICOM PS3.18 8 and 10.4, IHE RAD TF-2 4.107, XC-WADO 58.4.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
+import orjson
 from aiohttp import web
 
+from gateway.compression.plan_text import plan_view
 from gateway.config import LimitSection
 from gateway.domain import (
+    AnnouncedInstance,
     BadRequest,
     CallContext,
     Caller,
     CommunityId,
+    DeliveryWish,
     ExchangeError,
     ImageChunk,
     ImageDelivery,
@@ -33,9 +37,10 @@ from gateway.domain import (
 )
 from gateway.peers import Peer
 from gateway.transport.content_sending import RangeRefused, send_content
-from gateway.transport.dicomweb_answers import DicomwebAnswerer, Located
+from gateway.transport.dicomweb_answers import DicomwebAnswerer, Located, require_announced
 from gateway.transport.dicomweb_search import read_search, write_found
 from gateway.transport.dicomweb_views import ViewRequest, answer_view
+from gateway.transport.goodput import Goodput, Sending
 from gateway.transport.record import Keeper, Record, recorded_images
 from gateway.transport.redaction import without_secrets
 from gateway.transport.sending import STATUS_OF_PLACE, outward, send_stream, send_whole
@@ -45,6 +50,8 @@ from gateway.transport.token_gate import TokenGate, check_community
 from gateway.wire.delivery_wish import read_wish
 from gateway.wire.dicom.accept import (
     DICOM_JSON,
+    Acceptable,
+    MediaRange,
     Packaging,
     choose_instances,
     choose_metadata,
@@ -124,7 +131,8 @@ class DicomwebServer:
 
     `answerer` gives who answers for a community, None for our own; it refuses with
     `UNKNOWN_COMMUNITY` for one we have no way to. `public_url` is the origin of addresses in
-    answers, "" to take the one that was called.
+    answers, "" to take the one that was called. `goodput` is told how fast images go to each
+    community.
     """
 
     def __init__(
@@ -135,11 +143,13 @@ class DicomwebServer:
         keeper: Keeper,
         limits: LimitSection,
         public_url: str = "",
+        goodput: Goodput | None = None,
     ) -> None:
         self._answerer = answerer
         self._identity = identity
         self._keeper = keeper
         self._limits = limits
+        self._goodput = goodput or Goodput()
         self._root = root = public_url.rstrip("/")
         audiences = tuple(f"{root}{base}" for base in (BASE, SIBLING_BASE)) if root else ()
         self._gate = TokenGate(identity, audiences)
@@ -222,6 +232,8 @@ class DicomwebServer:
         )
         images = tuple(ref for ref, _ in located.request.instances)
         record.asked(noun=located.request, images=images, patients=located.patients)
+        if address.scope.view is View.PLAN:
+            return await self._plan(call, answerer, located, context)
         if address.scope.view is View.INSTANCES:
             return await self._instances(call, answerer, located, context)
         if address.scope.view is View.THUMBNAIL:
@@ -254,35 +266,35 @@ class DicomwebServer:
             headers["Warning"] = ", ".join(warnings)
         return send_whole(call.record, 200, headers, body)
 
+    async def _plan(
+        self, call: _Call, answerer: DicomwebAnswerer, located: Located, context: CallContext
+    ) -> web.StreamResponse:
+        """How the instances would come to whoever sent the same headers with the same address."""
+        # What is told is about the study; no image leaves.
+        call.record.transaction = Transaction.SEARCH_STUDIES
+        _, wish = _wished(call.request, located, context)
+        plan = await answerer.plan(located, wish, call.peer, context)
+        call.record.answered(noun=plan)
+        headers = call.headers | {"Content-Type": "application/json"}
+        return send_whole(call.record, 200, headers, orjson.dumps(plan_view(plan)))
+
     async def _instances(
         self, call: _Call, answerer: DicomwebAnswerer, located: Located, context: CallContext
     ) -> web.StreamResponse:
         request = call.request
-        accept = parse_accept(
-            ",".join(request.headers.getall("Accept", [])),
-            query_value(request.rel_url.raw_query_string, "accept"),
-        )
-        acceptable = choose_instances(accept, alone=len(located.request.instances) == 1)
-        wish = read_wish(
-            request.headers,
-            syntaxes=acceptable.syntaxes,
-            choice=acceptable.choice,
-            purpose_of_use=context.purpose,
-        )
+        acceptable, wish = _wished(request, located, context)
         delivery = await answerer.deliver(located, wish, call.peer, context)
         async with delivery:
+            if len(delivery.announced) == 1:
+                # What is alone is sent with its size and tag, so that it can be had in part.
+                await delivery.settle()
+                require_announced(delivery)
             call.record.answered(noun=delivery.announced, issues=delivery.issues)
-            sent = tuple(
-                OutgoingInstance(
-                    location=call.base + write_path(ImageScope.of(item.ref)),
-                    transfer_syntax=item.transfer_syntax,
-                    size_bytes=item.size_bytes,
-                )
-                for item in delivery.announced
-            )
+            sent = tuple(_outgoing(call.base, item) for item in delivery.announced)
             headers = call.headers
             status = 206 if delivery.issues else 200
             images = recorded_images(delivery, call.record)
+            sending = Sending()
             if acceptable.packaging(sent[0].transfer_syntax) is Packaging.SINGLE:
                 headers["Content-Location"] = sent[0].location
                 return await self._alone(call, delivery, sent[0], images, headers)
@@ -293,16 +305,20 @@ class DicomwebServer:
                 if length is not None:
                     headers["Content-Length"] = str(length)
                 return send_whole(call.record, status, headers, b"")
-            return await send_stream(
-                request,
-                call.record,
-                _parts(boundary, delivery, sent, images),
-                status=status,
-                headers=headers,
-                length=length,
-                tail=instance_tail(boundary),
-                silence_seconds=self._limits.silence_seconds,
-            )
+            try:
+                return await send_stream(
+                    request,
+                    call.record,
+                    _parts(boundary, delivery, sent, images, call.base),
+                    status=status,
+                    headers=headers,
+                    length=length,
+                    tail=instance_tail(boundary),
+                    silence_seconds=self._limits.silence_seconds,
+                    sending=sending,
+                )
+            finally:
+                self._goodput.sent(str(context.asking), sending)
 
     async def _alone(
         self,
@@ -369,6 +385,30 @@ class _MethodNotAllowed(BadRequest):
         super().__init__(Refusal.UNSUPPORTED, f"{method[:16]} is not offered here; GET is")
 
 
+def _wished(
+    request: web.Request, located: Located, context: CallContext
+) -> tuple[Acceptable, DeliveryWish]:
+    """In which forms located instances may be sent, and what else is wished of them."""
+    accept = parse_accept(
+        ",".join(request.headers.getall("Accept", [])),
+        query_value(request.rel_url.raw_query_string, "accept"),
+    )
+    alone = len(located.request.instances) == 1
+    acceptable = choose_instances(_of_images(accept), alone=alone)
+    wish = read_wish(
+        request.headers,
+        syntaxes=acceptable.syntaxes,
+        choice=acceptable.choice,
+        purpose_of_use=context.purpose,
+    )
+    return acceptable, wish
+
+
+def _of_images(accept: tuple[MediaRange, ...]) -> tuple[MediaRange, ...]:
+    """The ranges without those for a plan's own form, which says nothing of images."""
+    return tuple(one for one in accept if one.media_type != "application/json")
+
+
 def _address(path: str, query: str) -> _Address:
     if is_xc_path(path):
         cross = parse_xc_path(path, query)
@@ -399,11 +439,28 @@ async def _file(images: AsyncIterator[ImageChunk]) -> AsyncIterator[bytes]:
         yield chunk.data
 
 
+def _outgoing(base: str, item: AnnouncedInstance) -> OutgoingInstance:
+    """How a part says which instance it is: where it is had, and what it was derived from."""
+    location = base + write_path(ImageScope.of(item.ref))
+    derived_from = ""
+    if item.derived is not None:
+        derived_from = location
+        location = base + write_path(ImageScope.of(replace(item.ref, instance=item.derived)))
+    return OutgoingInstance(
+        location=location,
+        transfer_syntax=item.transfer_syntax,
+        size_bytes=item.size_bytes,
+        etag=f'"{item.sha256}"' if item.sha256 else "",
+        derived_from=derived_from,
+    )
+
+
 async def _parts(
     boundary: str,
     delivery: ImageDelivery,
     sent: tuple[OutgoingInstance, ...],
     images: AsyncIterator[ImageChunk],
+    base: str,
 ) -> AsyncIterator[bytes]:
     """The parts of an answer as their chunks come, but for what ends it."""
     heads: Mapping[str, OutgoingInstance] = {
@@ -414,7 +471,8 @@ async def _parts(
     async for chunk in images:
         if chunk.instance != opened:
             opened = chunk.instance
-            yield instance_head(boundary, heads[opened], first=first)
+            head = heads[opened] if chunk.sent is None else _outgoing(base, chunk.sent)
+            yield instance_head(boundary, head, first=first)
             first = False
         if chunk.data:
             yield chunk.data

@@ -334,7 +334,7 @@ async def recorded_images(delivery: ImageDelivery, record: Record) -> AsyncItera
     recorder: PartRecorder | None = None
     async for chunk in delivery.chunks():
         if recorder is None:
-            item = known[chunk.instance]
+            item = chunk.sent or known[chunk.instance]
             recorder = record.part(
                 (("Content-Type", "application/dicom"),),
                 stored=f"{item.ref.study}/{item.ref.series}/{item.ref.instance}",

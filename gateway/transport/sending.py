@@ -15,6 +15,7 @@ from aiohttp import web
 from aiohttp.web_request import BaseRequest
 
 from gateway.domain import ExchangeError, InternalFault, NotNow, Refusal
+from gateway.transport.goodput import Sending
 from gateway.transport.packed import CONTENT_ENCODING, unpacked
 from gateway.transport.record import Record
 from gateway.wire.message import Message
@@ -74,8 +75,11 @@ async def send_stream(
     length: int | None = None,
     tail: bytes = b"",
     silence_seconds: float,
+    sending: Sending | None = None,
 ) -> web.StreamResponse:
     """An answer as its bytes come; a source that breaks cuts the connection.
+
+    `sending` is told how the bytes go, as they do.
 
     `tail` is what makes the answer whole, by default its last piece: it is sent when the exchange
     has been audited. HEAD is answered with the headers; what GET would bring is not even made
@@ -91,7 +95,7 @@ async def send_stream(
             record.finish(None)
             await response.write_eof()
             return response
-        async with _patience(response, silence_seconds) as send:
+        async with _patience(response, silence_seconds, sending or Sending()) as send:
             held = b""
             async for chunk in chunks:
                 if tail:
@@ -127,7 +131,9 @@ def outward(error: ExchangeError) -> ExchangeError:
 
 
 @asynccontextmanager
-async def _patience(response: web.StreamResponse, seconds: float) -> AsyncIterator[_Send]:
+async def _patience(
+    response: web.StreamResponse, seconds: float, sending: Sending
+) -> AsyncIterator[_Send]:
     """How to send bytes to a caller, who is given up when it takes none: they are dear.
 
     One timer looks how long the present write has taken, now and then: to set one for each write
@@ -148,10 +154,16 @@ async def _patience(response: web.StreamResponse, seconds: float) -> AsyncIterat
                 else:
                     timer = loop.call_at(end, look)
 
+            began = loop.time()
+
             async def send(data: bytes) -> None:
                 nonlocal writing_since
                 writing_since = loop.time()
                 await response.write(data)
+                now = loop.time()
+                sending.size_bytes += len(data)
+                sending.waiting_seconds += now - writing_since
+                sending.seconds = now - began
                 writing_since = None
 
             timer = loop.call_later(seconds, look)

@@ -277,6 +277,12 @@ class Answerer:
             purpose_of_use=asked.context.purpose,
         )
         delivery = await self._exchange(asked.peer).retrieve_images(request, wish, asked.context)
+        try:
+            # The root part says what comes, and under which UIDs, before the first byte of it.
+            await delivery.settle()
+        except BaseException:
+            async with delivery:
+                raise
         cids = {
             str(item.ref.instance): f"image-{number}-{self._new_id()}@ncpeh"
             for number, item in enumerate(delivery.announced, 1)
@@ -288,6 +294,8 @@ class Answerer:
                 ),
                 mime_type="application/dicom",
                 cid=cids[item.ref.instance],
+                new_repository=item.repository if item.derived else "",
+                new_document=item.derived or "",
                 without_home=item.ref.instance in decoded.without_home,
             )
             for item in delivery.announced

@@ -20,6 +20,7 @@ from gateway.domain import (
     Association,
     AuditedDocument,
     CallContext,
+    DeliveryPlan,
     DeliveryWish,
     Document,
     DocumentEntry,
@@ -319,6 +320,16 @@ class SoapClient:
                 raise
             record.hand_over()
             return delivery
+
+    async def plan_images(
+        self,
+        request: ImageRequest,  # noqa: ARG002  a verb of the port
+        wish: DeliveryWish,  # noqa: ARG002
+        context: CallContext,  # noqa: ARG002
+    ) -> DeliveryPlan:
+        """See `DeliveryPlanner.plan_images`: no transaction of SOAP asks for a plan."""
+        text = f"{self._peer.name} has no address at which deliveries are planned"
+        raise refuse(Refusal.UNSUPPORTED, text)
 
     def _record(self, operation: Operation, context: CallContext) -> Record:
         return self._keeper.open(

@@ -111,6 +111,9 @@ class SoapDelivery:
         if recorder is not None:
             recorder.done(sha256=sha256)
 
+    async def settle(self) -> None:
+        """Nothing: what comes is the peer's to say."""
+
     async def chunks(self) -> AsyncIterator[ImageChunk]:
         """The instances' DICOM files, in the order the peer sends them."""
         for instance, data in self._inline:

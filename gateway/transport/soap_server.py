@@ -31,6 +31,7 @@ from gateway.domain import (
 )
 from gateway.peers import Peer
 from gateway.transport.bodies import IncomingBody, OutgoingBody, OutgoingPart
+from gateway.transport.goodput import Goodput, Sending
 from gateway.transport.record import Keeper, Record, RecordedContent, recorded_images
 from gateway.transport.sending import outward, request_chunks, send_stream, send_whole
 from gateway.transport.server_identity import ServerIdentity
@@ -97,12 +98,14 @@ class SoapServer:
         identity: ServerIdentity,
         keeper: Keeper,
         limits: LimitSection,
+        goodput: Goodput | None = None,
     ) -> None:
         self._answerer = answerer
         self._endpoint = endpoint
         self._identity = identity
         self._keeper = keeper
         self._limits = limits
+        self._goodput = goodput or Goodput()
         self._operations: Mapping[str, Operation] = operations(endpoint)
 
     def add_to(self, app: web.Application) -> None:
@@ -325,16 +328,22 @@ class SoapServer:
             else:
                 length = outgoing.documents_length(answer.documents)
                 chunks = outgoing.documents(recorded_documents(answer.documents, call.record))
-            return await send_stream(
-                call.request,
-                call.record,
-                chunks,
-                headers=headers,
-                root=root,
-                length=length,
-                tail=outgoing.tail,
-                silence_seconds=self._limits.silence_seconds,
-            )
+            sending = Sending()
+            try:
+                return await send_stream(
+                    call.request,
+                    call.record,
+                    chunks,
+                    headers=headers,
+                    root=root,
+                    length=length,
+                    tail=outgoing.tail,
+                    silence_seconds=self._limits.silence_seconds,
+                    sending=sending,
+                )
+            finally:
+                if answer.delivery is not None and call.record.context is not None:
+                    self._goodput.sent(str(call.record.context.asking), sending)
 
 
 def apology(_: web.Request, correlation_id: str) -> web.Response:

@@ -31,6 +31,7 @@ from gateway.pki import TrustDomain
 from gateway.wire.dicom.kos_read import decode_manifest
 from tests.builders import COUNTRY_A, make_context, make_query
 from tests.conftest import Seeded
+from tests.desks import desk_of
 from tests.gateways import bridged, pair_of
 from tests.requests import RELATION, SMARTCARD
 from tests.viewers import Clock, links_in
@@ -131,6 +132,7 @@ async def way(
         community=COUNTRY_A,
         repository=oids.repository,
         imaging_source=oids.imaging_source,
+        desk=desk_of(national.systems.pacs, tmp_path),
         viewer=links_in(tmp_path, Clock(datetime.now(UTC)), lambda: VIEWER),
     )
     try:

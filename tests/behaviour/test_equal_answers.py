@@ -49,6 +49,7 @@ from gateway.wire.fhir import mhd_find
 from gateway.wire.fhir.mhd_parameters_write import NCP_TYPES
 from gateway.wire.fhir.mhd_retrieve import reference_id
 from tests.builders import COUNTRY_A, make_context
+from tests.desks import desk_of
 from tests.fhir_requests import FORM, ask, bearer
 from tests.gateways import Pair, pair_of
 from tests.requests import RELATION, SMARTCARD
@@ -123,6 +124,7 @@ async def country(
             community=COUNTRY_A,
             repository=OIDS.repository,
             imaging_source=OIDS.imaging_source,
+            desk=desk_of(national.systems.pacs, folder),
         )
         pairs = {
             way: await stack.enter_async_context(

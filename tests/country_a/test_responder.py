@@ -29,6 +29,7 @@ from gateway.domain import (
     Uid,
 )
 from tests.builders import COUNTRY_A, make_context
+from tests.desks import desk_of
 from tests.exchanges import ScriptedExchange
 
 REPOSITORY, SOURCE = Oid("2.999.1.1.2"), Oid("2.999.1.1.3")
@@ -82,12 +83,17 @@ async def systems(tmp_path: Path) -> AsyncIterator[NationalSystems]:
     await opened.close()
 
 
+# Images come from elsewhere: nothing is made or planned here.
+NOWHERE = Path("nowhere")
+
+
 def responder_over(systems: NationalSystems, source: ScriptedExchange) -> Responder:
     return Responder(
         systems,
         community=COUNTRY_A,
         repository=REPOSITORY,
         imaging_source=SOURCE,
+        desk=desk_of(systems.pacs, NOWHERE),
         images_from=source,
     )
 

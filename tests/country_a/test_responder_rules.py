@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock
 
@@ -24,6 +25,7 @@ from gateway.domain import (
     Refusal,
 )
 from tests.builders import COUNTRY_A, PATIENT, make_association, make_context, make_entry
+from tests.desks import desk_of
 
 OTHER = PatientId("A-0002", PATIENT.authority)
 SOURCE = Oid("2.999.1.3")
@@ -51,7 +53,13 @@ class National:
             pacs=self.pacs,
             consent=self.consent,
         )
-        return Responder(systems, community=COUNTRY_A, repository=SOURCE, imaging_source=SOURCE)
+        return Responder(
+            systems,
+            community=COUNTRY_A,
+            repository=SOURCE,
+            imaging_source=SOURCE,
+            desk=desk_of(self.pacs, Path("nowhere")),
+        )
 
 
 def person(patient: PatientId) -> PatientIdentity:

@@ -22,6 +22,7 @@ from gateway.domain import (
 from gateway.pki import TrustDomain
 from gateway.wire.dicom.kos_read import decode_manifest
 from tests.builders import COUNTRY_A
+from tests.desks import desk_of
 from tests.gateways import Pair, pair_of
 
 OIDS = NationalOids.under(COUNTRY_A)
@@ -40,6 +41,7 @@ async def country(
             community=COUNTRY_A,
             repository=OIDS.repository,
             imaging_source=OIDS.imaging_source,
+            desk=desk_of(opened.systems.pacs, state),
         )
         async with pair_of(responder, domain, state, **changes) as pair:
             yield pair

@@ -258,6 +258,9 @@ def _images_request(pair: Pair, *, beside: bytes = b"") -> bytes:
 class BrokenDelivery(ScriptedDelivery):
     """Breaks half-way in a way nobody foresaw."""
 
+    async def settle(self) -> None:
+        return None
+
     async def chunks(self) -> AsyncIterator[ImageChunk]:
         """One piece, and then a fault."""
         yield ImageChunk(IMAGE.instance, b"1234", False)

@@ -28,6 +28,7 @@ from gateway.wire.dicom.dataset import describe, read_header
 from gateway.wire.soap.contract import Endpoint
 from tests.builders import COUNTRY_A, make_context
 from tests.conftest import Seeded
+from tests.desks import desk_of
 from tests.gateways import pair_of
 from tests.requests import SMARTCARD
 
@@ -43,6 +44,7 @@ async def test_images_pass_through_the_gateway_from_its_source(
         community=COUNTRY_A,
         repository=oids.repository,
         imaging_source=oids.imaging_source,
+        desk=desk_of(national.systems.pacs, tmp_path),
     )
     patient = seeded.patient("greek")
     study = Uid(seeded.role("greek")["studies"][0]["uid"])
@@ -68,6 +70,7 @@ async def test_images_pass_through_the_gateway_from_its_source(
                 community=COUNTRY_A,
                 repository=oids.repository,
                 imaging_source=oids.imaging_source,
+                desk=desk_of(national.systems.pacs, tmp_path),
                 images_from=source.client,
             )
             async with pair_of(gateway, trust_domain, tmp_path / "gateway") as front:
@@ -108,6 +111,7 @@ async def test_a_source_that_is_gone_is_the_gateways_trouble_and_said_so(
         community=COUNTRY_A,
         repository=oids.repository,
         imaging_source=oids.imaging_source,
+        desk=desk_of(national.systems.pacs, tmp_path),
     )
     try:
         async with pair_of(
@@ -119,6 +123,7 @@ async def test_a_source_that_is_gone_is_the_gateways_trouble_and_said_so(
                 community=COUNTRY_A,
                 repository=oids.repository,
                 imaging_source=oids.imaging_source,
+                desk=desk_of(national.systems.pacs, tmp_path),
                 images_from=source.client,
             )
             async with pair_of(gateway, trust_domain, tmp_path / "gateway") as front:

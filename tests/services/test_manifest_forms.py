@@ -40,6 +40,7 @@ from gateway.wire.fhir.resources import Format, write_resource
 from tests.builders import make_manifest
 from tests.conftest import Seeded
 from tests.country_b.portal import SIGN_IN, Visit
+from tests.desks import desk_of
 from tests.fakes import COUNTRY_A, FakeExchange, make_entry, make_identity
 from tests.gateways import pair_of
 
@@ -80,6 +81,7 @@ async def test_a_visit_over_fhir_fetches_the_preferred_form_and_then_the_images(
         community=COUNTRY_A,
         repository=oids.repository,
         imaging_source=oids.imaging_source,
+        desk=desk_of(national.systems.pacs, tmp_path),
     )
     role = seeded.role("greek")
     (made,) = role["studies"]

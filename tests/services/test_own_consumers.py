@@ -18,6 +18,7 @@ from gateway.domain import CallContext, ImagingManifest, StudyQuery, TreatmentRe
 from gateway.pki import TrustDomain
 from tests.builders import COUNTRY_A, COUNTRY_B
 from tests.conftest import Seeded
+from tests.desks import desk_of
 from tests.dicomweb_requests import SCOPE, GotImages, fetch
 from tests.fhir_requests import bearer
 from tests.gateways import Pair, pair_of
@@ -63,6 +64,7 @@ async def consumer(
         community=COUNTRY_A,
         repository=OIDS.repository,
         imaging_source=OIDS.imaging_source,
+        desk=desk_of(national.systems.pacs, folder),
     )
     context = replace(
         context_for("ihe"),

@@ -41,7 +41,10 @@ _DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 
 
 class View(StrEnum):
-    """In which form instances are asked for; the value is the last word of the path."""
+    """In which form instances are asked for; the value is the last word of the path.
+
+    `PLAN` is no resource of DICOMweb but of this gateway: how the instances would come.
+    """
 
     INSTANCES = ""
     METADATA = "metadata"
@@ -50,6 +53,7 @@ class View(StrEnum):
     PIXELDATA = "pixeldata"
     RENDERED = "rendered"
     THUMBNAIL = "thumbnail"
+    PLAN = "delivery-plan"
 
 
 # FRAMES is not among them: without its list it says nothing.

@@ -29,6 +29,8 @@ from gateway.wire.problems import DecodeError, EncodeError
 
 DICOM: Final = "application/dicom"
 SINGLE_TYPES: Final = frozenset({DICOM, "application/octet-stream"})
+# Of ours: where the instance is that a lossy form was made from. Others pass over it.
+DERIVED_FROM: Final = "X-Derived-From"
 MAX_FINDINGS: Final = 100  # one is enough to know a server, and a study has thousands of parts
 
 # Clients split the header at `;` and `=`; a boundary of these needs no quotes (RFC 2046 5.1.1).
@@ -43,11 +45,17 @@ _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutgoingInstance:
-    """An instance to send: its absolute URL, and its syntax as sent and size where known."""
+    """An instance to send: its absolute URL, and its syntax as sent and size where known.
+
+    `etag` is the strong tag of its file, "" unknown: who has half of it can ask for the rest.
+    `derived_from` is the URL of the instance that a lossy form was made from, "" for none.
+    """
 
     location: str
     transfer_syntax: Uid | None
     size_bytes: int | None = None
+    etag: str = ""
+    derived_from: str = ""
 
 
 def content_type(boundary: str, *, transfer_syntax: Uid | None = None) -> str:
@@ -80,6 +88,10 @@ def instance_head(boundary: str, instance: OutgoingInstance, *, first: bool) -> 
     ]
     if instance.size_bytes is not None:
         headers.append(("Content-Length", str(instance.size_bytes)))
+    if instance.etag:
+        headers.append(("ETag", instance.etag))
+    if instance.derived_from:
+        headers.append((DERIVED_FROM, instance.derived_from))
     return part_head(boundary, headers, first=first)
 
 

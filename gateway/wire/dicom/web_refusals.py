@@ -50,6 +50,7 @@ _STATUS_OF: Final[dict[Refusal, int]] = {
     _R.UNKNOWN_COMMUNITY: 404,
     _R.NO_DOCUMENTS: 404,
     _R.BUSY: 503,
+    _R.DEFERRED: 503,
     _R.BACK_END_DOWN: 503,
     _R.STORE_FULL: 503,
     _R.PEER_UNREACHABLE: 503,

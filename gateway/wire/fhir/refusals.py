@@ -84,6 +84,7 @@ _TABLE: Final[dict[Refusal, Wording]] = {
     _R.UNKNOWN_COMMUNITY: Wording(404, "not-found", "XDSUnknownCommunity"),
     _R.NO_DOCUMENTS: Wording(404, "not-found", "1104"),
     _R.BUSY: Wording(503, "throttled", "XDSRegistryBusy"),
+    _R.DEFERRED: Wording(503, "throttled", "XDSRepositoryBusy"),
     _R.BACK_END_DOWN: Wording(503, "transient", "XDSRegistryNotAvailable"),
     _R.STORE_FULL: Wording(503, "no-store", "XDSRepositoryOutOfResources"),
     _R.PEER_UNREACHABLE: Wording(502, "transient", "XDSUnavailableCommunity"),
