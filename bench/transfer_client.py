@@ -28,7 +28,8 @@ from bench.transfer_files import REPOSITORY, bytes_of, manifest_of
 from country_b.app import CLOCKWORK, IMAGES_PER_STUDY
 from country_b.blobs import BlobStore
 from country_b.database import create_tables, database_url, make_engine
-from country_b.image_intake import ImageIntake, ImageSelection, JobState
+from country_b.image_intake import ImageIntake, ImageSelection
+from country_b.image_progress import JobState
 from country_b.initiator import IMAGES_PER_REQUEST, Community, Initiator
 from country_b.kept import KeptStore
 from country_b.reading import DicomReading

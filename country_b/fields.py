@@ -101,6 +101,19 @@ class Form:
             return default
         return value
 
+    def number(self, name: str, least: float, most: float) -> float | None:
+        """A number within limits, None when it is not given."""
+        value = self._take(name)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self.problem(name, "expected a number")
+            return None
+        if not least <= value <= most:
+            self.problem(name, f"expected a number from {least:g} to {most:g}")
+            return None
+        return float(value)
+
     def choice(self, name: str, kind: type[E], default: E | None = None) -> E | None:
         """One of a set of words; the default, or None, when it is not given."""
         value = self._take(name)

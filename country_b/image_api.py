@@ -9,7 +9,8 @@ from aiohttp import web
 from country_b import requests
 from country_b.answers import CORRELATION
 from country_b.fields import parse_body
-from country_b.image_intake import ImageIntake, Progress
+from country_b.image_intake import ImageIntake
+from country_b.image_progress import Progress
 from country_b.portal_routes import PortalRoutes, path_id
 from country_b.session import Action, Session, State
 from country_b.views import kept_document_view, kept_instance_view

@@ -15,18 +15,18 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
-from typing import Any
 
 from country_b.image_asking import ImageLots, Wanted
+from country_b.image_progress import JobState, Progress
 from country_b.image_shelf import ImageShelf, Shelved
 from country_b.initiator import IMAGES_PER_REQUEST, Initiator
 from country_b.kept import KeptInstance, KeptStore
 from country_b.reading import Reading
 from country_b.session import Session
 from gateway.domain import (
+    AnnouncedInstance,
     DeliveryWish,
     ExchangeError,
     ImageDelivery,
@@ -52,18 +52,6 @@ INDEX_SECONDS = 1.0
 MAX_NOTE_BYTES = 8 * 1024 * 1024
 # Of every instance that has not come yet; which one that is, its key in `missing` says.
 NOT_YET = Issue(refusal=Refusal.UNKNOWN_INSTANCE, text="it has not come, and no reason was given")
-MAX_ISSUES = 1000  # a peer that sends rubbish for every instance fills no memory
-
-
-class JobState(StrEnum):
-    """Where a job stands. Only `complete` means that everything asked for is here."""
-
-    RUNNING = "running"
-    COMPLETE = "complete"
-    INCOMPLETE = "incomplete"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,60 +67,6 @@ class ImageSelection:
         if not self.series and not self.instances:
             return True
         return ref.series in self.series or ref.instance in self.instances
-
-
-@dataclass(slots=True, kw_only=True)
-class Progress:
-    """Counters of one job; `missing` maps an instance to why it is not here."""
-
-    asked: int = 0
-    already_kept: int = 0
-    received: int = 0
-    bytes: int = 0
-    seconds: float = 0.0
-    first_image_seconds: float | None = None
-    state: JobState = JobState.RUNNING
-    missing: dict[str, Issue] = field(default_factory=dict)
-    issues: list[Issue] = field(default_factory=list)
-    stopped_by: Issue | None = None
-
-    def issue(self, issue: Issue) -> None:
-        """Note something worth a word, up to a limit."""
-        if len(self.issues) < MAX_ISSUES:
-            self.issues.append(issue)
-
-    def view(self) -> dict[str, Any]:
-        """The counters as the API shows them."""
-        rate = self.bytes / self.seconds if self.seconds > 0 else 0.0
-        return {
-            "state": self.state.value,
-            "asked": self.asked,
-            "already_kept": self.already_kept,
-            "received": self.received,
-            "bytes": self.bytes,
-            "seconds": round(self.seconds, 3),
-            "bytes_per_second": round(rate),
-            "first_image_seconds": (
-                None if self.first_image_seconds is None else round(self.first_image_seconds, 3)
-            ),
-            "missing": [
-                {"instance": name, **issue_view(issue), "subject": issue.subject or name}
-                for name, issue in self.missing.items()
-            ],
-            "issues": [issue_view(issue) for issue in self.issues],
-            "stopped_by": None if self.stopped_by is None else issue_view(self.stopped_by),
-        }
-
-
-def issue_view(issue: Issue) -> dict[str, Any]:
-    """An issue as the API shows it."""
-    return {
-        "refusal": issue.refusal.value,
-        "text": issue.text,
-        "severity": issue.severity.value,
-        "code": issue.code,
-        "subject": issue.subject,
-    }
 
 
 def _issue_of(error: ExchangeError) -> Issue:
@@ -319,7 +253,7 @@ class ImageIntake:
     ) -> None:
         told = delivery.issues
         self._missing(told)
-        announced = {item.ref.instance: item.size_bytes for item in delivery.announced}
+        announced = {item.ref.instance: item for item in delivery.announced}
         expected = set(asked)
         current: Uid | None = None
         progress = self.progress
@@ -336,13 +270,12 @@ class ImageIntake:
                     if current in expected:
                         lots.begins()
                         expected.discard(current)
-                        shelf.begin(asked[current], announced.get(current))
+                        self._begin(shelf, asked[current], chunk.sent or announced.get(current))
                     else:
                         progress.issue(_unasked(current))
                 if shelf.is_open:
                     await shelf.write(chunk.data)
-                    progress.bytes += len(chunk.data)
-                    progress.seconds = time.perf_counter() - self._started
+                    progress.came(len(chunk.data), time.perf_counter() - self._started)
                 if chunk.last:
                     current = None
                     if shelf.is_open:
@@ -352,6 +285,15 @@ class ImageIntake:
             await shelf.settle()
         # Some wires tell what has not come only when everything else has.
         self._missing(delivery.issues[len(told) :])
+
+    def _begin(self, shelf: ImageShelf, ref: InstanceRef, coming: AnnouncedInstance | None) -> None:
+        """An image begins; one that lost something is taken only by who agreed to that."""
+        derived = coming.derived if coming is not None else None
+        if derived is not None and not self._wish.lossy_consent:
+            text = f"a lossy form ({derived}) came, which was not agreed to; it was not kept"
+            self._missing([Issue(refusal=Refusal.PEER_MISBEHAVED, text=text, subject=ref.instance)])
+            return
+        shelf.begin(ref, coming.size_bytes if coming is not None else None, derived)
 
     def _missing(self, issues: Sequence[Issue]) -> None:
         for issue in issues:
@@ -367,6 +309,7 @@ class ImageIntake:
             KeptInstance(
                 ref=shelved.ref,
                 transfer_syntax=str(syntax or ""),
+                derived=str(shelved.derived or ""),
                 sha256=blob.sha256,
                 size_bytes=blob.size_bytes,
                 at=self._now(),
@@ -383,8 +326,11 @@ class ImageIntake:
             return
         if self.progress.missing.pop(name, None) is not None:
             self.progress.received += 1
+            since = time.perf_counter() - self._started
             if self.progress.first_image_seconds is None and not self._is_note(name):
-                self.progress.first_image_seconds = time.perf_counter() - self._started
+                self.progress.first_image_seconds = since
+            if shelved.ref.instance in self._whole.key_images:
+                self.progress.key_images_seconds = since
         if syntax is not None and syntax not in self._wish.syntaxes:
             self.progress.issue(_other_syntax(name, syntax))
 

@@ -16,7 +16,8 @@ from sqlalchemy import Column, String, Table, Text, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from country_b.database import METADATA
-from country_b.image_intake import ImageIntake, JobState, Progress
+from country_b.image_intake import ImageIntake
+from country_b.image_progress import JobState, Progress
 from gateway.domain import Issue, Refusal, Uid, refuse
 
 JOBS = Table(

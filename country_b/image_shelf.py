@@ -26,11 +26,15 @@ LOT_SECONDS = 0.02
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shelved:
-    """An image in its place, good or in quarantine; `syntax` is None where no header was read."""
+    """An image in its place, good or in quarantine; `syntax` is None where no header was read.
+
+    `derived` is the UID of the lossy form that came of it.
+    """
 
     ref: InstanceRef
     blob: Blob
     syntax: Uid | None
+    derived: Uid | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,6 +43,7 @@ class _Coming:
 
     ref: InstanceRef
     announced_bytes: int | None
+    derived: Uid | None
     file: BlobFile
 
 
@@ -103,11 +108,13 @@ class ImageShelf:
         """Whether an image has begun and not ended."""
         return self._image is not None
 
-    def begin(self, ref: InstanceRef, announced_bytes: int | None) -> None:
-        """The next bytes are of this image."""
+    def begin(
+        self, ref: InstanceRef, announced_bytes: int | None, derived: Uid | None = None
+    ) -> None:
+        """The next bytes are of this image, or of a lossy form of it with a UID of its own."""
         file = self._blobs.file()
         self._unfinished.add(file)
-        self._image = _Coming(ref=ref, announced_bytes=announced_bytes, file=file)
+        self._image = _Coming(ref=ref, announced_bytes=announced_bytes, derived=derived, file=file)
 
     async def write(self, data: bytes) -> None:
         """Bytes of the open image; waits while there are two full lots.
@@ -214,11 +221,16 @@ class ImageShelf:
             except ExchangeError as error:
                 return error.text
             syntax = header.transfer_syntax
-            if header.ref != image.ref:
+            if image.derived is None and header.ref != image.ref:
                 return "the image is not the one that was asked for"
+            if image.derived is not None and (header.ref.study, header.ref.instance) != (
+                image.ref.study,
+                image.derived,
+            ):
+                return "the image is not the lossy form that was announced"
             if wrong_patient(self._patient, header.patient):
                 return "the image is of another patient"
             return ""
 
         blob = image.file.complete(inspect)
-        return Shelved(ref=image.ref, blob=blob, syntax=syntax)
+        return Shelved(ref=image.ref, blob=blob, syntax=syntax, derived=image.derived)

@@ -55,6 +55,7 @@ KEPT_INSTANCES = Table(
     Column("study", String(64), nullable=False, index=True),
     Column("series", String(64), nullable=False),
     Column("transfer_syntax", String(64), nullable=False),
+    Column("derived", String(64), nullable=False),
     Column("sha256", String(64), nullable=False, index=True),
     Column("size_bytes", BigInteger, nullable=False),
     Column("at", DateTime(timezone=True), nullable=False),
@@ -82,10 +83,14 @@ class KeptDocument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptInstance:
-    """An image in the store; `problem` is "" for one that may be presented."""
+    """An image in the store; `problem` is "" for one that may be presented.
+
+    `derived` is the UID of the lossy form that is kept of it, "" for the image itself.
+    """
 
     ref: InstanceRef
     transfer_syntax: str
+    derived: str = ""
     sha256: str
     size_bytes: int
     at: datetime
@@ -133,6 +138,7 @@ class KeptStore:
                 "study": str(item.ref.study),
                 "series": str(item.ref.series),
                 "transfer_syntax": item.transfer_syntax,
+                "derived": item.derived,
                 "sha256": item.sha256,
                 "size_bytes": item.size_bytes,
                 "at": item.at,
@@ -263,6 +269,7 @@ def _instance(row: Any) -> KeptInstance:
     return KeptInstance(
         ref=InstanceRef(study=Uid(row.study), series=Uid(row.series), instance=Uid(row.instance)),
         transfer_syntax=row.transfer_syntax,
+        derived=row.derived,
         sha256=row.sha256,
         size_bytes=row.size_bytes,
         at=_aware(row.at),

@@ -14,7 +14,7 @@ from aiohttp import web
 from country_b import requests
 from country_b.answers import CORRELATION
 from country_b.fields import BadInput, parse_body
-from country_b.image_intake import issue_view
+from country_b.image_progress import issue_view
 from country_b.portal_routes import PortalRoutes
 from country_b.presentation import in_form, present
 from country_b.requests import Chosen

@@ -6,6 +6,8 @@ not invented, and what is not known is refused.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,16 +15,22 @@ from typing import Any
 from country_b.fields import Form, patient_id
 from country_b.image_intake import ImageSelection
 from gateway.domain import (
+    DEFAULT_ROUND_TRIP_SECONDS,
+    MAX_BITS_PER_SECOND,
+    MIN_BITS_PER_SECOND,
     Article10,
     Authentication,
     Code,
     CommunityId,
+    Decoding,
     DeliveryWish,
     DocumentClass,
     DocumentId,
     Gender,
     HealthProfessional,
     HumanName,
+    LinkProfile,
+    LinkSource,
     Organisation,
     PatientId,
     PatientTraits,
@@ -30,15 +38,18 @@ from gateway.domain import (
     ReadingPurpose,
     ReferenceId,
     ReferenceKind,
+    SyntaxChoice,
     Uid,
 )
 from gateway.domain.codes import DCM, ISCO, REGIONS, SCT
+from gateway.domain.delivery import MAX_SECONDS
 from gateway.domain.people import Address
 
 # The facility types of the eHDSI assertions; the other side knows no other.
 FACILITY_TYPES = ("Hospital", "Resident Physician", "Pharmacy", "Other")
 DEFAULT_METHOD = "urn:oasis:names:tc:SAML:2.0:ac:classes:X509"
 MAX_GIVEN_NAMES = 20
+_PLAN_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,29 +231,69 @@ def read_retrieve(body: Any) -> Chosen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImagesWanted:
-    """Step 8: of which study, which images, and what they are wanted for."""
+    """Step 8: of which study, which images, and what is needed of their delivery.
+
+    `needs` are the fields of a `DeliveryWish` that were given.
+    """
 
     study: Uid
     selection: ImageSelection
-    purpose: ReadingPurpose
-    syntaxes: tuple[Uid, ...]
+    needs: Mapping[str, Any]
 
 
 def read_images(body: Any) -> ImagesWanted:
     """A study, or series and instances of it, and the wish that goes with them."""
     form = Form(body)
     study = form.parsed("study", Uid.parse)
-    purpose = form.choice("purpose", ReadingPurpose, ReadingPurpose.DIAGNOSTIC)
     selection = ImageSelection(
         series=form.all_parsed("series", Uid.parse),
         instances=form.all_parsed("instances", Uid.parse),
         key_images_only=form.flag("key_images_only", default=False),
     )
-    syntaxes = form.all_parsed("syntaxes", Uid.parse)
+    needs = _needs(form)
     form.close()
-    if study is None or purpose is None:
+    if study is None:
         raise AssertionError("a form without a study is closed with a problem")
-    return ImagesWanted(study=study, selection=selection, purpose=purpose, syntaxes=syntaxes)
+    return ImagesWanted(study=study, selection=selection, needs=needs)
+
+
+def _needs(form: Form) -> dict[str, Any]:
+    """What is said of the delivery; nothing of what is not."""
+    link = form.form("link", required=False)
+    max_bytes = form.number("max_bytes", 1, 1e15)
+    given: dict[str, Any] = {
+        "purpose": form.choice("purpose", ReadingPurpose) if form.has("purpose") else None,
+        "syntaxes": form.all_parsed("syntaxes", Uid.parse) or None,
+        "choice": form.choice("choice", SyntaxChoice) if form.has("choice") else None,
+        "deadline_seconds": form.number("deadline_seconds", 0.001, MAX_SECONDS),
+        "first_image_seconds": form.number("first_image_seconds", 0.001, MAX_SECONDS),
+        "lossy_consent": form.flag("lossy_consent", default=False) or None,
+        "max_bytes": None if max_bytes is None else int(max_bytes),
+        "link": None if link is None else _link(link),
+        "plan": form.parsed("plan", _plan_id, required=False),
+    }
+    first, all_of_it = given["first_image_seconds"], given["deadline_seconds"]
+    if first is not None and all_of_it is not None and first > all_of_it:
+        form.problem("first_image_seconds", "is after the deadline of everything")
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _link(form: Form) -> LinkProfile | None:
+    rate = form.number("mbit", MIN_BITS_PER_SECOND / 1e6, MAX_BITS_PER_SECOND / 1e6)
+    trip = form.number("round_trip_ms", 0, 60_000)
+    if rate is None:
+        form.problem("mbit", "is needed")
+        return None
+    seconds = DEFAULT_ROUND_TRIP_SECONDS if trip is None else trip / 1000
+    return LinkProfile(
+        bits_per_second=rate * 1e6, round_trip_seconds=seconds, source=LinkSource.DECLARED
+    )
+
+
+def _plan_id(text: str) -> str:
+    if not _PLAN_ID.fullmatch(text):
+        raise ValueError("expected the id of a plan")
+    return text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,8 +316,17 @@ def read_viewer(body: Any) -> ViewerWanted:
 
 
 def wish_of(wanted: ImagesWanted, syntaxes: tuple[Uid, ...]) -> DeliveryWish:
-    """The wish as the other country is told it; `syntaxes` is what we read by default."""
-    return DeliveryWish(purpose=wanted.purpose, syntaxes=wanted.syntaxes or syntaxes)
+    """The wish as the other country is told it; `syntaxes` is what we read by default.
+
+    Who says anything of what it needs lets the sender choose how to meet that; who says nothing
+    gets images as they are stored. We are a gateway: what we keep can be put into any form.
+    """
+    needs = dict(wanted.needs)
+    stated = bool(needs.keys() - {"syntaxes", "purpose"})
+    choice = SyntaxChoice.SENDER if stated else SyntaxChoice.AS_STORED
+    return DeliveryWish(
+        **{"syntaxes": syntaxes, "choice": choice, "decoding": Decoding.GATEWAY, **needs}
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from country_b.image_intake import issue_view
+from country_b.image_progress import issue_view
 from country_b.initiator import RetrievedDocument
 from country_b.kept import KeptDocument, KeptInstance
 from country_b.presentation import manifest_view
@@ -110,6 +110,7 @@ def kept_instance_view(item: KeptInstance) -> dict[str, Any]:
         "series": str(item.ref.series),
         "instance": str(item.ref.instance),
         "transfer_syntax": item.transfer_syntax,
+        "derived": item.derived,
         "sha256": item.sha256,
         "size_bytes": item.size_bytes,
         "at": item.at.isoformat(),

@@ -38,7 +38,7 @@ from gateway.transport.record import Record
 from gateway.wire.dicom.dataset import read_identity
 from gateway.wire.dicom.identity import HEAD_BYTES
 from gateway.wire.dicom.web import instance_of_location
-from gateway.wire.dicom.web_parts import PartPiece, WebParts
+from gateway.wire.dicom.web_parts import DERIVED_FROM, PartPiece, WebParts
 from gateway.wire.dicom.web_plan import Fetch
 from gateway.wire.problems import DecodeError
 
@@ -225,15 +225,23 @@ class DicomwebDelivery:
         ref = current.ref
         if ref is None or (current.recorder is None and not self._wants(ref)):
             return None
+        sent = None
         if current.recorder is None:
             current.recorder = record.part(piece.headers, stored=str(ref.instance), digest=False)
             self._waiting.pop(ref.instance)
+            if current.derived is not None:
+                sent = AnnouncedInstance(
+                    ref=ref,
+                    repository=self._repositories[ref.instance],
+                    transfer_syntax=piece.transfer_syntax,
+                    derived=current.derived,
+                )
         current.recorder.update(data)
         if piece.last:
             current.recorder.passed()
             self._passed[ref.instance] = (current.recorder, conversation)
             conversation.unhashed.add(ref.instance)
-        return ImageChunk(ref.instance, data, piece.last)
+        return ImageChunk(ref.instance, data, piece.last, sent)
 
     def _refused(self, fetch: Fetch, error: ExchangeError) -> None:
         for ref in fetch.wanted:
@@ -285,13 +293,17 @@ class _Conversation:
 
 
 class _Incoming:
-    """A part coming in: held back until it is known which instance it is."""
+    """A part coming in: held back until it is known which instance it is.
+
+    `ref` is the instance that was asked for, `derived` the UID of a lossy form that comes of it.
+    """
 
     def __init__(self, fetch: Fetch) -> None:
         self._fetch = fetch
         self._held: list[bytes] | None = []
         self._size = 0
         self.ref: InstanceRef | None = None
+        self.derived: Uid | None = None
         self.recorder: PartRecorder | None = None
 
     def take(self, piece: PartPiece) -> bytes | None:
@@ -300,13 +312,22 @@ class _Incoming:
             return piece.data
         self._held.append(piece.data)
         self._size += len(piece.data)
-        self.ref = self.ref or instance_of_location(piece.header("content-location"))
+        self.ref = self.ref or self._named(piece)
         if self.ref is None:
             if self._size < HEAD_BYTES and not piece.last:
                 return None
             self.ref = self._identified(b"".join(self._held))
         held, self._held = b"".join(self._held), None
         return held
+
+    def _named(self, piece: PartPiece) -> InstanceRef | None:
+        """The instance a part says it is, or says it was made from; None where it says neither."""
+        location = instance_of_location(piece.header("content-location"))
+        original = instance_of_location(piece.header(DERIVED_FROM))
+        if location is None or original is None:
+            return location
+        self.derived = location.instance
+        return original
 
     def _identified(self, head: bytes) -> InstanceRef | None:
         """Which instance a file says it is; the one asked for where it does not and one was."""

@@ -15,6 +15,7 @@ from gateway.domain import (
     AnnouncedInstance,
     ImageChunk,
     ImageRequest,
+    InvalidIdentifier,
     Issue,
     Outcome,
     PeerMisbehaved,
@@ -64,7 +65,11 @@ class SoapDelivery:
             seen.add(uid)
             ref, repository = asked[uid]
             size = None if part.cid else len(part.data)
-            announced.append(AnnouncedInstance(ref=ref, repository=repository, size_bytes=size))
+            announced.append(
+                AnnouncedInstance(
+                    ref=ref, repository=repository, size_bytes=size, derived=_derived(part, peer)
+                )
+            )
             if part.cid:
                 self._by_cid[part.cid] = ref.instance
             else:
@@ -143,3 +148,16 @@ class SoapDelivery:
             missing = ", ".join(sorted(str(self._by_cid[cid]) for cid in pending)[:5])
             text = f"{self._peer} announced {len(pending)} instances it did not send: {missing}"
             raise PeerMisbehaved(Refusal.PEER_MISBEHAVED, text)
+
+
+def _derived(part: RetrievedPart, peer: str) -> Uid | None:
+    """The UID of a lossy form, where an instance does not come as itself (RAD TF-3 4.75)."""
+    if part.new_document in ("", str(part.ref.document)):
+        return None
+    try:
+        return Uid.parse(part.new_document)
+    except InvalidIdentifier as error:
+        text = f"{peer} sends an instance under a UID that is none: {error}"
+        raise PeerMisbehaved(
+            Refusal.PEER_MISBEHAVED, text, subject=str(part.ref.document)
+        ) from None

@@ -14,7 +14,8 @@ import pytest
 from country_b import image_intake, image_shelf
 from country_b.blobs import BlobStore
 from country_b.database import create_tables, database_url, make_engine
-from country_b.image_intake import ImageIntake, ImageSelection, JobState
+from country_b.image_intake import ImageIntake, ImageSelection
+from country_b.image_progress import JobState
 from country_b.initiator import Community, Initiator
 from country_b.kept import KeptInstance, KeptStore
 from country_b.session import Session, State
