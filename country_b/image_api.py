@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from aiohttp import web
+from gateway.compression.plan_text import plan_view
 
 from country_b import requests
 from country_b.answers import CORRELATION
@@ -14,7 +16,15 @@ from country_b.image_progress import Progress
 from country_b.portal_routes import PortalRoutes, path_id
 from country_b.session import Action, Session, State
 from country_b.views import kept_document_view, kept_instance_view
-from gateway.domain import ImagingManifest, ManifestEncoding, Oid, Refusal, Uid, refuse
+from gateway.domain import (
+    ImageRequest,
+    ImagingManifest,
+    ManifestEncoding,
+    Oid,
+    Refusal,
+    Uid,
+    refuse,
+)
 from gateway.wire.fhir.mhd_retrieve import is_fhir_document
 
 
@@ -25,21 +35,47 @@ class ImageApi(PortalRoutes):
         """Every route about images."""
         visit = "/api/sessions/{session}"
         return [
+            web.post(visit + "/plan", self.plan),
             web.post(visit + "/images", self.images),
             web.get(visit + "/images/{job}", self.job),
+            web.get(visit + "/images/{job}/timeline", self.timeline),
             web.post(visit + "/images/{job}/cancel", self.cancel),
             web.get(visit + "/instances/{instance}", self.instance),
             web.get(visit + "/kept", self.show_kept),
         ]
+
+    async def plan(self, request: web.Request) -> web.Response:
+        """Step 8, before it: how the images would come."""
+        session = await self.ready(request, Action.IMAGES)
+        wanted = requests.read_images(parse_body(await request.read()))
+        manifest, location = await self._manifest_of(session, wanted.study)
+        if session.patient is None:
+            raise refuse(Refusal.UNKNOWN_PATIENT, "images are of a confirmed patient")
+        community = session.patient.community
+        whole = ImageRequest.of_manifest(manifest, community, default_location=location)
+        asked = tuple(pair for pair in whole.instances if wanted.selection.wants(pair[0]))
+        if not asked:
+            raise refuse(Refusal.UNKNOWN_INSTANCE, "the manifest lists none of what was asked for")
+        initiator = self.portal.initiator
+        plan = await initiator.exchange(community, session.way).plan_images(
+            replace(whole, instances=asked),
+            requests.wish_of(wanted, self._syntaxes(session)),
+            initiator.context(session, community, request[CORRELATION]),
+        )
+        return web.json_response(plan_view(plan))
+
+    def _syntaxes(self, session: Session) -> tuple[Uid, ...]:
+        """What we read of what a visit's country sends."""
+        if session.community is None:
+            return self.portal.syntaxes
+        of_peer = self.portal.initiator.community(session.community).syntaxes
+        return of_peer or self.portal.syntaxes
 
     async def images(self, request: web.Request) -> web.Response:
         """Step 8, images: starts a job."""
         session = await self.ready(request, Action.IMAGES)
         wanted = requests.read_images(parse_body(await request.read()))
         manifest, location = await self._manifest_of(session, wanted.study)
-        syntaxes = self.portal.syntaxes
-        if session.community is not None:
-            syntaxes = self.portal.initiator.community(session.community).syntaxes or syntaxes
         intake = ImageIntake(
             initiator=self.portal.initiator,
             kept=self.portal.kept,
@@ -48,7 +84,7 @@ class ImageApi(PortalRoutes):
             manifest=manifest,
             default_location=location,
             selection=wanted.selection,
-            wish=requests.wish_of(wanted, syntaxes),
+            wish=requests.wish_of(wanted, self._syntaxes(session)),
             correlation_id=request[CORRELATION],
             now=self.portal.now,
         )
@@ -85,6 +121,15 @@ class ImageApi(PortalRoutes):
         if view is None:
             raise web.HTTPNotFound
         return web.json_response(view)
+
+    async def timeline(self, request: web.Request) -> web.Response:
+        """How many bytes of a job were here when."""
+        session = await self.session(request)
+        job = request.match_info["job"]
+        timeline = await self.portal.jobs.timeline(session.id, job)
+        if timeline is None:
+            raise web.HTTPNotFound
+        return web.json_response({"job": job, "timeline": timeline})
 
     async def cancel(self, request: web.Request) -> web.Response:
         """End a job; what is whole stays."""

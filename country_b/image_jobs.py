@@ -28,6 +28,7 @@ JOBS = Table(
     Column("study", String(64), nullable=False),
     Column("state", String(32), nullable=False),
     Column("body", Text, nullable=False),
+    Column("timeline", Text, nullable=False),
 )
 
 Ended = Callable[[Progress], Awaitable[None]]
@@ -79,6 +80,7 @@ class ImageJobs:
                         study=str(study),
                         state=JobState.RUNNING.value,
                         body=json.dumps(intake.progress.view()),
+                        timeline="[]",
                     )
                 )
         except BaseException:
@@ -104,7 +106,11 @@ class ImageJobs:
                     await connection.execute(
                         update(JOBS)
                         .where(JOBS.c.id == job)
-                        .values(state=progress.state.value, body=json.dumps(progress.view()))
+                        .values(
+                            state=progress.state.value,
+                            body=json.dumps(progress.view()),
+                            timeline=json.dumps(progress.timeline_view()),
+                        )
                     )
                 await ended(progress)
             finally:
@@ -130,6 +136,18 @@ class ImageJobs:
             # It has ended when its end is on record, not before: who is told so looks it up.
             body = {**running[0].progress.view(), "state": JobState.RUNNING.value}
         return {"job": job, "study": row.study, **body}
+
+    async def timeline(self, session: str, job: str) -> list[list[float]] | None:
+        """Seconds and bytes of a job of a visit, None if there is no such job."""
+        running = self._running.get(job)
+        async with self._engine.connect() as connection:
+            kept = await connection.scalar(
+                select(JOBS.c.timeline).where(JOBS.c.id == job, JOBS.c.session == session)
+            )
+        if kept is None:
+            return None
+        found: list[list[float]] = json.loads(kept)
+        return found if running is None else running[0].progress.timeline_view()
 
     async def cancel(self, job: str) -> None:
         """End a job; what is whole stays. Nothing happens to one that has ended."""

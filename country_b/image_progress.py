@@ -65,6 +65,13 @@ class Progress:
                 self.timeline = self.timeline[1::2]
                 self._step *= 2
 
+    def timeline_view(self) -> list[list[float]]:
+        """The timeline as the API shows it: pairs of seconds and bytes, the present at its end."""
+        points = [[round(at, 3), size] for at, size in self.timeline]
+        if self.bytes and (not points or points[-1][1] != self.bytes):
+            points.append([round(self.seconds, 3), self.bytes])
+        return points
+
     def view(self) -> dict[str, Any]:
         """The counters as the API shows them."""
         rate = self.bytes / self.seconds if self.seconds > 0 else 0.0

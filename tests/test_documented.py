@@ -36,6 +36,7 @@ VERBS: Mapping[str, str] = {
     "find_documents": "wire/soap/xca_query.py",
     "retrieve_documents": "wire/soap/xca_retrieve.py",
     "retrieve_images": "wire/soap/xca_images.py",
+    "plan_images": "wire/delivery_wish.py",
     "open_viewer": "wire/viewer_link.py",
 }
 HTTP_METHODS = ("get", "put", "post", "delete", "patch")
