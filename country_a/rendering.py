@@ -11,11 +11,12 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import structlog
-from gateway.compression.derivation import Derivation, derived_uid
-from gateway.compression.transcode import GuardBroken, NotFaithful, Rendered, transcode
+from gateway.compression.derivation import derive, derived_uid
+from gateway.compression.guards import GuardBroken, NotFaithful
+from gateway.compression.transcode import Rendered, transcode
 
 from country_a.image_forms import ImageForm, possible_form
 from country_a.national.ports import StoredInstance
@@ -55,7 +56,7 @@ class Renderer:
             for one in _to_try(stored, form):
                 if one.coding is None:
                     continue
-                render = partial(_render, one)
+                render = partial(_render, stored, one)
                 try:
                     rendition = await lent.enter_async_context(
                         self._shelf.lent(stored, one.coding, render, urgency=urgency)
@@ -93,12 +94,50 @@ def _to_try(stored: StoredInstance, form: ImageForm) -> Iterator[ImageForm]:
             yield lossless
 
 
-def _render(form: ImageForm, original: BinaryIO, out: BinaryIO, stopping: Stopping) -> Rendered:
+def _render(
+    stored: StoredInstance,
+    form: ImageForm,
+    original: BinaryIO,
+    out: BinaryIO,
+    stopping: Stopping,
+) -> Rendered:
     """One form of an instance, written to a file."""
     coding = form.coding
     if coding is None:
         raise EncodeError("a form that is not coded is not made")
     derivation = None
     if form.derived is not None:
-        derivation = Derivation(purpose=form.purpose, cap=form.cap)
-    return transcode(original, out, coding, derivation=derivation, check=stopping.check)
+        ref = stored.ref
+        derivation = derive(ref.instance, ref.series, coding, purpose=form.purpose, cap=form.cap)
+    return transcode(
+        original, cast(BinaryIO, _Watched(out, stopping)), coding, derivation=derivation
+    )
+
+
+class _Watched:
+    """A file that refuses to be written when the work is to stop: once a frame, that is."""
+
+    def __init__(self, file: BinaryIO, stopping: Stopping) -> None:
+        self._file = file
+        self._stopping = stopping
+
+    def write(self, data: bytes) -> int:
+        """Write, or raise `Stopped`."""
+        self._stopping.check()
+        return self._file.write(data)
+
+    def read(self, size: int = -1) -> bytes:
+        """Read as the file does."""
+        return self._file.read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Move as the file does."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Where the file is."""
+        return self._file.tell()
+
+    def flush(self) -> None:
+        """Flush as the file does."""
+        self._file.flush()
