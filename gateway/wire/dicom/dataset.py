@@ -22,8 +22,10 @@ from gateway.domain.codes import Code
 from gateway.domain.ids import Uid
 from gateway.domain.manifests import KEY_OBJECT_SOP_CLASS, ImagingRequest, ManifestPatient
 from gateway.domain.people import Organisation
+from gateway.domain.pixels import PixelFacts
 from gateway.wire.dicom import elements
 from gateway.wire.dicom.elements import PYDICOM_ERRORS, integer, items, reading, text, uid
+from gateway.wire.dicom.pixel_facts import VIDEO, pixel_facts
 from gateway.wire.problems import DecodeError
 
 # Headers are some KiB; enhanced multi-frame objects of thousands of frames reach some MiB.
@@ -65,7 +67,6 @@ _RISKY_MODALITIES = {
     "GM": "microscope images may show the label of the slide",
     "SM": "slide images may show the label of the slide",
 }
-_VIDEO = "1.2.840.10008.1.2.4.10"  # MPEG-2, MPEG-4 and HEVC, and nothing else begins so
 _RISKY_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.7": "screen captures usually show text",
     "1.2.840.10008.5.1.4.1.1.6.": "ultrasound images usually show the patient's name",
@@ -138,6 +139,7 @@ class InstanceHeader:
     note_title: Code | None = None
     note_description: str = ""
     burned_in: str = ""
+    pixels: PixelFacts | None = None
 
 
 class _Limited(io.RawIOBase):
@@ -383,7 +385,7 @@ def _burned_in(ds: Dataset, modality: str, sop_class: str, *, has_pixels: bool) 
         return "the image was converted from a film, a paper or a screen"
     if "SCREEN SAVE" in _text(ds, 0x0008, 0x0008).upper():
         return "screen captures usually show text"
-    if transfer_syntax(ds).startswith(_VIDEO):
+    if transfer_syntax(ds).startswith(VIDEO):
         return "video may show a face or text"
     return ""
 
@@ -399,12 +401,14 @@ def _describe(ds: Dataset) -> InstanceHeader:
     order = requests[0] if requests else ImagingRequest()
     note_title, note_description = _note(ds) if sop_class == KEY_OBJECT_SOP_CLASS else (None, "")
     regions = _codes(ds, 0x0008, 0x2218)
+    syntax = transfer_syntax(ds)
+    burned_in = _burned_in(ds, modality, sop_class or "", has_pixels=has_pixels)
     return InstanceHeader(
         study=uid(ds, Tag(0x0020, 0x000D)),
         series=uid(ds, Tag(0x0020, 0x000E)),
         instance=uid(ds, _SOP_INSTANCE) or uid(meta, Tag(0x0002, 0x0003)),
         sop_class=sop_class or uid(meta, Tag(0x0002, 0x0002)),
-        transfer_syntax=transfer_syntax(ds),
+        transfer_syntax=syntax,
         modality=modality,
         image_type=elements.texts(ds, Tag(0x0008, 0x0008)),
         patient=_patient(ds),
@@ -448,5 +452,6 @@ def _describe(ds: Dataset) -> InstanceHeader:
         has_pixels=has_pixels,
         note_title=note_title,
         note_description=note_description,
-        burned_in=_burned_in(ds, modality, sop_class or "", has_pixels=has_pixels),
+        burned_in=burned_in,
+        pixels=pixel_facts(ds, syntax, shows_text=bool(burned_in)),
     )
