@@ -40,6 +40,7 @@ def encode(samples: Samples, coding: Coding, facts: PixelFacts) -> bytes:
 
     Three samples a pixel go through the colour transform unless they are YBR already.
     """
+    encoder: Any = imagecodecs.htj2k_encode  # whose options differ between versions
     options: dict[str, Any] = {
         "tlm": True,
         "tilepart": 1,
@@ -53,17 +54,18 @@ def encode(samples: Samples, coding: Coding, facts: PixelFacts) -> bytes:
         options["level"] = coding.step / gain / (1 << facts.bits_stored)
     spare = facts.bits_allocated - facts.bits_stored
     if spare == 0:
-        return bytes(imagecodecs.htj2k_encode(samples, **options))
+        return bytes(encoder(samples, **options))
     if _takes_precision():
-        return bytes(imagecodecs.htj2k_encode(samples, bitspersample=facts.bits_stored, **options))
+        return bytes(encoder(samples, bitspersample=facts.bits_stored, **options))
     return _with_precision(_moved(samples, facts, lossy=coding.is_lossy), facts, options)
 
 
 @cache
 def _takes_precision() -> bool:
     """Whether the encoder can be told a precision; older ones know 8 and 16 bits only."""
+    encoder: Any = imagecodecs.htj2k_encode
     try:
-        imagecodecs.htj2k_encode(np.zeros((8, 8), np.uint16), bitspersample=12)
+        encoder(np.zeros((8, 8), np.uint16), bitspersample=12)
     except TypeError:
         return False
     return True
@@ -78,11 +80,13 @@ def _moved(samples: Samples, facts: PixelFacts, *, lossy: bool) -> Samples:
     """
     spare = facts.bits_allocated - facts.bits_stored
     if lossy:
-        return samples << spare
+        filled: Samples = samples << spare
+        return filled
     if facts.signed:
         return samples
     half = (1 << (facts.bits_allocated - 1)) - (1 << (facts.bits_stored - 1))
-    return samples + samples.dtype.type(half)
+    raised: Samples = samples + samples.dtype.type(half)
+    return raised
 
 
 def _with_precision(samples: Samples, facts: PixelFacts, options: dict[str, Any]) -> bytes:
@@ -99,7 +103,7 @@ def decode_reduced(stream: bytes, reduction: int) -> Samples:
     Shape (rows, columns) or (rows, columns, 3). Missing ends are borne. Raises what imagecodecs
     raises on what it cannot decode; sizes are for the caller to judge beforehand.
     """
-    found: Samples = imagecodecs.htj2k_decode(
-        stream, planar=False, skipres=reduction, resilient=True
+    found: Samples = np.asarray(
+        imagecodecs.htj2k_decode(stream, planar=False, skipres=reduction, resilient=True)
     )
     return found

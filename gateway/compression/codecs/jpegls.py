@@ -9,6 +9,7 @@ there would come back positive; such frames are refused. Clauses: ISO/IEC 14495-
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -27,21 +28,21 @@ def encode(samples: Samples, coding: Coding, facts: PixelFacts) -> bytes:
     """
     if coding.near:
         _demand_room(samples, coding.near, facts)
+    encoder: Any = imagecodecs.jpegls_encode  # whose options differ between versions
     plain = as_unsigned(samples)
     # A stream has two bits a sample at the least (14495-1 C.2.2).
     if 2 <= facts.bits_stored < facts.bits_allocated and _takes_precision():
         plain = plain & plain.dtype.type((1 << facts.bits_stored) - 1)
-        return bytes(
-            imagecodecs.jpegls_encode(plain, level=coding.near, bitspersample=facts.bits_stored)
-        )
-    return bytes(imagecodecs.jpegls_encode(plain, level=coding.near))
+        return bytes(encoder(plain, level=coding.near, bitspersample=facts.bits_stored))
+    return bytes(encoder(plain, level=coding.near))
 
 
 @cache
 def _takes_precision() -> bool:
     """Whether the encoder can be told a precision; older ones know 8 and 16 bits only."""
+    encoder: Any = imagecodecs.jpegls_encode
     try:
-        imagecodecs.jpegls_encode(np.zeros((8, 8), np.uint16), bitspersample=12)
+        encoder(np.zeros((8, 8), np.uint16), bitspersample=12)
     except TypeError:
         return False
     return True
