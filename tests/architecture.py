@@ -143,10 +143,14 @@ RULES: Mapping[str, Rule] = {
         (*NOUNS, "gateway.compression", "gateway.wire.dicom", "gateway.wire.problems"),
         frozenset({"numpy", "imagecodecs"}),
     ),
-    "gateway.compression.transcode": Rule(
-        (*NOUNS, "gateway.compression", "gateway.wire.dicom", "gateway.wire.problems"),
-        frozenset({"numpy", "pydicom"}),
-    ),
+    **{
+        f"gateway.compression.{name}": Rule(
+            (*NOUNS, "gateway.compression", "gateway.wire.dicom", "gateway.wire.problems"),
+            frozenset({"numpy", "pydicom"}),
+        )
+        # What changes headers: the file around the pixels, and what is said of a derived instance.
+        for name in ("transcode", "derivation")
+    },
     "gateway.compression.worker": Rule(
         (*NOUNS, "gateway.compression", "gateway.wire.dicom", "gateway.wire.problems"),
         frozenset({"structlog"}),

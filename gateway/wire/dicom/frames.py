@@ -151,12 +151,18 @@ def _decode_jpeg2000(data: bytes, form: FrameFormat) -> tuple[bytes, str]:
     is_ht = form.transfer_syntax in _HTJ2K and form.transfer_syntax != _LOSSY_HTJ2K
     decode = imagecodecs.htj2k_decode if is_ht else imagecodecs.jpeg2k_decode
     photometric = "RGB" if form.photometric in ("YBR_RCT", "YBR_ICT") else form.photometric
-    return _fit(decode(data), form, facts), photometric
+    # Without a colour transform OpenJPH's planes come as planes unless pixels are asked for.
+    found = decode(data, planar=False) if form.samples > 1 else decode(data)
+    return _fit(found, form, facts), photometric
 
 
 def _decode_jpegxl(data: bytes, form: FrameFormat) -> tuple[bytes, str]:
     photometric = "RGB" if form.samples == 3 else form.photometric
-    return _fit(imagecodecs.jpegxl_decode(data), form, StreamFacts()), photometric
+    found: Samples = imagecodecs.jpegxl_decode(data)
+    if form.signed and found.dtype.kind == "u" and found.dtype.itemsize * 8 == form.bits_allocated:
+        # JPEG XL knows no sign; half the range was added, as DICOM gives no rule (PS3.5 8.2.15).
+        found = found ^ found.dtype.type(1 << (form.bits_allocated - 1))
+    return _fit(found, form, StreamFacts()), photometric
 
 
 def _decode_rle(data: bytes, form: FrameFormat) -> tuple[bytes, str]:

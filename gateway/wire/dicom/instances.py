@@ -121,7 +121,7 @@ def _write_decoded(ds: FileDataset, pixels: BinaryIO, syntax: str, out: io.Bytes
         raise DecodeError("pixel data", f"{total} bytes", "at most 4 GiB when native", "PS3.5 A.2")
     frames = _frames(ds, pixels, count)
     first, photometric = decode_frame(_next(frames, 0, count), form)
-    _declare(ds, form, photometric)
+    declare_decoded(ds, form, photometric)
     write_header(ds, out, EXPLICIT_LITTLE)
     vr = "OW" if form.bits_allocated > 8 else "OB"
     write_pixel_element(out, PixelElement(_PIXEL_DATA, vr, padded), implicit=False, little=True)
@@ -180,8 +180,8 @@ def frame_format(ds: FileDataset, syntax: str) -> FrameFormat:
     )
 
 
-def _declare(ds: FileDataset, form: FrameFormat, photometric: str) -> None:
-    """Make the header say what the decoded bytes are."""
+def declare_decoded(ds: FileDataset, form: FrameFormat, photometric: str) -> None:
+    """Make the header say what decoded frames are; `form` is what they were decoded from."""
     ds.PhotometricInterpretation = photometric
     if form.samples > 1:
         ds.PlanarConfiguration = 0

@@ -1,0 +1,80 @@
+"""A few frames of a series, encoded to see what the whole of it would cost, and how noisy it is.
+
+Images of one series compress alike (CV 0.01-0.29), so that five of them foretell the size of the
+rest within a hundredth or two; images of one modality do not. Not a forecast: that is a planner's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from gateway.compression.codecs import encode_frame
+from gateway.compression.facts import SeriesSample
+from gateway.domain.delivery_plan import Coding
+from gateway.domain.pixels import PixelFacts
+from gateway.wire.dicom.frames import Samples
+from gateway.wire.problems import EncodeError
+
+# The median of the absolute value of normal noise, over its standard deviation.
+_MEDIAN_OF_NORMAL: Final = 0.6745
+# Noise is looked for where there is a body: air has been clipped and smoothed.
+_BODY_PERCENTILE: Final = 60
+
+
+def evenly_spaced(n: int, k: int) -> tuple[int, ...]:
+    """At most `k` places among `n`, the middles of as many equal parts, in order."""
+    if n <= 0 or k <= 0:
+        return ()
+    count = min(n, k)
+    return tuple((2 * index + 1) * n // (2 * count) for index in range(count))
+
+
+def sample_series(
+    frames: Sequence[Samples], facts: PixelFacts, codings: Sequence[Coding]
+) -> SeriesSample:
+    """What these frames compress to in each coding, and the noise of them in stored values.
+
+    Frames have the shape and type that `encode_frame` takes. A coding that cannot hold one of them
+    is left out of the sizes; whether it may be used at all is asked of `permitted`.
+    """
+    sizes: dict[Coding, int] = {}
+    for coding in codings:
+        try:
+            sizes[coding] = sum(len(encode_frame(frame, coding, facts)) for frame in frames)
+        except EncodeError:
+            continue  # one frame that a coding cannot hold makes it useless for the series
+    return SeriesSample(
+        frames=len(frames),
+        raw_bytes=facts.frame_bytes * len(frames),
+        sizes=sizes,
+        noise=noise_of(frames),
+    )
+
+
+def noise_of(frames: Sequence[Samples]) -> float | None:
+    """The standard deviation of the noise in stored values; None where frames tell nothing of it.
+
+    That is where the brighter pixels are flat, as in a drawing, or frames are a pixel thin. The
+    median over all frames; colour as grey.
+    """
+    found = [sigma for frame in frames if (sigma := _noise(frame)) is not None]
+    return float(np.median(found)) if found else None
+
+
+def _noise(frame: Samples) -> float | None:
+    grey = frame.mean(axis=-1) if frame.ndim == 3 else frame.astype(np.float64)
+    rows, columns = grey.shape[0] // 2 * 2, grey.shape[1] // 2 * 2
+    if not rows or not columns:
+        return None
+    quads = grey[:rows, :columns].reshape(rows // 2, 2, columns // 2, 2)
+    one, other = quads[:, 0], quads[:, 1]
+    diagonal = (one[..., 0] - one[..., 1] - other[..., 0] + other[..., 1]) / 2
+    level = quads.mean(axis=(1, 3))
+    body = diagonal[level > np.percentile(level, _BODY_PERCENTILE)]
+    if not body.size:
+        return None
+    sigma = float(np.median(np.abs(body))) / _MEDIAN_OF_NORMAL
+    return sigma if sigma > 0 else None

@@ -1,0 +1,429 @@
+"""One instance to a rendition: the same file in another transfer syntax, frame by frame.
+
+Never more than a frame and its code stream are in memory. What loses nothing is the same instance:
+its transfer syntax, its photometric interpretation and planar configuration and its pixel data
+change and nothing else does, and every frame is decoded as a receiver would and compared before it
+counts. What loses something is a derived instance (`derivation`) and is held to guards (`guards`).
+Clauses: DICOM PS3.5 A.4 (encapsulation), PS3.3 C.7.6.3.1.8 (extended offset table), C.7.6.3.1.2.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import BinaryIO, Final
+
+import numpy as np
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.tag import Tag
+
+from gateway.compression.codecs import encode_frame
+from gateway.compression.codecs.samples import bounds, sample_type
+from gateway.compression.derivation import Derivation, padding_range, write_derivation
+from gateway.compression.guards import (
+    SSIM_MODALITIES,
+    DisplayWindow,
+    ErrorMeter,
+    NotFaithful,
+    check_error,
+    check_range,
+    check_ratio,
+)
+from gateway.compression.padding import PaddingWatch
+from gateway.compression.permitted import (
+    HTJ2K_LOSSLESS,
+    HTJ2K_LOSSLESS_RPCL,
+    HTJ2K_LOSSY,
+    JPEG_2000_LOSSLESS,
+    coding_bar,
+)
+from gateway.domain.delivery_plan import Coding
+from gateway.domain.fidelity import PixelError
+from gateway.domain.images import EXPLICIT_LITTLE_ENDIAN
+from gateway.domain.pixels import PixelFacts
+from gateway.wire.dicom.dataset import describe, read_to_pixels
+from gateway.wire.dicom.elements import integer, reading, texts
+from gateway.wire.dicom.frames import FrameFormat, Samples, decode_frame
+from gateway.wire.dicom.instances import declare_decoded
+from gateway.wire.dicom.part10 import element
+from gateway.wire.dicom.pixel_element import UNDEFINED, PixelElement, write_pixel_element
+from gateway.wire.dicom.rewrite import encode_header, file_head
+from gateway.wire.dicom.stored_frames import NoPixels, StoredFrames
+from gateway.wire.problems import DecodeError, EncodeError
+
+PIXEL_DATA: Final = 0x7FE00010
+_EXTENDED_OFFSETS, _EXTENDED_LENGTHS = 0x7FE00001, 0x7FE00002
+_PLANAR: Final = Tag(0x0028, 0x0006)
+_ITEM: Final = b"\xfe\xff\x00\xe0"
+_DELIMITER: Final = b"\xfe\xff\xdd\xe0\0\0\0\0"
+_ITEM_HEAD: Final = 8
+_CHUNK: Final = 1024 * 1024
+_MAX_OFFSET: Final = 0xFFFFFFFF  # what a basic offset table can hold (PS3.5 A.4)
+_MAX_NATIVE: Final = UNDEFINED - 1  # a length of 32 bits, even, and not the undefined one
+# A code stream of noise is larger than its pixels, by far less than this.
+_GROWTH: Final = 1.25
+
+# What RGB becomes in code streams with a colour transform (PS3.3 C.7.6.3.1.2).
+_TRANSFORMED: Final = {
+    HTJ2K_LOSSLESS: "YBR_RCT",
+    HTJ2K_LOSSLESS_RPCL: "YBR_RCT",
+    JPEG_2000_LOSSLESS: "YBR_RCT",
+    HTJ2K_LOSSY: "YBR_ICT",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """A rendition that was written, measured.
+
+    `size_bytes` and `sha256` (lower-case hex) are of the file, `raw_bytes` of the pixels as
+    allocated, `coded_bytes` of the code streams without their wrapping. `pixels_sha256` is over
+    all frames as the file decodes, little endian by pixel. `error` is None for what lost nothing.
+    """
+
+    size_bytes: int
+    frames: int
+    raw_bytes: int
+    coded_bytes: int
+    sha256: str
+    pixels_sha256: str
+    error: PixelError | None = None
+
+    @property
+    def ratio(self) -> float:
+        """Raw bytes of the pixels to those of the code streams: the ratio that is capped."""
+        return self.raw_bytes / self.coded_bytes if self.coded_bytes else 1.0
+
+
+def transcode(
+    source: BinaryIO, out: BinaryIO, coding: Coding, *, derivation: Derivation | None = None
+) -> Rendered:
+    """Write an instance in a coding, as a DICOM file, and say what was written.
+
+    `source` is a DICOM file, open and seekable; `out` is binary, seekable, readable and empty.
+    A lossy coding needs a derivation, a lossless one has none. What was written to `out` before an
+    error is of no use. Raises `DecodeError` for a source that cannot be read or decoded, and
+    `EncodeError` where the coding may not or cannot hold it: `NotFaithful` when a lossless frame
+    did not come back, `GuardBroken` when a lossy one lost too much.
+    """
+    if coding.is_lossy != (derivation is not None):
+        raise EncodeError(
+            f"rendition: found {'no' if derivation is None else 'a'} derivation, expected one for "
+            "a lossy coding and only for that"
+        )
+    try:
+        work = _Work(source, coding, derivation)
+        return work.write(out)
+    except NoPixels as error:
+        raise EncodeError(f"rendition: {error}") from error
+
+
+class _Work:
+    """One rendition in the making."""
+
+    def __init__(self, source: BinaryIO, coding: Coding, derivation: Derivation | None) -> None:
+        self._source = source
+        self._coding = coding
+        self._derivation = derivation
+        self._frames = StoredFrames(source)
+        self._told = describe(self._frames.header)
+        self._pixels_sha256 = hashlib.sha256()
+        self._first: tuple[bytes, str] | None = None  # decoded to look at it, and used once
+        _demand_frames(self._frames, source)
+        self._is_copy = not self._frames.is_compressed and coding.syntax == EXPLICIT_LITTLE_ENDIAN
+        self._facts, self._found = self._look()
+        self._photometric = self._found
+        if self._found == "RGB" and not self._is_copy:
+            self._photometric = _TRANSFORMED.get(coding.syntax, "RGB")
+        self._form = FrameFormat(
+            transfer_syntax=coding.syntax,
+            rows=self._facts.rows,
+            columns=self._facts.columns,
+            samples=self._facts.samples,
+            bits_allocated=self._facts.bits_allocated,
+            bits_stored=self._facts.bits_stored,
+            signed=self._facts.signed,
+            photometric=self._photometric,
+        )
+        self._meter = ErrorMeter(_window(self._frames.header))
+        padding = padding_range(self._frames.header) if self._facts.samples == 1 else None
+        self._padding = PaddingWatch(*padding) if padding and derivation else None
+
+    def _look(self) -> tuple[PixelFacts, str]:
+        """What the pixels are when they are decoded, and whether they may be written so."""
+        frames, form = self._frames, self._frames.form
+        facts = self._told.pixels
+        if facts is None:  # `StoredFrames` has read the same elements
+            raise DecodeError("header", "no image pixels", "Rows, Columns and Bits Allocated")
+        if frames.is_subsampled and not self._is_copy:
+            raise EncodeError("rendition: two native pixels share their colour (C.7.6.3.1.2)")
+        photometric = form.photometric
+        if frames.is_compressed:
+            self._first = frames.plain(1)
+            photometric = self._first[1]
+        facts = replace(
+            facts,
+            frames=frames.count,
+            samples=form.samples,
+            bits_stored=form.bits_stored,
+            photometric=photometric,
+            is_float=frames.is_float,
+        )
+        reason = coding_bar(
+            facts,
+            self._coding,
+            modality=self._told.modality,
+            sop_class=self._told.sop_class or "",
+            transfer_syntax=frames.syntax,
+            mammography=self._derivation is not None and self._derivation.mammography,
+        )
+        if reason:
+            raise EncodeError(f"rendition: {reason}")
+        return facts, photometric
+
+    def write(self, out: BinaryIO) -> Rendered:
+        """Write the file. Raises as `transcode` does."""
+        head = self._head()
+        out.write(head)
+        if self._coding.syntax == EXPLICIT_LITTLE_ENDIAN:
+            coded = self._write_native(out)
+        else:
+            coded = self._write_encapsulated(out)
+        raw = self._facts.raw_bytes
+        error = None
+        if self._derivation is not None:
+            error = self._judge(raw / coded)
+            self._write_again(out, head, raw / coded)
+        size, digest = _measured(out)
+        return Rendered(
+            size_bytes=size,
+            frames=self._facts.frames,
+            raw_bytes=raw,
+            coded_bytes=coded,
+            sha256=digest,
+            pixels_sha256=self._pixels_sha256.hexdigest(),
+            error=error,
+        )
+
+    def _judge(self, ratio: float) -> PixelError:
+        """The error of a lossy rendition, which keeps to its guards."""
+        derivation = self._derivation
+        error = self._meter.error()
+        if derivation is not None:
+            has_structure = self._told.modality in SSIM_MODALITIES
+            floor = derivation.ssim_floor if has_structure else None
+            check_ratio(ratio, derivation.cap.ratio if derivation.cap else None)
+            check_error(error, self._coding, ssim_floor=floor)
+        return error
+
+    def _head(self, ratio: float = 1.0) -> bytes:
+        """The file up to the elements of the pixel data; read anew, as writing uses it up."""
+        with reading("instance"):
+            ds, _ = read_to_pixels(self._source)
+            if self._frames.is_compressed:
+                declare_decoded(ds, self._frames.form, self._photometric)
+            elif not self._is_copy:
+                _declare(ds, self._facts, self._photometric)
+            if self._derivation is not None:
+                widened = self._padding.found() if self._padding else None
+                write_derivation(ds, self._derivation, self._coding, ratio=ratio, padding=widened)
+            syntax = self._coding.syntax
+            return file_head(ds, syntax) + encode_header(_without_offsets(ds), syntax)
+
+    def _write_again(self, out: BinaryIO, before: bytes, ratio: float) -> None:
+        """Put the header with what is known at the end in the place of the first one."""
+        head = self._head(ratio)
+        if len(head) != len(before):
+            raise EncodeError(f"header: found {len(head)} bytes, expected {len(before)}")
+        out.seek(0)
+        out.write(head)
+
+    def _write_native(self, out: BinaryIO) -> int:
+        facts = self._facts
+        vr = "OW" if facts.bits_allocated > 8 else "OB"
+        tag = self._frames.element.tag
+        if self._frames.is_float:
+            vr = "OF" if facts.bits_allocated == 32 else "OD"
+        total = -(-self._frames.frame_bits * facts.frames // 8)
+        if not self._is_copy:
+            total, tag = facts.raw_bytes, PIXEL_DATA
+        if total > _MAX_NATIVE - 1:
+            raise EncodeError(f"pixel data: found {total} bytes, expected less than 4 GiB (A.2)")
+        plain = PixelElement(tag, vr, total + total % 2)
+        write_pixel_element(out, plain, implicit=False, little=True)
+        for piece in self._native_pieces():
+            out.write(piece)
+        out.write(b"\0" * (total % 2))
+        return total
+
+    def _native_pieces(self) -> Iterator[bytes]:
+        frames = self._frames
+        if self._is_copy and frames.frame_bits % 8:
+            # Frames of single bits do not begin at bytes: they are one piece.
+            whole = frames.whole()
+            self._pixels_sha256.update(whole)
+            yield whole
+            return
+        for number in range(1, frames.count + 1):
+            plain = self._plain(number)
+            by_pixel = plain if frames.is_compressed else _by_pixel(plain, frames)
+            self._pixels_sha256.update(by_pixel)
+            yield plain
+
+    def _write_encapsulated(self, out: BinaryIO) -> int:
+        count, raw = self._facts.frames, self._facts.raw_bytes
+        is_large = raw * _GROWTH + count * 2 * _ITEM_HEAD > _MAX_OFFSET
+        table_at = out.tell()
+        tables = _extended_tables([], count) if is_large else b""
+        out.write(tables)
+        pixels = PixelElement(PIXEL_DATA, "OB", UNDEFINED)
+        write_pixel_element(out, pixels, implicit=False, little=True)
+        basic_at = out.tell()
+        out.write(_basic_table([], 0 if is_large else count))
+        start = out.tell()
+        spans: list[tuple[int, int]] = []
+        for number in range(1, count + 1):
+            stream = self._encoded(number)
+            spans.append((out.tell() - start, len(stream)))
+            out.write(_ITEM + struct.pack("<I", len(stream) + len(stream) % 2) + stream)
+            out.write(b"\0" * (len(stream) % 2))
+        out.write(_DELIMITER)
+        end = out.tell()
+        if is_large:
+            out.seek(table_at)
+            out.write(_extended_tables(spans, count))
+        elif spans[-1][0] > _MAX_OFFSET:
+            raise EncodeError(f"offset table: found {spans[-1][0]}, expected at most {_MAX_OFFSET}")
+        else:
+            out.seek(basic_at)
+            out.write(_basic_table(spans, count))
+        out.seek(end)
+        return sum(length for _, length in spans)
+
+    def _encoded(self, number: int) -> bytes:
+        """The code stream of a frame, decoded again and found to be what it should be."""
+        samples = self._samples(number)
+        try:
+            stream = encode_frame(samples, self._coding, self._facts)
+        except EncodeError as error:
+            raise EncodeError(f"frame {number}: {str(error).removeprefix('frame: ')}") from error
+        try:
+            back, photometric = decode_frame(stream, self._form)
+        except DecodeError as error:
+            raise NotFaithful(f"frame {number}: found {error}, expected its pixels") from error
+        if photometric != self._found:
+            raise NotFaithful(f"frame {number}: found {photometric}, expected {self._found}")
+        self._pixels_sha256.update(back)
+        decoded = _array(back, self._facts)
+        if self._derivation is None:
+            wrong = int(np.count_nonzero(decoded != samples))
+            if wrong:
+                raise NotFaithful(f"frame {number}: found {wrong} samples changed, expected none")
+        else:
+            check_range(decoded, *bounds(self._facts))
+            self._meter.add(samples, decoded)
+            if self._padding:
+                self._padding.add(samples, decoded)
+        return stream
+
+    def _samples(self, number: int) -> Samples:
+        """A frame of the source by pixel."""
+        plain = self._plain(number)
+        if not self._frames.is_compressed:
+            plain = _by_pixel(plain, self._frames)
+        return _array(plain, self._facts)
+
+    def _plain(self, number: int) -> bytes:
+        """A frame of the source uncompressed, in the colours of the first."""
+        known, self._first = self._first, None
+        plain, photometric = known or self._frames.plain(number)
+        if photometric != self._found:
+            raise DecodeError(f"frame {number}", photometric, f"{self._found} as in the first")
+        return plain
+
+
+def _demand_frames(frames: StoredFrames, source: BinaryIO) -> None:
+    """Refuse a header that promises more frames than the file can hold, before a table is made."""
+    if frames.is_compressed:
+        most = source.seek(0, io.SEEK_END) // _ITEM_HEAD
+        if frames.count > most:
+            raise DecodeError("pixel data", f"room for {most} frames", f"{frames.count} frames")
+        return
+    needed = -(-frames.frame_bits * frames.count // 8)
+    if frames.element.length + frames.element.length % 2 < needed:
+        found = f"{frames.element.length} bytes"
+        raise DecodeError("pixel data", found, f"{needed} bytes", "PS3.5 8.1.1")
+
+
+def _array(plain: bytes, facts: PixelFacts) -> Samples:
+    """Bytes by pixel as samples in the order of this machine."""
+    shape = (facts.rows, facts.columns) + ((facts.samples,) if facts.samples > 1 else ())
+    kind = sample_type(facts)
+    return np.frombuffer(plain, kind.newbyteorder("<")).reshape(shape).astype(kind, copy=False)
+
+
+def _by_pixel(plain: bytes, frames: StoredFrames) -> bytes:
+    """A native frame by pixel, whether it stands by plane or not."""
+    form = frames.form
+    if form.samples == 1 or integer(frames.header, _PLANAR) != 1 or frames.is_subsampled:
+        return plain
+    cells = np.frombuffer(plain, f"V{form.bits_allocated // 8}")
+    return np.ascontiguousarray(cells.reshape(form.samples, -1).T).tobytes()
+
+
+def _declare(ds: Dataset, facts: PixelFacts, photometric: str) -> None:
+    """Make the header of native pixels that of code streams."""
+    ds.PhotometricInterpretation = photometric
+    if facts.samples > 1:
+        ds.PlanarConfiguration = 0
+
+
+def _without_offsets(ds: FileDataset) -> FileDataset:
+    """The header without tables of where frames lay."""
+    for tag in (_EXTENDED_OFFSETS, _EXTENDED_LENGTHS):
+        if tag in ds:
+            del ds[tag]
+    return ds
+
+
+def _basic_table(spans: list[tuple[int, int]], count: int) -> bytes:
+    """The item of a basic offset table, of zeros where no span is known yet."""
+    offsets = [at for at, _ in spans] or [0] * count
+    return _ITEM + struct.pack(f"<I{count}I", 4 * count, *offsets)
+
+
+def _extended_tables(spans: list[tuple[int, int]], count: int) -> bytes:
+    """The elements of an extended offset table, of zeros where no span is known yet."""
+    known = spans or [(0, 0)] * count
+    return b"".join(
+        element(tag, "OV", struct.pack(f"<{count}Q", *(span[index] for span in known)))
+        for index, tag in enumerate((_EXTENDED_OFFSETS, _EXTENDED_LENGTHS))
+    )
+
+
+def _window(ds: Dataset) -> DisplayWindow | None:
+    """The display window of the header in stored values; None where it has none."""
+    try:
+        centre, width = (float(texts(ds, Tag(0x0028, n))[0]) for n in (0x1050, 0x1051))
+        slope = float((texts(ds, Tag(0x0028, 0x1053)) or ("1",))[0])
+        intercept = float((texts(ds, Tag(0x0028, 0x1052)) or ("0",))[0])
+    except (IndexError, ValueError):
+        return None
+    if not all(map(math.isfinite, (centre, width, slope, intercept))) or width < 1 or slope <= 0:
+        return None
+    low = (centre - width / 2 - intercept) / slope
+    return DisplayWindow(low, low + width / slope)
+
+
+def _measured(out: BinaryIO) -> tuple[int, str]:
+    """Size and hash of what was written, which is left standing at its end."""
+    digest, size = hashlib.sha256(), 0
+    out.seek(0)
+    while chunk := out.read(_CHUNK):
+        digest.update(chunk)
+        size += len(chunk)
+    return size, digest.hexdigest()
