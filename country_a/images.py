@@ -219,18 +219,19 @@ class StoreDelivery:
     async def _rendered(self, item: Item, ahead: _Ahead) -> AsyncGenerator[ImageChunk, None]:
         uid = item.stored.ref.instance
         async with AsyncExitStack() as stack:
-            rendition, form = self._ready.get(uid), item.form
-            if rendition is None:
+            if (ready := self._ready.get(uid)) is not None:
+                form, rendition = item.form, ready
+            else:
                 try:
                     form, rendition = await stack.enter_async_context(ahead.next())
                 except RenderFailed as error:
                     self._issues.append(_issue(item, str(error)))
                     return
-            sent = replace(item, form=form).announced(rendition)
-            descriptor = await beside(lambda: os.open(rendition.path, os.O_RDONLY | os.O_CLOEXEC))
+            path = rendition.path
+            descriptor = await beside(lambda: os.open(path, os.O_RDONLY | os.O_CLOEXEC))
             stack.callback(os.close, descriptor)
             at, size = 0, rendition.size_bytes
-            told: AnnouncedInstance | None = sent
+            told: AnnouncedInstance | None = replace(item, form=form).announced(rendition)
             while data := await piece(descriptor, at, size):
                 at += len(data)
                 yield ImageChunk(uid, data, at == size, told)

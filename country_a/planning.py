@@ -14,16 +14,15 @@ from functools import partial
 from pathlib import Path
 
 import structlog
-from gateway.compression.codecs.samples import Samples
-from gateway.compression.derivation import derived_uid
 from gateway.compression.plan import codings_to_sample, make_plan, wants_lossy
-from gateway.compression.sampling import evenly_spaced, sample_series
 from gateway.compression.speeds import Sender
 
 from country_a.images import Held
 from country_a.national.ports import Pacs, StoredInstance, StoredSeries
 from country_a.rendering import Renderer
+from gateway.compression.derivation import derived_uid
 from gateway.compression.facts import InstanceFacts, SeriesFacts, SeriesSample
+from gateway.compression.sampling import evenly_spaced, sample_series
 from gateway.compression.worker import Stopping, Workers
 from gateway.domain import Coding, DeliveryPlan, DeliveryWish, LinkProfile, Uid
 from gateway.domain.manifests import KEY_OBJECT_SOP_CLASS
@@ -195,7 +194,7 @@ def _sample_one(
     try:
         with Path(stored.file).open("rb") as file:
             frames = StoredFrames(file)
-            samples: Samples = samples_of(frames, frames.count // 2 + 1)[0]
+            samples = samples_of(frames, frames.count // 2 + 1)[0]
         return sample_series([samples], stored.pixels, codings)
     except (OSError, DecodeError, EncodeError) as error:
         _LOG.warning("a frame could not be sampled", why=type(error).__name__)

@@ -14,13 +14,13 @@ from functools import partial
 from typing import BinaryIO, cast
 
 import structlog
-from gateway.compression.derivation import derive, derived_uid
-from gateway.compression.guards import GuardBroken, NotFaithful
-from gateway.compression.transcode import Rendered, transcode
 
 from country_a.image_forms import ImageForm, possible_form
 from country_a.national.ports import StoredInstance
 from country_a.renditions import Rendition, RenditionShelf
+from gateway.compression.derivation import derive, derived_uid
+from gateway.compression.guards import GuardBroken, NotFaithful
+from gateway.compression.transcode import Rendered, transcode
 from gateway.compression.worker import Stopping
 from gateway.domain import EXPLICIT_LITTLE_ENDIAN, Coding, Uid
 from gateway.wire.problems import DecodeError, EncodeError

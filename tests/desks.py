@@ -16,6 +16,12 @@ from gateway.compression.worker import Workers
 from gateway.transport.goodput import Goodput
 
 
+def renderer_in(folder: Path) -> Renderer:
+    """What makes forms, on a shelf in a folder; its threads begin when they are needed."""
+    workers = Workers()
+    return Renderer(RenditionShelf(folder / "renditions", workers), cores=workers.cores)
+
+
 def desk_of(pacs: Pacs, folder: Path, *, goodput: Goodput | None = None) -> DeliveryDesk:
     """A desk whose renditions and plans lie in a folder; its threads begin when they are needed."""
     workers = Workers()

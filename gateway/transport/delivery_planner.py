@@ -61,7 +61,7 @@ class DicomwebPlanner:
                         response.status, body.decode("utf-8", "replace"), self._peer.name
                     )
             plan = calls.decoded(partial(read_plan, _json(body, self._peer.name)))
-            record.answered(noun=plan)
+            record.answered(noun=plan, issues=())
             return plan
 
 

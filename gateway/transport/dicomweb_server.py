@@ -274,7 +274,7 @@ class DicomwebServer:
         call.record.transaction = Transaction.SEARCH_STUDIES
         _, wish = _wished(call.request, located, context)
         plan = await answerer.plan(located, wish, call.peer, context)
-        call.record.answered(noun=plan)
+        call.record.answered(noun=plan, issues=())
         headers = call.headers | {"Content-Type": "application/json"}
         return send_whole(call.record, 200, headers, orjson.dumps(plan_view(plan)))
 
