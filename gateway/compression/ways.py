@@ -1,0 +1,196 @@
+"""In which ways each instance of a series can go, and what each costs: the menu a plan picks from.
+
+A way is a coding with its bytes, the sender's CPU seconds (reading what is stored, encoding,
+decoding again to verify) and the requester's. Instances that are alike share their ways, so that
+thousands cost as much as a few.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final
+
+from gateway.compression.choices import Choice, lossless_choice
+from gateway.compression.estimate import SeriesEstimate, estimate
+from gateway.compression.facts import InstanceFacts, SeriesFacts, SeriesSample
+from gateway.compression.permitted import form_bar
+from gateway.compression.speeds import DEFLATED, PLAIN, Sender
+from gateway.compression.timeline import Run
+from gateway.domain.delivery import DeliveryWish
+from gateway.domain.delivery_plan import Coding, DeliveryAction
+from gateway.domain.ids import Uid
+from gateway.domain.images import EXPLICIT_LITTLE_ENDIAN
+from gateway.domain.pixels import PixelFacts
+
+_VIDEO: Final = "1.2.840.10008.1.2.4.10"  # MPEG-2, MPEG-4 and HEVC, and nothing else begins so
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One instance in one coding: what is done, whole bytes, CPU seconds here and there."""
+
+    action: DeliveryAction
+    coding: Coding
+    size_bytes: int
+    cpu_seconds: float = 0.0
+    decode_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A series in one coding as far as its instances go: a way each, None for what cannot go.
+
+    `coding` is None for "as stored".
+    """
+
+    coding: Coding | None
+    ways: tuple[Way | None, ...]
+    size_bytes: int
+    cpu_seconds: float
+    decode_seconds: float
+
+
+class SeriesMenu:
+    """A series, what is known of it, and its options: as stored first, then in the wish's order.
+
+    There is no option "as stored" where nothing of the series is stored as the wish takes it.
+    """
+
+    def __init__(
+        self, series: SeriesFacts, sample: SeriesSample | None, wish: DeliveryWish, sender: Sender
+    ) -> None:
+        self.series = series
+        self.sample = sample
+        self.wish = wish
+        self.sender = sender
+        self.accepted = frozenset(wish.syntaxes)
+        self.estimate: SeriesEstimate = estimate(series, sample)
+        self.choice: Choice = lossless_choice(series, wish)
+        self._kin: dict[tuple[PixelFacts | None, Uid], int] = {}
+        self._kin_of = tuple(
+            self._kin.setdefault((one.pixels, one.transfer_syntax), len(self._kin))
+            for one in series.instances
+        )
+        self.options = self._options()
+
+    def stored_way(self, instance: InstanceFacts) -> Way:
+        """An instance as its file lies there, whether the wish takes that or not."""
+        coding = Coding(syntax=instance.transfer_syntax)
+        decode = 0.0
+        if instance.pixels is not None:
+            decode = self._decode_seconds(instance.pixels, coding)
+        return Way(DeliveryAction.AS_STORED, coding, instance.size_bytes, 0.0, decode)
+
+    def coded_way(self, instance: InstanceFacts, coding: Coding) -> Way | None:
+        """An instance in another coding; None where it cannot be, or nobody knows its size.
+
+        What is made already has the size it has and costs no encoding.
+        """
+        pixels = instance.pixels
+        action = DeliveryAction.LOSSY if coding.is_lossy else DeliveryAction.LOSSLESS
+        if pixels is None:
+            plain = instance.transfer_syntax in PLAIN or instance.transfer_syntax == DEFLATED
+            fits = coding.syntax == EXPLICIT_LITTLE_ENDIAN and plain
+            return Way(action, coding, instance.size_bytes) if fits else None
+        if instance.transfer_syntax.startswith(_VIDEO) or form_bar(pixels, coding):
+            return None
+        decode = self._decode_seconds(pixels, coding)
+        if coding in instance.made:
+            return Way(action, coding, instance.made[coding], 0.0, decode)
+        size = self.estimate.size(pixels.raw_bytes, coding)
+        if size is None:
+            return None
+        speed = self.sender.speed(coding, self.estimate.kind)
+        stored = self.sender.speed(Coding(syntax=instance.transfer_syntax), self.estimate.kind)
+        cpu = 0.0 if instance.transfer_syntax in PLAIN else pixels.raw_bytes / stored.decode
+        if coding.syntax not in PLAIN:
+            cpu += pixels.raw_bytes * (1 / speed.encode + 1 / speed.decode)
+        return Way(action, coding, size, cpu, decode)
+
+    def _decode_seconds(self, pixels: PixelFacts, coding: Coding) -> float:
+        if coding.syntax in PLAIN:
+            return 0.0
+        speed = self.sender.peer_decodes(coding, self.estimate.kind, self.wish.decoding)
+        return pixels.raw_bytes / speed
+
+    def _options(self) -> tuple[Option, ...]:
+        can_stay = [one.transfer_syntax in self.accepted for one in self.series.instances]
+        asked: list[Coding | None] = []
+        if any(can_stay) or not self.choice.candidates:
+            asked.append(None)
+        if self.wish.may_choose or not asked:
+            asked += self.choice.candidates
+        asked = asked if self.wish.may_choose else asked[:1]
+        found: list[Option] = []
+        for coding in asked:
+            option = self._option(coding, can_stay)
+            if all(other.ways != option.ways for other in found):
+                found.append(option)
+        return tuple(found)
+
+    def _option(self, coding: Coding | None, can_stay: Sequence[bool]) -> Option:
+        cached: dict[int, Way | None] = {}
+        ways: list[Way | None] = []
+        for place, one in enumerate(self.series.instances):
+            kin = self._kin_of[place]
+            stays = can_stay[place] and (
+                coding is None or coding.syntax == one.transfer_syntax or untouchable(one)
+            )
+            if stays:
+                ways.append(self.stored_way(one))
+            elif one.made or one.pixels is None:
+                ways.append(self._first(one, coding, can_stay[place]))
+            else:
+                if kin not in cached:
+                    cached[kin] = self._first(one, coding, stays=False)
+                    if cached[kin] is None and can_stay[place]:
+                        cached[kin] = None
+                way = cached[kin]
+                ways.append(self.stored_way(one) if way is None and can_stay[place] else way)
+        return option_of(coding, ways)
+
+    def _first(self, one: InstanceFacts, coding: Coding | None, stays: bool) -> Way | None:
+        """In the coding; else as stored, else in the first that the wish names and that fits."""
+        if coding is not None:
+            way = self.coded_way(one, coding)
+            if way is not None:
+                return way
+        if stays:
+            return self.stored_way(one)
+        if coding is not None and not self.wish.may_choose:
+            rest: Iterable[Coding] = self.choice.candidates
+        else:
+            rest = (each for each in self.choice.candidates if each != coding)
+        return next((way for each in rest if (way := self.coded_way(one, each))), None)
+
+
+def untouchable(instance: InstanceFacts) -> bool:
+    """What goes as stored wherever that is taken: no pixels, lossy before, no samples of a coder."""
+    pixels = instance.pixels
+    return pixels is None or pixels.lossy or pixels.is_float or pixels.bits_allocated not in (8, 16)
+
+
+def option_of(coding: Coding | None, ways: Sequence[Way | None]) -> Option:
+    """An option with its sums."""
+    going = [way for way in ways if way is not None]
+    return Option(
+        coding,
+        tuple(ways),
+        sum(way.size_bytes for way in going),
+        sum(way.cpu_seconds for way in going),
+        sum(way.decode_seconds for way in going),
+    )
+
+
+def runs_of(ways: Iterable[Way | None], *, request: bool) -> tuple[Run, ...]:
+    """Ways in the order of sending as runs of what is alike; what cannot go is left out."""
+    runs = []
+    going = (
+        (way.size_bytes, way.cpu_seconds, way.decode_seconds) for way in ways if way is not None
+    )
+    for (size, cpu, decode), alike in groupby(going):
+        count = sum(1 for _ in alike)
+        runs.append(Run(count, size, cpu, decode, request and not runs))
+    return tuple(runs)
