@@ -116,7 +116,7 @@ async def test_a_transfer_syntax_that_cannot_be_sent_is_refused_and_never_replac
         if ref.series == series.uid and series.modality and series.modality.value != "KO"
     )
     request = ImageRequest(community=COUNTRY_A, instances=((pixels, source),))
-    wish = DeliveryWish(syntaxes=(Uid("1.2.840.10008.1.2.4.201"),))
+    wish = DeliveryWish(syntaxes=(Uid("1.2.840.10008.1.2.4.94"),))
     assert await _nothing(way, request, wish, patient) == [Refusal.UNSUPPORTED_SYNTAX]
 
 

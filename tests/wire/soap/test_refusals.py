@@ -366,6 +366,7 @@ LOST = {
     }
     | {r for r, kind in KIND_OF.items() if kind is NotAllowed and r is not R.INSUFFICIENT_RIGHTS},
     EHDSI: {
+        R.DEFERRED,
         R.MALFORMED_REQUEST,
         R.IDENTIFIER_REQUIRED,
         R.UNSUPPORTED_SYNTAX,
