@@ -74,9 +74,7 @@ class Pipeline:
         last_ready = first_ready + (count - 1) * share
         first = max(self.arrived, first_ready) + moving
         last = max(self.arrived + count * moving, first_ready + count * moving, last_ready + moving)
-        self.readable = max(
-            self.readable + count * decode, first + count * decode, last + decode
-        )
+        self.readable = max(self.readable + count * decode, first + count * decode, last + decode)
         self.arrived = last
         self.coded += count * cpu
         return self.readable
@@ -95,9 +93,7 @@ def readable_seconds(runs: Iterable[Run], link: LinkProfile, workers: int) -> It
     """When each instance is readable, in order; the instances of a run one by one."""
     pipeline = Pipeline(link, workers)
     for run in runs:
-        yield pipeline.put(
-            Run(1, run.size_bytes, run.cpu_seconds, run.decode_seconds, run.request)
-        )
+        yield pipeline.put(Run(1, run.size_bytes, run.cpu_seconds, run.decode_seconds, run.request))
         rest = Run(1, run.size_bytes, run.cpu_seconds, run.decode_seconds)
         for _ in range(run.count - 1):
             yield pipeline.put(rest)

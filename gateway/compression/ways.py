@@ -144,9 +144,10 @@ class SeriesMenu:
                 ways.append(self._first(one, coding, can_stay[place]))
             else:
                 if kin not in cached:
-                    cached[kin] = self._first(one, coding, stays=False)
-                    if cached[kin] is None and can_stay[place]:
-                        cached[kin] = None
+                    cached[kin] = None if coding is None else self.coded_way(one, coding)
+                    if cached[kin] is None and not can_stay[place]:
+                        cached[kin] = self._first(one, coding, stays=False)
+                # What is stored has a size of its own for each instance.
                 way = cached[kin]
                 ways.append(self.stored_way(one) if way is None and can_stay[place] else way)
         return option_of(coding, ways)
@@ -159,10 +160,7 @@ class SeriesMenu:
                 return way
         if stays:
             return self.stored_way(one)
-        if coding is not None and not self.wish.may_choose:
-            rest: Iterable[Coding] = self.choice.candidates
-        else:
-            rest = (each for each in self.choice.candidates if each != coding)
+        rest = (each for each in self.choice.candidates if each != coding)
         return next((way for each in rest if (way := self.coded_way(one, each))), None)
 
 
