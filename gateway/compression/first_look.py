@@ -25,6 +25,7 @@ _SIZ, _COD, _TLM = 0xFF51, 0xFF52, 0xFF55
 _SOT_BYTES: Final = 12  # with its marker
 _RPCL: Final = 2
 _MAX_LEVELS: Final = 32  # 15444-1 table A.15
+_COMPONENTS: Final = (1, 3)
 _RULE: Final = "ISO/IEC 15444-1 annex A"
 _CODEC_ERRORS: Final = (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError)
 
@@ -156,15 +157,22 @@ def _segments(stream: bytes) -> Iterator[tuple[int, bytes, int]]:
 
 def _size(body: bytes) -> tuple[int, int, int]:
     """Rows, columns and components of SIZ, of an image that is one tile."""
-    if len(body) < 36:
-        raise DecodeError("SIZ", f"{len(body)} bytes", "at least 36", _RULE)
-    right, bottom, left, top, wide, high, first, upper = struct.unpack_from(">8I", body, 2)
+    if len(body) < 39:
+        raise DecodeError("SIZ", f"{len(body)} bytes", "at least 39", _RULE)
+    columns, rows, left, top, wide, high, first, upper = struct.unpack_from(">8I", body, 2)
     (components,) = struct.unpack_from(">H", body, 34)
-    if not (left < right and top < bottom and components):
-        raise DecodeError("SIZ", f"{right - left}x{bottom - top}", "an image", _RULE)
-    if first + wide < right or upper + high < bottom:
-        raise DecodeError("SIZ", "several tiles", "one", "PS3.5 10.18")
-    return bottom - top, right - left, components
+    if left or top or first or upper:
+        # OpenJPH does not come back from a tile that begins behind the image.
+        raise DecodeError("SIZ", f"offsets {left}, {top}, {first}, {upper}", "none", _RULE)
+    if not rows or not columns or components not in _COMPONENTS:
+        found = f"{components} components of {columns}x{rows}"
+        raise DecodeError("SIZ", found, "an image in grey or colour", _RULE)
+    if wide < columns or high < rows:
+        raise DecodeError("SIZ", f"tiles of {wide}x{high}", "one", "PS3.5 10.18")
+    scales = body[37::3] + body[38::3]
+    if len(body) != 36 + 3 * components or scales.strip(b"\1"):
+        raise DecodeError("SIZ", f"components of scales {scales.hex()}", "of scale 1", _RULE)
+    return rows, columns, components
 
 
 def _levels(body: bytes) -> int:

@@ -101,6 +101,9 @@ TLM = STREAM.index(b"\xff\x55")
         changed(HEADER + 10, "B", 4),  # the parts in another order
         changed(8, ">I", 0),  # an image without columns
         changed(24, ">I", 10),  # many tiles
+        changed(36, ">I", 52),  # a tile behind the image, which OpenJPH never comes back from
+        changed(40, ">H", 16384),  # a stack of planes
+        changed(43, "B", 0),  # samples of no width
         changed(4, ">H", 65535),  # SIZ beyond the end
     ],
 )

@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 import imagecodecs
 import numpy as np
 
+from gateway.wire.dicom.jpegxl_size import jpegxl_size
 from gateway.wire.problems import DecodeError
 
 Samples: TypeAlias = np.ndarray[Any, np.dtype[Any]]
@@ -92,6 +93,7 @@ class StreamFacts:
     signed: bool = False
     is_rgb: bool | None = None
     is_lossless: bool = False
+    components: int = 0
 
 
 def decode_frame(data: bytes, form: FrameFormat) -> tuple[bytes, str]:
@@ -158,6 +160,9 @@ def _decode_jpeg2000(data: bytes, form: FrameFormat) -> tuple[bytes, str]:
 
 def _decode_jpegxl(data: bytes, form: FrameFormat) -> tuple[bytes, str]:
     photometric = "RGB" if form.samples == 3 else form.photometric
+    rows, columns = jpegxl_size(data)
+    if sorted((rows, columns)) != sorted((form.rows, form.columns)):  # it may lie on its side
+        raise ValueError(f"an image of {columns}x{rows} instead of {form.columns}x{form.rows}")
     found: Samples = imagecodecs.jpegxl_decode(data)
     if form.signed and found.dtype.kind == "u" and found.dtype.itemsize * 8 == form.bits_allocated:
         # JPEG XL knows no sign; half the range was added, as DICOM gives no rule (PS3.5 8.2.15).
@@ -202,6 +207,8 @@ def _demand_size(facts: StreamFacts, form: FrameFormat) -> None:
     rows, columns = facts.rows or form.rows, facts.columns or form.columns
     if (rows, columns) != (form.rows, form.columns):
         raise ValueError(f"an image of {columns}x{rows} instead of {form.columns}x{form.rows}")
+    if facts.components not in (0, form.samples):
+        raise ValueError(f"{facts.components} components instead of {form.samples}")
 
 
 def _fit(found: Samples, form: FrameFormat, facts: StreamFacts) -> bytes:
@@ -270,11 +277,16 @@ def jpeg2000_facts(data: bytes) -> StreamFacts:
     start = data.find(b"\xff\x4f\xff\x51")
     if start < 0 or len(data) < start + 43:
         raise ValueError("no SIZ marker in the JPEG 2000 stream")
-    right, bottom, left, top = struct.unpack_from(">4I", data, start + 8)
+    right, bottom, left, top, wide, high, first, upper = struct.unpack_from(">8I", data, start + 8)
+    # A decoder may never come back from tiles that do not begin with the image (15444-1 B.3).
+    if not (first <= left < first + wide and upper <= top < upper + high):
+        raise ValueError("tiles of the JPEG 2000 stream that do not begin with its image")
+    (components,) = struct.unpack_from(">H", data, start + 40)
     sample = data[start + 42]
     return StreamFacts(
         rows=max(0, bottom - top),
         columns=max(0, right - left),
         precision=(sample & 0x7F) + 1,
         signed=bool(sample & 0x80),
+        components=components,
     )

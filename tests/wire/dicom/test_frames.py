@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import imagecodecs
 import numpy as np
 import pytest
@@ -114,6 +116,25 @@ def test_ridiculous_frames_are_refused_before_decoding() -> None:
 
     with pytest.raises(DecodeError, match="at most"):
         decode_frame(b"", form)
+
+
+@pytest.mark.parametrize(
+    ("at", "form", "value", "complaint"),
+    [
+        (36, ">I", 52, "do not begin with its image"),  # OpenJPH never comes back from it
+        (24, ">I", 0, "do not begin with its image"),
+        (40, ">H", 16384, "16384 components instead of 1"),
+    ],
+)
+def test_code_streams_that_keep_a_decoder_busy_are_refused(
+    at: int, form: str, value: int, complaint: str
+) -> None:
+    """Tiles behind the image, tiles of no width, thousands of planes."""
+    stream = bytearray(imagecodecs.htj2k_encode(np.zeros((8, 8), "uint16")))
+    struct.pack_into(form, stream, at, value)
+
+    with pytest.raises(DecodeError, match=complaint):
+        decode_frame(bytes(stream), make_format(JPEG + "201"))
 
 
 def test_no_syntax_is_both_decoded_and_refused() -> None:
