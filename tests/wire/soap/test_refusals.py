@@ -350,6 +350,7 @@ def test_a_fault_is_read_by_its_subcode_then_its_code(
 # What our own codes lose on the way, for the profile has no code for it.
 LOST = {
     IHE: {
+        R.DEFERRED,
         R.MALFORMED_REQUEST,
         R.IDENTIFIER_REQUIRED,
         R.UNKNOWN_DOCUMENT_CLASS,
