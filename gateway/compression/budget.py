@@ -209,7 +209,7 @@ def _stepped(menu: SeriesMenu, most: float, least_rate: float) -> Coding | None:
 def _rounded_down(step: float) -> float:
     """Three digits, which is what a plan shows and a coder needs."""
     digits = 2 - math.floor(math.log10(step))
-    return math.floor(step * 10**digits + 1e-9) / 10**digits
+    return math.floor(step * math.pow(10, digits) + 1e-9) / math.pow(10, digits)
 
 
 def fitting(delivery: Delivery, options: Sequence[Option], limits: Limits, reserve: float) -> Sent:

@@ -82,7 +82,7 @@ class SeriesEstimate:
                 share = math.log(wanted / x0) / math.log(x1 / x0)
                 # A greater step that was measured bigger is chance, and is not relied on.
                 low = min(y0, y1)
-                return y0 * (low / y0) ** share
+                return y0 * math.exp(share * math.log(low / y0))
         return None
 
 

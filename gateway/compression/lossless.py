@@ -21,7 +21,7 @@ from typing import Final
 from gateway.compression.facts import SeriesFacts
 from gateway.compression.ordering import first_lot, rest_of, series_order
 from gateway.compression.timeline import Pipeline, Run
-from gateway.compression.ways import Option, SeriesMenu, Way, runs_of
+from gateway.compression.ways import Option, SeriesMenu, runs_of
 from gateway.domain.delivery import LinkProfile, ReadingPurpose
 
 TIE: Final = 1.05
@@ -80,12 +80,16 @@ class Delivery:
         self.segments = segments
         self.link = link
         self.workers = menus[0].sender.workers if menus else 1
-        self._runs: dict[tuple[int, int], tuple[Run, ...]] = {}
+        # An option is kept beside its runs, so that its identity is not used again.
+        self._runs: dict[tuple[int, int], tuple[Option, tuple[Run, ...]]] = {}
 
-    def segment_runs(self, number: int, ways: Sequence[Way | None]) -> tuple[Run, ...]:
-        """A segment as runs."""
-        segment = self.segments[number]
-        return runs_of((ways[place] for place in segment.places), request=True)
+    def segment_runs(self, number: int, option: Option) -> tuple[Run, ...]:
+        """A segment in an option as runs, made once."""
+        key = number, id(option)
+        if key not in self._runs:
+            ways = (option.ways[place] for place in self.segments[number].places)
+            self._runs[key] = option, runs_of(ways, request=True)
+        return self._runs[key][1]
 
     def totals(self, options: Sequence[Option]) -> tuple[float, float, int]:
         """(seconds until everything is readable, until the first is, bytes)."""
@@ -93,10 +97,7 @@ class Delivery:
         end, first = 0.0, None
         for number, segment in enumerate(self.segments):
             option = options[segment.series]
-            key = number, id(option)
-            if key not in self._runs:
-                self._runs[key] = self.segment_runs(number, option.ways)
-            for run in self._runs[key]:
+            for run in self.segment_runs(number, option):
                 if first is None:
                     first = pipeline.copy().put(Run(1, *_of_one(run)))
                 end = pipeline.put(run)
@@ -108,10 +109,7 @@ class Delivery:
         end = 0.0
         for number, segment in enumerate(self.segments):
             if segment.series == at:
-                key = number, id(option)
-                if key not in self._runs:
-                    self._runs[key] = self.segment_runs(number, option.ways)
-                for run in self._runs[key]:
+                for run in self.segment_runs(number, option):
                     alone = Run(
                         run.count, run.size_bytes, run.cpu_seconds, run.decode_seconds, end == 0
                     )

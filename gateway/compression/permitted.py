@@ -16,7 +16,6 @@ from gateway.domain.delivery_plan import Coding
 from gateway.domain.ids import Uid
 from gateway.domain.images import EXPLICIT_LITTLE_ENDIAN
 from gateway.domain.pixels import PixelFacts
-from gateway.wire.dicom.pixel_facts import is_maybe_lossy
 
 _JPEG: Final = "1.2.840.10008.1.2.4."
 HTJ2K_LOSSLESS: Final = Uid(_JPEG + "201")
@@ -46,6 +45,11 @@ EFFORTS: Final = range(3, 10)
 MAX_NEAR: Final = 255  # ISO/IEC 14495-1 C.2.3
 # OpenJPEG and CharLS count columns and rows in 16 bits, as DICOM does (US).
 _MAX_SIDE: Final = 65535
+
+# Transfer syntaxes of which a loss may be part: a second one is never added to it.
+_LOSSY_ENDS: Final = ("50", "51", "81", "91", "93", "111", "112", "203", "205")
+_MAYBE_LOSSY: Final = frozenset(_JPEG + end for end in _LOSSY_ENDS)
+_VIDEO: Final = _JPEG + "10"  # MPEG-2, MPEG-4 and HEVC, and nothing else begins so
 
 # Values of these are measurements, which people read off single pixels.
 _MEASURED_MODALITIES: Final = {
@@ -122,7 +126,7 @@ def lossy_bar(
 def _past_bar(facts: PixelFacts, transfer_syntax: str) -> str:
     if facts.lossy:
         return "it has been compressed with loss before, and is not a second time (C.7.6.1.1.5)"
-    if is_maybe_lossy(transfer_syntax):
+    if transfer_syntax in _MAYBE_LOSSY or transfer_syntax.startswith(_VIDEO):
         return f"its transfer syntax {transfer_syntax} may have lost something (PS3.5 A.4)"
     return ""
 
@@ -189,7 +193,7 @@ def form_bar(facts: PixelFacts, coding: Coding) -> str:
         return f"code streams hold 8 or 16 bits a sample, not {facts.bits_allocated} (PS3.5 8.2)"
     if not 0 < facts.bits_stored <= facts.bits_allocated:
         return f"{facts.bits_stored} bits stored of {facts.bits_allocated} (PS3.5 8.1.1)"
-    return _colour_bar(facts, coding) or _lossy_coding_bar(facts, coding)
+    return _colour_bar(facts) or _lossy_coding_bar(facts, coding)
 
 
 def coding_bar(
@@ -230,7 +234,7 @@ def _parameter_bar(coding: Coding) -> str:
     return ""
 
 
-def _colour_bar(facts: PixelFacts, coding: Coding) -> str:
+def _colour_bar(facts: PixelFacts) -> str:
     photometric = facts.photometric
     if facts.samples == 1:
         if photometric == _PALETTE and facts.signed:
@@ -243,8 +247,6 @@ def _colour_bar(facts: PixelFacts, coding: Coding) -> str:
         return f"three samples a pixel cannot be {photometric or 'of no kind'} (C.7.6.3.1.2)"
     elif facts.signed:
         return "colour has no sign (PS3.5 8.2)"
-    elif coding.syntax == JPEG_XL_LOSSLESS and photometric in _YBR:
-        return f"JPEG XL is written of RGB, not of {photometric} (PS3.5 8.2.15)"
     return ""
 
 

@@ -184,7 +184,7 @@ def option_of(coding: Coding | None, ways: Sequence[Way | None]) -> Option:
 
 def runs_of(ways: Iterable[Way | None], *, request: bool) -> tuple[Run, ...]:
     """Ways in the order of sending as runs of what is alike; what cannot go is left out."""
-    runs = []
+    runs: list[Run] = []
     going = (
         (way.size_bytes, way.cpu_seconds, way.decode_seconds) for way in ways if way is not None
     )

@@ -14,7 +14,8 @@ from gateway.domain.images import EXPLICIT_LITTLE_ENDIAN
 
 from tests.compression.plan_studies import SYNTAXES, derived_uid, study
 
-ROWS = list(csv.DictReader(Path(__file__).with_name("plan_table.csv").open(), delimiter=";"))
+TABLE = Path(__file__).with_name("plan_table.csv").read_text("utf-8")
+ROWS = list(csv.DictReader(TABLE.splitlines(), delimiter=";"))
 SENDER = Sender()
 
 
