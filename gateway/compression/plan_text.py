@@ -21,6 +21,7 @@ from gateway.domain.delivery import (
     LinkProfile,
     LinkSource,
     ReadingPurpose,
+    SyntaxChoice,
 )
 from gateway.domain.delivery_plan import (
     Coding,
@@ -150,13 +151,14 @@ def _wish(it: _Reader) -> DeliveryWish:
         return DeliveryWish(
             purpose=it.one_of("purpose", ReadingPurpose),
             syntaxes=syntaxes,
-            may_choose=it.flag("may_choose"),
+            choice=it.one_of("choice", SyntaxChoice),
             deadline_seconds=it.maybe("deadline_seconds", it.number),
             first_image_seconds=it.maybe("first_image_seconds", it.number),
             lossy_consent=it.flag("lossy_consent"),
             max_bytes=it.maybe("max_bytes", it.whole),
             decoding=it.one_of("decoding", Decoding),
             link=it.maybe("link", lambda name: _link(it.inner(name))),
+            plan=it.text("plan"),
         )
     except InvalidWish as error:
         raise DecodeError(f"{it.where}, {error.name}", error.found, error.expected) from error

@@ -18,7 +18,7 @@ from gateway.compression.facts import InstanceFacts, SeriesFacts, SeriesSample
 from gateway.compression.permitted import form_bar
 from gateway.compression.speeds import DEFLATED, PLAIN, Sender
 from gateway.compression.timeline import Run
-from gateway.domain.delivery import DeliveryWish
+from gateway.domain.delivery import DeliveryWish, SyntaxChoice
 from gateway.domain.delivery_plan import Coding, DeliveryAction
 from gateway.domain.ids import Uid
 from gateway.domain.images import EXPLICIT_LITTLE_ENDIAN
@@ -117,18 +117,29 @@ class SeriesMenu:
 
     def _options(self) -> tuple[Option, ...]:
         can_stay = [one.transfer_syntax in self.accepted for one in self.series.instances]
-        asked: list[Coding | None] = []
-        if any(can_stay) or not self.choice.candidates:
-            asked.append(None)
-        if self.wish.may_choose or not asked:
+        asked: list[Coding | None] = [self._wanted_first(can_stay)]
+        if self.wish.may_choose:
+            asked = [None] if any(can_stay) or not self.choice.candidates else []
             asked += self.choice.candidates
-        asked = asked if self.wish.may_choose else asked[:1]
         found: list[Option] = []
         for coding in asked:
             option = self._option(coding, can_stay)
             if all(other.ways != option.ways for other in found):
                 found.append(option)
         return tuple(found)
+
+    def _wanted_first(self, can_stay: Sequence[bool]) -> Coding | None:
+        """The coding that the requester's order decides; None for what stays as it is stored."""
+        candidates = self.choice.candidates
+        if not any(can_stay) or self.wish.choice is SyntaxChoice.AS_STORED:
+            return None if any(can_stay) or not candidates else candidates[0]
+        place = self.wish.syntaxes.index
+        stored = min(
+            place(one.transfer_syntax)
+            for one, stays in zip(self.series.instances, can_stay, strict=True)
+            if stays
+        )
+        return candidates[0] if candidates and place(candidates[0].syntax) < stored else None
 
     def _option(self, coding: Coding | None, can_stay: Sequence[bool]) -> Option:
         cached: dict[int, Way | None] = {}

@@ -142,6 +142,11 @@ class DeliveryWish:
     link: LinkProfile | None = None
     plan: str = ""
 
+    @property
+    def may_choose(self) -> bool:
+        """Whether the sender takes whichever syntax brings the images soonest."""
+        return self.choice is SyntaxChoice.SENDER
+
     def __post_init__(self) -> None:
         if not self.syntaxes:
             raise InvalidWish("transfer syntaxes", "none", "at least one")

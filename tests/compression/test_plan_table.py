@@ -6,12 +6,18 @@ import csv
 from pathlib import Path
 
 import pytest
+
 from gateway.compression.plan import make_plan
 from gateway.compression.speeds import Sender
-from gateway.domain.delivery import Decoding, DeliveryWish, LinkProfile, ReadingPurpose
+from gateway.domain.delivery import (
+    Decoding,
+    DeliveryWish,
+    LinkProfile,
+    ReadingPurpose,
+    SyntaxChoice,
+)
 from gateway.domain.delivery_plan import DeliveryAction, PlannedInstance
 from gateway.domain.images import EXPLICIT_LITTLE_ENDIAN
-
 from tests.compression.plan_studies import SYNTAXES, derived_uid, study
 
 TABLE = Path(__file__).with_name("plan_table.csv").read_text("utf-8")
@@ -48,7 +54,7 @@ def test_a_row(number: int) -> None:
     wish = DeliveryWish(
         purpose=ReadingPurpose(row["purpose"]),
         syntaxes=tuple(SYNTAXES[name] for name in row["accept"].split()),
-        may_choose="order" not in options,
+        choice=SyntaxChoice.AS_STORED if "order" in options else SyntaxChoice.SENDER,
         deadline_seconds=float(options["deadline"]) if "deadline" in options else None,
         lossy_consent="consent" in options,
         max_bytes=int(float(options["max"]) * 1e6) if "max" in options else None,
