@@ -1,0 +1,174 @@
+"""What the border promises of a stated need, whichever way in: a plan, and what the plan says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pytest
+from pydicom import Dataset, dcmread
+
+from country_a.oids import NationalOids
+from gateway.domain import (
+    EXPLICIT_LITTLE_ENDIAN,
+    AnnouncedInstance,
+    Decoding,
+    DeliveryAction,
+    DeliveryWish,
+    ExchangeError,
+    ImageRequest,
+    ImagingManifest,
+    LinkProfile,
+    PatientId,
+    ReadingPurpose,
+    Refusal,
+    SyntaxChoice,
+    Uid,
+)
+from gateway.domain.delivery import STORED_SYNTAXES
+from tests.behaviour.conftest import Way
+from tests.builders import COUNTRY_A
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SOURCE = NationalOids.under(COUNTRY_A).imaging_source
+JPEG_LS = Uid("1.2.840.10008.1.2.4.80")
+JPEG_LS_NEAR = Uid("1.2.840.10008.1.2.4.81")
+HTJ2K = Uid("1.2.840.10008.1.2.4.202")
+NARROW = DeliveryWish(
+    syntaxes=(JPEG_LS, HTJ2K, EXPLICIT_LITTLE_ENDIAN),
+    choice=SyntaxChoice.SENDER,
+    link=LinkProfile(bits_per_second=2e6),
+)
+
+
+def _request(manifest: ImagingManifest) -> ImageRequest:
+    return ImageRequest.of_manifest(manifest, COUNTRY_A, default_location=SOURCE)
+
+
+def _by_uid(way: Way, data: dict[str, bytes]) -> dict[str, Dataset]:
+    return {uid: dcmread(BytesIO(content)) for uid, content in data.items()}
+
+
+async def _received(
+    way: Way, request: ImageRequest, wish: DeliveryWish, patient: PatientId
+) -> tuple[dict[str, Dataset], dict[str, AnnouncedInstance], Any]:
+    data: dict[str, bytes] = {}
+    told: dict[str, AnnouncedInstance] = {}
+    async with await way.exchange.retrieve_images(request, wish, way.context(patient)) as delivery:
+        told = {item.ref.instance: item for item in delivery.announced}
+        async for chunk in delivery.chunks():
+            data[chunk.instance] = data.get(chunk.instance, b"") + chunk.data
+            if chunk.sent is not None:
+                told[chunk.instance] = chunk.sent
+        return _by_uid(way, data), told, delivery.issues
+
+
+async def test_what_is_planned_comes_so_and_no_pixel_is_lost(way: Way) -> None:
+    """A plan accepted is kept to, image by image; the same study as stored has the same pixels."""
+    manifest, patient = await way.manifest("main")
+    request = _request(manifest)
+
+    plan = await way.exchange.plan_images(request, NARROW, way.context(patient))
+    got, _, issues = await _received(way, request, replace(NARROW, plan=plan.id), patient)
+    stored, _, _ = await _received(way, request, DeliveryWish(syntaxes=STORED_SYNTAXES), patient)
+
+    assert issues == ()
+    assert {one.ref.instance for one in plan.coming} == set(got) == set(stored)
+    written = {one.ref.instance: one.coding.syntax for one in plan.coming if one.coding is not None}
+    assert {uid: ds.file_meta.TransferSyntaxUID for uid, ds in got.items()} == written
+    assert {DeliveryAction.LOSSLESS} <= {one.action for one in plan.coming}
+    for uid, ds in got.items():
+        assert ds.SOPInstanceUID == uid
+        if "PixelData" in ds:
+            assert np.array_equal(ds.pixel_array, stored[uid].pixel_array), uid
+
+
+async def test_a_plan_tells_for_each_image_what_why_and_when(way: Way) -> None:
+    """And for each series what every other codec would have cost."""
+    manifest, patient = await way.manifest("main")
+
+    plan = await way.exchange.plan_images(_request(manifest), NARROW, way.context(patient))
+
+    assert len(plan.instances) == len({one.ref for one in plan.instances})
+    assert all(one.reason for one in plan.instances)
+    assert all(one.reason for each in plan.series for one in each.forecasts)
+    assert any(len(each.forecasts) > 1 for each in plan.series)
+    assert plan.seconds < plan.stored_seconds
+    ends = [one.seconds for one in plan.coming]
+    assert ends == sorted(ends)
+
+
+async def test_a_sender_may_choose_what_brings_images_sooner(way: Way) -> None:
+    """Who reads several syntaxes and wants none more than another gets the one that suits."""
+    manifest, patient = await way.manifest("main")
+
+    got, _, issues = await _received(way, _request(manifest), NARROW, patient)
+
+    assert issues == ()
+    syntaxes = {ds.file_meta.TransferSyntaxUID for ds in got.values() if "PixelData" in ds}
+    assert syntaxes & {JPEG_LS, HTJ2K}
+
+
+async def test_what_loses_something_comes_under_a_uid_of_its_own(way: Way) -> None:
+    """Only by consent, to be in time, and with its past on record (PS3.3 C.7.6.1.1.5)."""
+    manifest, patient = await way.manifest("main")
+    request = _request(manifest)
+    lossless = await way.exchange.plan_images(request, NARROW, way.context(patient))
+    hurried = replace(
+        NARROW,
+        purpose=ReadingPurpose.EMERGENCY,
+        syntaxes=(JPEG_LS_NEAR, *NARROW.syntaxes),
+        deadline_seconds=lossless.seconds * 0.8,
+        lossy_consent=True,
+        decoding=Decoding.GATEWAY,
+    )
+
+    plan = await way.exchange.plan_images(request, hurried, way.context(patient))
+    got, told, _ = await _received(way, request, replace(hurried, plan=plan.id), patient)
+
+    lossy = {one.ref.instance: one for one in plan.coming if one.action is DeliveryAction.LOSSY}
+    assert lossy
+    for uid, planned in lossy.items():
+        ds = got[uid]
+        assert told[uid].derived == ds.SOPInstanceUID != uid
+        assert planned.derived is not None
+        assert (ds.LossyImageCompression, ds.ImageType[0]) == ("01", "DERIVED")
+        assert ds.SourceImageSequence[0].ReferencedSOPInstanceUID == uid
+    for uid, ds in got.items():
+        if uid not in lossy:
+            assert ds.SOPInstanceUID == uid
+
+
+async def test_what_does_not_fit_is_told_and_comes_when_asked_for_again(way: Way) -> None:
+    """No cap is broken and nothing is lost: what is deferred says when it could be there."""
+    manifest, patient = await way.manifest("main")
+    request = _request(manifest)
+    lossless = await way.exchange.plan_images(request, NARROW, way.context(patient))
+    short = replace(NARROW, max_bytes=lossless.size_bytes // 2)
+
+    plan = await way.exchange.plan_images(request, short, way.context(patient))
+    got, _, issues = await _received(way, request, replace(short, plan=plan.id), patient)
+
+    deferred = {one.ref.instance for one in plan.instances if not one.comes}
+    assert deferred
+    assert set(got) == {one.ref.instance for one in plan.coming}
+    assert sum(one.size_bytes for one in plan.coming) <= lossless.size_bytes // 2
+    assert {issue.subject for issue in issues} >= {str(uid) for uid in deferred}
+
+
+async def test_a_plan_is_for_who_asked_for_it_and_no_other(way: Way) -> None:
+    """An id that nobody was given, or that was given about another patient, plans nothing."""
+    manifest, patient = await way.manifest("main")
+    other, stranger = await way.manifest("greek")
+    plan = await way.exchange.plan_images(_request(manifest), NARROW, way.context(patient))
+
+    for request, whose, id in (
+        (_request(manifest), patient, "11111111-2222"),
+        (_request(other), stranger, plan.id),
+    ):
+        with pytest.raises(ExchangeError) as caught:
+            await _received(way, request, replace(NARROW, plan=id), whose)
+        assert caught.value.refusal in (Refusal.UNKNOWN_DOCUMENT, Refusal.UNKNOWN_INSTANCE)
