@@ -77,7 +77,7 @@ def make_plan(
     sender: Sender,
     derived_uid: DerivedUid,
     policy: Policy = DEFAULT_POLICY,
-    id: str,  # noqa: A002 - the name of the plan's field
+    id: str,
 ) -> DeliveryPlan:
     """A plan for everything that is asked for.
 

@@ -9,7 +9,6 @@ from gateway.compression.plan import make_plan
 from gateway.compression.speeds import Sender
 from gateway.domain.delivery import DeliveryWish, LinkProfile
 from gateway.domain.delivery_plan import DeliveryPlan
-
 from tests.compression.plan_studies import derived_uid
 
 SENDER = Sender()

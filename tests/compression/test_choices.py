@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from gateway.compression.choices import OFFERED, lossless_choice, lossy_samples, name_of
 from gateway.domain.delivery import Decoding, DeliveryWish, ReadingPurpose
-
 from tests.compression.plan_studies import SYNTAXES, coding, study
 
 ALL = tuple(SYNTAXES[name] for name in ("80", "202", "201", "90", "110", "ele"))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from gateway.compression.estimate import estimate
 
+from gateway.compression.estimate import estimate
 from tests.compression.plan_studies import HEADER, coding, study
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gateway.compression.ordering import coarse_to_fine, first_lot, rest_of, series_order
-from gateway.domain.delivery import ReadingPurpose
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.compression.ordering import coarse_to_fine, first_lot, rest_of, series_order
+from gateway.domain.delivery import ReadingPurpose
 from tests.compression.plan_studies import NOTE_CLASS, study
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from gateway.compression.lossless import Delivery, segments_of
 from gateway.compression.plan import codings_to_sample, wants_lossy
 from gateway.compression.policy import DEFAULT_POLICY
 from gateway.compression.ways import SeriesMenu
 from gateway.domain.delivery import Decoding, DeliveryWish, LinkProfile, ReadingPurpose
 from gateway.domain.delivery_plan import DeliveryAction
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from tests.compression.plan_studies import KINDS, SYNTAXES, coding, study
 from tests.compression.planning import SENDER, Study, plan_of
 
@@ -93,9 +93,7 @@ def test_what_every_plan_keeps(asked: list[Study], wish: DeliveryWish, mbit: flo
 
 
 @settings(max_examples=60, deadline=None)
-@given(
-    asked=studies(), wish=wishes(limits=False), mbit=st.floats(0.05, 500), more=st.floats(1, 30)
-)
+@given(asked=studies(), wish=wishes(limits=False), mbit=st.floats(0.05, 500), more=st.floats(1, 30))
 def test_more_bandwidth_is_never_later(
     asked: list[Study], wish: DeliveryWish, mbit: float, more: float
 ) -> None:

@@ -6,12 +6,12 @@ import csv
 from pathlib import Path
 
 import pytest
+
 from gateway.compression.plan import make_plan
 from gateway.compression.speeds import Sender
 from gateway.domain.delivery import Decoding, DeliveryWish, LinkProfile, ReadingPurpose
 from gateway.domain.delivery_plan import DeliveryAction, PlannedInstance
 from gateway.domain.images import EXPLICIT_LITTLE_ENDIAN
-
 from tests.compression.plan_studies import SYNTAXES, derived_uid, study
 
 TABLE = Path(__file__).with_name("plan_table.csv").read_text("utf-8")

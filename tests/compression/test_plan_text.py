@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 import pytest
+
 from gateway.compression.plan_text import plan_lines, plan_view, read_plan
 from gateway.domain.delivery import DeliveryWish, LinkProfile, ReadingPurpose
 from gateway.wire.problems import DecodeError
-
 from tests.compression.plan_studies import SYNTAXES, study
 from tests.compression.planning import plan_of
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+
 from gateway.compression.choices import OFFERED
 from gateway.compression.speeds import IMAGE_KINDS, Sender, Speeds, size_factor
 from gateway.domain.delivery import Decoding
-
 from tests.compression.plan_studies import coding
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from gateway.compression.timeline import Run, readable_seconds, total_seconds
-from gateway.domain.delivery import LinkProfile
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gateway.compression.timeline import Run, readable_seconds, total_seconds
+from gateway.domain.delivery import LinkProfile
 
 RUNS = st.lists(
     st.builds(
