@@ -109,7 +109,7 @@ def with_loss(
 def cap_of(menu: SeriesMenu, policy: Policy, pixels: PixelFacts | None = None) -> RatioCap | None:
     """The cap for images of a series; of its strictest image where none is named."""
     purpose = menu.wish.purpose
-    forms = [pixels] if pixels else [one.pixels for one in menu.series.instances if one.pixels]
+    forms = (pixels,) if pixels else menu.forms
     found = [
         policy.cap(
             purpose,
@@ -117,7 +117,7 @@ def cap_of(menu: SeriesMenu, policy: Policy, pixels: PixelFacts | None = None) -
             body_part=menu.series.body_part,
             pixels=form,
         )
-        for form in dict.fromkeys(forms)
+        for form in forms
     ]
     caps = [cap for cap in found if cap is not None]
     return min(caps, key=lambda cap: cap.ratio) if caps and len(caps) == len(found) else None

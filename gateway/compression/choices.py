@@ -27,6 +27,7 @@ from gateway.domain.delivery import Decoding, DeliveryWish, ReadingPurpose
 from gateway.domain.delivery_plan import Coding
 from gateway.domain.ids import Uid
 from gateway.domain.images import EXPLICIT_LITTLE_ENDIAN
+from gateway.domain.pixels import PixelFacts
 
 PLAIN_CODING: Final = Coding(syntax=EXPLICIT_LITTLE_ENDIAN)
 # Every lossless way to write, the house's own order: what is progressive and fast first.
@@ -77,10 +78,11 @@ def name_of(coding: Coding) -> str:
 
 def lossless_choice(series: SeriesFacts, wish: DeliveryWish) -> Choice:
     """The lossless codings of a series. A coding that fits some of its instances is a candidate."""
+    forms = distinct_pixels(series)
     candidates: list[Coding] = []
     rejected: list[tuple[Coding, str]] = []
     for coding in OFFERED:
-        reason = _bar(series, wish, coding)
+        reason = _bar(series, forms, wish, coding)
         if reason:
             rejected.append((coding, reason))
         else:
@@ -90,7 +92,7 @@ def lossless_choice(series: SeriesFacts, wish: DeliveryWish) -> Choice:
 
 
 def lossy_syntaxes(wish: DeliveryWish) -> tuple[Uid, ...]:
-    """The lossy syntaxes that may be written for a wish: none without consent or for a diagnosis."""
+    """The lossy syntaxes that may be written: none without consent or for a diagnosis."""
     if not wish.lossy_consent or wish.purpose is ReadingPurpose.DIAGNOSTIC or not wish.may_choose:
         return ()
     return tuple(uid for uid in (JPEG_LS_NEAR, HTJ2K_LOSSY) if uid in wish.syntaxes)
@@ -112,15 +114,20 @@ def lossy_samples(series: SeriesFacts, wish: DeliveryWish) -> Iterator[Coding]:
             yield from (Coding(syntax=syntax, near=near) for near in NEARS)
 
 
-def _bar(series: SeriesFacts, wish: DeliveryWish, coding: Coding) -> str:
+def distinct_pixels(series: SeriesFacts) -> tuple[PixelFacts, ...]:
+    """The forms of pixels in a series, each once: mostly one."""
+    return tuple(dict.fromkeys(one.pixels for one in series.instances if one.pixels))
+
+
+def _bar(
+    series: SeriesFacts, forms: tuple[PixelFacts, ...], wish: DeliveryWish, coding: Coding
+) -> str:
     """Why a coding is out of question for a series; "" if it is not."""
     syntax = coding.syntax
     if syntax not in wish.syntaxes:
         return "the requester does not take it"
-    pixels = [one.pixels for one in series.instances if one.pixels]
-    if not pixels:
+    if not forms:
         return "" if syntax == EXPLICIT_LITTLE_ENDIAN else "there are no pixels to code"
-    forms = dict.fromkeys(pixels)
     reasons = [form_bar(each, coding) for each in forms]
     if all(reasons):
         return reasons[0]

@@ -1,4 +1,4 @@
-"""How many bytes an instance becomes in a coding: from samples of its series, never of its modality.
+"""How many bytes an instance becomes in a coding: from samples of its own series.
 
 What was sampled counts as it was measured; other lossless codings by their factor against HTJ2K,
 grey only; lossy ones between two sampled steps on a straight line of logarithms, and never beyond
@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from gateway.compression.facts import SeriesFacts, SeriesSample
@@ -77,7 +78,7 @@ class SeriesEstimate:
     def _interpolated(self, coding: Coding) -> float | None:
         points = self.points(coding.syntax)
         wanted = coding.step or float(coding.near)
-        for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+        for (x0, y0), (x1, y1) in pairwise(points):
             if x0 <= wanted <= x1:
                 share = math.log(wanted / x0) / math.log(x1 / x0)
                 # A greater step that was measured bigger is chance, and is not relied on.

@@ -143,18 +143,18 @@ def open_options(menu: SeriesMenu) -> tuple[Option, ...]:
     stored = next((option for option in whole if option.coding is None), None)
     kept: list[Option] = []
     for option in whole:
-        if stored is not None and option is not stored:
-            if stored.size_bytes <= STAY * option.size_bytes and not _slows(stored, option):
-                continue
+        if stored is not None and option is not stored and _stays(stored, option):
+            continue
         if any(_ties(other, option) for other in kept if other.coding is not None):
             continue
         kept.append(option)
     return tuple(kept)
 
 
-def _slows(stored: Option, option: Option) -> bool:
-    """Whether the requester would be so much longer at decoding what is stored."""
-    return stored.decode_seconds > TIE * max(option.decode_seconds, option.cpu_seconds)
+def _stays(stored: Option, option: Option) -> bool:
+    """Whether what is stored is as small, and the requester not much longer at decoding it."""
+    slow = stored.decode_seconds > TIE * max(option.decode_seconds, option.cpu_seconds)
+    return stored.size_bytes <= STAY * option.size_bytes and not slow
 
 
 def _ties(preferred: Option, option: Option) -> bool:

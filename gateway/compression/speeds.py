@@ -1,4 +1,4 @@
-"""How fast pixels are coded, and how big they become: measured, and mixed with what is measured since.
+"""How fast pixels are coded, and how big they become: measured, and what is measured since.
 
 Speeds are bytes of raw pixels a second on one core. The defaults are `codecs.md` section 3 of the
 study behind this project: 2 vCPU of a Sapphire Rapids Xeon at 2 GHz, imagecodecs 2026.3.6, thread

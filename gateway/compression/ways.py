@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
-from gateway.compression.choices import Choice, lossless_choice
+from gateway.compression.choices import Choice, distinct_pixels, lossless_choice
 from gateway.compression.estimate import SeriesEstimate, estimate
 from gateway.compression.facts import InstanceFacts, SeriesFacts, SeriesSample
 from gateway.compression.permitted import form_bar
@@ -68,6 +68,7 @@ class SeriesMenu:
         self.accepted = frozenset(wish.syntaxes)
         self.estimate: SeriesEstimate = estimate(series, sample)
         self.choice: Choice = lossless_choice(series, wish)
+        self.forms = distinct_pixels(series)
         self._kin: dict[tuple[PixelFacts | None, Uid], int] = {}
         self._kin_of = tuple(
             self._kin.setdefault((one.pixels, one.transfer_syntax), len(self._kin))
@@ -176,7 +177,7 @@ class SeriesMenu:
 
 
 def untouchable(instance: InstanceFacts) -> bool:
-    """What goes as stored wherever that is taken: no pixels, lossy before, no samples of a coder."""
+    """What goes as stored wherever that is taken: no pixels, lossy before, no coder for it."""
     pixels = instance.pixels
     return pixels is None or pixels.lossy or pixels.is_float or pixels.bits_allocated not in (8, 16)
 

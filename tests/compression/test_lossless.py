@@ -1,0 +1,52 @@
+"""Options that are given up for a tie, and the crossovers of codecs.md section 5."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.compression.lossless import open_options
+from gateway.compression.ways import SeriesMenu
+from gateway.domain.delivery import Decoding, DeliveryWish
+from gateway.domain.delivery_plan import DeliveryAction
+from tests.compression.plan_studies import SYNTAXES, coding, study
+from tests.compression.planning import SENDER, plan_of
+
+HOP = DeliveryWish(
+    syntaxes=tuple(SYNTAXES[name] for name in ("110", "80", "202", "90", "ele")),
+    may_choose=True,
+    decoding=Decoding.GATEWAY,
+)
+
+
+def _first_rate_without(name: str) -> float:
+    """Mbit/s from which on a CT is not sent in a coding any more."""
+    low, high = 0.1, 10_000.0
+    for _ in range(12):
+        middle = (low * high) ** 0.5
+        taken = plan_of([study("ct", count=100)], HOP, middle).instances[0]
+        stored = taken.action is DeliveryAction.AS_STORED
+        ladder = ["110e7", "110e3", "80", "202"]
+        place = 4 if stored else [coding(one) for one in ladder].index(taken.coding or HOP_NONE)
+        if place <= ladder.index(name):
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+HOP_NONE = coding("ele")
+
+
+@pytest.mark.parametrize(
+    ("name", "least", "most"),
+    # 7 instead of 4-5 Mbit/s for effort 7: two cores code at once.
+    [("110e7", 3.5, 8), ("110e3", 35, 55), ("80", 140, 175), ("202", 800, 1800)],
+)
+def test_crossovers_are_as_measured(name: str, least: float, most: float) -> None:
+    assert least < _first_rate_without(name) < most
+
+
+def test_what_ties_with_a_preferred_coding_is_given_up() -> None:
+    wish = DeliveryWish(syntaxes=(SYNTAXES["202"], SYNTAXES["80"]), may_choose=True)
+    menu = SeriesMenu(*study("mr"), wish, SENDER)
+    assert [each.coding for each in open_options(menu)] == [coding("202")]
