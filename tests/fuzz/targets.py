@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
+from io import BytesIO
 from typing import Final
 
 from gateway.domain import (
@@ -65,7 +66,7 @@ from gateway.wire.soap.mtom import (
 )
 from gateway.wire.xml import Element, parse_xml, path_of, text_of
 from tests.builders import COUNTRY_A, COUNTRY_B, NOON, PATIENT
-from tests.dicom_images import BIG, RLE, bundled, encapsulated, image_of
+from tests.dicom_images import BIG, RLE, bundled, encapsulated, even, image_of
 from tests.shared import SHARED
 
 EXPECTED: Final = (DecodeError, ExchangeError, EncodeError)
@@ -431,6 +432,45 @@ def _run_image(data: bytes) -> None:
     picture_of(data, Rendering())
 
 
+def _renditions() -> list[bytes]:
+    """The images, and two that were written here: an HTJ2K file and its bare code stream."""
+    import numpy as np
+
+    from gateway.compression.codecs import encode_frame
+    from gateway.compression.permitted import HTJ2K_LOSSLESS_RPCL
+    from gateway.domain.delivery_plan import Coding
+    from gateway.domain.pixels import PixelFacts
+
+    pixels = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+    facts = PixelFacts(rows=64, columns=64, bits_stored=12)
+    stream = encode_frame(pixels, Coding(syntax=HTJ2K_LOSSLESS_RPCL), facts)
+    fragments = encapsulated([even(stream)], [0])
+    return [
+        *_images(),
+        image_of(pixels, HTJ2K_LOSSLESS_RPCL, BitsStored=12, PixelData=fragments),
+        stream,
+    ]
+
+
+def _run_rendition(data: bytes) -> None:
+    """Written again without loss and with, and looked at by its beginning."""
+    from gateway.compression.derivation import Derivation
+    from gateway.compression.first_look import decode_prefix
+    from gateway.compression.permitted import HTJ2K_LOSSLESS_RPCL, HTJ2K_LOSSY
+    from gateway.compression.transcode import transcode
+    from gateway.domain import EXPLICIT_LITTLE_ENDIAN
+    from gateway.domain.delivery_plan import Coding
+
+    if data.startswith(b"\xff\x4f"):
+        decode_prefix(data, 2, rows=64, columns=64)
+        return
+    derivation = Derivation(instance=Uid("2.25.1"), series=Uid("2.25.2"))
+    transcode(BytesIO(data), BytesIO(), Coding(syntax=EXPLICIT_LITTLE_ENDIAN))
+    transcode(BytesIO(data), BytesIO(), Coding(syntax=HTJ2K_LOSSLESS_RPCL))
+    lossy = Coding(syntax=HTJ2K_LOSSY, step=2.0)
+    transcode(BytesIO(data), BytesIO(), lossy, derivation=derivation)
+
+
 TARGETS: Final[tuple[Target, ...]] = (
     Target("envelope", _envelopes, _run_envelope),
     Target("multipart", _multiparts, _run_multipart),
@@ -438,4 +478,5 @@ TARGETS: Final[tuple[Target, ...]] = (
     Target("hl7v3", _hl7v3s, _run_hl7v3),
     Target("manifest", _manifests, _run_manifest),
     Target("image", _images, _run_image),
+    Target("rendition", _renditions, _run_rendition),
 )

@@ -109,9 +109,9 @@ def render(data: bytes, coding: Coding) -> tuple[bytes, Rendered]:
     if coding.is_lossy:
         told = describe(read_header(io.BytesIO(data)))
         assert told.instance is not None
-        assert told.series is not None
+        series = told.series or told.instance  # some samples have lost theirs
         purpose = ReadingPurpose.EMERGENCY
-        derivation = derive(told.instance, told.series, coding, purpose=purpose, cap=CAP)
+        derivation = derive(told.instance, series, coding, purpose=purpose, cap=CAP)
     done = transcode(io.BytesIO(data), out, coding, derivation=derivation)
     return out.getvalue(), done
 

@@ -12,6 +12,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import imagecodecs
@@ -28,7 +29,7 @@ MAX_FRAME_BYTES = 1024 * 1024 * 1024
 RLE = "1.2.840.10008.1.2.5"
 DEFLATED_FRAMES = "1.2.840.10008.1.2.8.1"
 _JPEG = "1.2.840.10008.1.2.4."
-_LOSSY_HTJ2K = _JPEG + "203"
+_RLE_HEADER_BYTES = 64  # PS3.5 G.5
 
 # What is refused, and why; anything else unknown is refused as unknown.
 REFUSED: dict[str, str] = {
@@ -149,12 +150,10 @@ def _decode_jpegls(data: bytes, form: FrameFormat) -> tuple[bytes, str]:
 def _decode_jpeg2000(data: bytes, form: FrameFormat) -> tuple[bytes, str]:
     facts = jpeg2000_facts(data)
     _demand_size(facts, form)
-    # OpenJPH does not clamp what lossy compression pushed out of range; OpenJPEG does.
-    is_ht = form.transfer_syntax in _HTJ2K and form.transfer_syntax != _LOSSY_HTJ2K
-    decode = imagecodecs.htj2k_decode if is_ht else imagecodecs.jpeg2k_decode
     photometric = "RGB" if form.photometric in ("YBR_RCT", "YBR_ICT") else form.photometric
-    # Without a colour transform OpenJPH's planes come as planes unless pixels are asked for.
-    found = decode(data, planar=False) if form.samples > 1 else decode(data)
+    # OpenJPEG for all: it clamps what lossy compression pushed out of range, and fails where a code
+    # stream is damaged or ends early. OpenJPH is faster and does neither.
+    found = imagecodecs.jpeg2k_decode(data, numthreads=1)
     return _fit(found, form, facts), photometric
 
 
@@ -172,6 +171,7 @@ def _decode_jpegxl(data: bytes, form: FrameFormat) -> tuple[bytes, str]:
 
 def _decode_rle(data: bytes, form: FrameFormat) -> tuple[bytes, str]:
     kind = np.dtype(f"<u{form.bits_allocated // 8}")
+    _demand_segments(data, form.samples * kind.itemsize)
     plain = imagecodecs.dicomrle_decode(data, kind)
     planes = np.frombuffer(plain, kind)
     expected = form.rows * form.columns * form.samples
@@ -179,6 +179,18 @@ def _decode_rle(data: bytes, form: FrameFormat) -> tuple[bytes, str]:
         raise ValueError(f"{planes.size} samples instead of {expected}")
     planes = planes[:expected].reshape(form.samples, form.rows * form.columns)
     return np.ascontiguousarray(planes.T).tobytes(), form.photometric
+
+
+def _demand_segments(data: bytes, expected: int) -> None:
+    """Refuse an RLE header whose segments lie elsewhere: the decoder believes every offset."""
+    if len(data) < _RLE_HEADER_BYTES:
+        raise ValueError(f"{len(data)} bytes instead of an RLE header of {_RLE_HEADER_BYTES}")
+    count, *offsets = struct.unpack_from("<16I", data)
+    if count != expected:
+        raise ValueError(f"{count} segments instead of {expected}")
+    ends = [*offsets[:count], len(data)]
+    if ends[0] != _RLE_HEADER_BYTES or any(one >= after for one, after in pairwise(ends)):
+        raise ValueError(f"segments at {ends[:-1]} of {len(data)} bytes")
 
 
 def _decode_deflated(data: bytes, form: FrameFormat) -> tuple[bytes, str]:

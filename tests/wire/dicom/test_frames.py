@@ -137,6 +137,45 @@ def test_code_streams_that_keep_a_decoder_busy_are_refused(
         decode_frame(bytes(stream), make_format(JPEG + "201"))
 
 
+@pytest.mark.parametrize("syntax", ["90", "201", "202", "203"])
+@pytest.mark.parametrize("left", [0.5, 0.95])
+def test_a_code_stream_that_ends_early_is_an_error_and_no_image(syntax: str, left: float) -> None:
+    """Half a code stream holds an image of some sort, which nobody must take for the whole."""
+    pixels = np.random.default_rng(1).integers(0, 4096, (64, 64)).astype("uint16")
+    if syntax == "90":
+        stream = imagecodecs.jpeg2k_encode(pixels, codecformat="j2k", reversible=True)
+    else:
+        stream = imagecodecs.htj2k_encode(pixels)
+    form = make_format(JPEG + syntax, rows=64, columns=64)
+    assert decode_frame(stream, form)[0] == pixels.tobytes()
+
+    with pytest.raises(DecodeError):
+        decode_frame(stream[: int(len(stream) * left)], form)
+
+
+@pytest.mark.parametrize(
+    ("head", "complaint"),
+    [
+        ([2, 64, 3_000_000_000], "segments at"),  # which took the process down
+        ([2, 64, 64], "segments at"),
+        ([2, 0, 64], "segments at"),
+        ([2, 64, 200], "segments at"),
+        ([15, *range(64, 79)], "15 segments instead of 2"),
+        ([0], "0 segments"),
+        (None, "RLE header"),
+    ],
+)
+def test_segments_of_rle_that_lie_elsewhere_are_refused(
+    head: list[int] | None, complaint: str
+) -> None:
+    """The decoder believes every offset."""
+    data = b"\2"
+    if head is not None:
+        data = struct.pack("<16I", *(head + [0] * 16)[:16]) + b"\x81\0" * 40
+    with pytest.raises(DecodeError, match=complaint):
+        decode_frame(data, make_format("1.2.840.10008.1.2.5"))
+
+
 def test_no_syntax_is_both_decoded_and_refused() -> None:
     """The two tables do not overlap, and every refusal has words."""
     assert not [syntax for syntax in REFUSED if has_decoder(syntax)]
