@@ -93,10 +93,9 @@ class DicomwebDelivery:
         first = self._ahead[0]
         try:
             await first.opened()
-        except (BadRequest, NotFound):
-            if len(self._waiting) == 1:
-                raise
-        except BaseException:
+        except BaseException as error:
+            if _is_about_images(error) and len(self._waiting) > 1:
+                return
             await self._close()
             raise
 
@@ -130,7 +129,9 @@ class DicomwebDelivery:
             conversation = self._ahead[0]
             try:
                 opened = await conversation.opened()
-            except (BadRequest, NotFound) as error:
+            except ExchangeError as error:
+                if not _is_about_images(error):
+                    raise
                 self._refused(conversation.fetch, error)
             else:
                 self._ask_ahead()
@@ -264,6 +265,13 @@ class DicomwebDelivery:
         for waiting in (self._read, self._ahead):
             while waiting:
                 await self._end(waiting.popleft())
+
+
+def _is_about_images(error: BaseException) -> bool:
+    """Whether a refusal is about what was asked for, and others may be had all the same."""
+    if isinstance(error, ExchangeError) and error.refusal is Refusal.DEFERRED:
+        return True
+    return isinstance(error, BadRequest | NotFound)
 
 
 class _Conversation:

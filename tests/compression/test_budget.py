@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from gateway.compression.budget import bar_of, near_levels
 from gateway.compression.ways import SeriesMenu
-from gateway.domain.delivery import DeliveryWish
+from gateway.domain.delivery import DeliveryWish, SyntaxChoice
 from gateway.domain.delivery_plan import DeliveryAction
 from tests.compression.plan_studies import SYNTAXES, study
 from tests.compression.planning import SENDER, plan_of
 
-WISH = DeliveryWish(syntaxes=(SYNTAXES["80"],), may_choose=True, deadline_seconds=4.0)
+WISH = DeliveryWish(syntaxes=(SYNTAXES["80"],), choice=SyntaxChoice.SENDER, deadline_seconds=4.0)
 
 
 def test_a_smaller_series_goes_whole_where_a_greater_one_does_not() -> None:

@@ -6,14 +6,14 @@ import pytest
 
 from gateway.compression.lossless import open_options
 from gateway.compression.ways import SeriesMenu
-from gateway.domain.delivery import Decoding, DeliveryWish
+from gateway.domain.delivery import Decoding, DeliveryWish, SyntaxChoice
 from gateway.domain.delivery_plan import DeliveryAction
 from tests.compression.plan_studies import SYNTAXES, coding, study
 from tests.compression.planning import SENDER, plan_of
 
 HOP = DeliveryWish(
     syntaxes=tuple(SYNTAXES[name] for name in ("110", "80", "202", "90", "ele")),
-    may_choose=True,
+    choice=SyntaxChoice.SENDER,
     decoding=Decoding.GATEWAY,
 )
 
@@ -47,6 +47,6 @@ def test_crossovers_are_as_measured(name: str, least: float, most: float) -> Non
 
 
 def test_what_ties_with_a_preferred_coding_is_given_up() -> None:
-    wish = DeliveryWish(syntaxes=(SYNTAXES["202"], SYNTAXES["80"]), may_choose=True)
+    wish = DeliveryWish(syntaxes=(SYNTAXES["202"], SYNTAXES["80"]), choice=SyntaxChoice.SENDER)
     menu = SeriesMenu(*study("mr"), wish, SENDER)
     assert [each.coding for each in open_options(menu)] == [coding("202")]

@@ -12,7 +12,13 @@ from gateway.compression.lossless import Delivery, segments_of
 from gateway.compression.plan import codings_to_sample, wants_lossy
 from gateway.compression.policy import DEFAULT_POLICY
 from gateway.compression.ways import SeriesMenu
-from gateway.domain.delivery import Decoding, DeliveryWish, LinkProfile, ReadingPurpose
+from gateway.domain.delivery import (
+    Decoding,
+    DeliveryWish,
+    LinkProfile,
+    ReadingPurpose,
+    SyntaxChoice,
+)
 from gateway.domain.delivery_plan import DeliveryAction
 from tests.compression.plan_studies import KINDS, SYNTAXES, coding, study
 from tests.compression.planning import SENDER, Study, plan_of
@@ -46,7 +52,7 @@ def wishes(draw: st.DrawFn, *, limits: bool = True) -> DeliveryWish:
     return DeliveryWish(
         purpose=ReadingPurpose(draw(st.sampled_from(purposes))),
         syntaxes=draw(ACCEPTED),
-        may_choose=draw(st.booleans()),
+        choice=draw(st.sampled_from(SyntaxChoice)),
         lossy_consent=limits and draw(st.booleans()),
         deadline_seconds=draw(st.none() | st.floats(0.1, 100)) if limits else None,
         max_bytes=draw(st.none() | st.integers(1, 10**8)) if limits else None,
@@ -117,7 +123,7 @@ def test_the_plan_is_within_five_per_cent_of_every_combination(mbit: float) -> N
     asked = [study("ct"), study("mr"), study("us"), study("cr")]
     wish = DeliveryWish(
         syntaxes=tuple(SYNTAXES[name] for name in ("110", "80", "202", "90", "ele")),
-        may_choose=True,
+        choice=SyntaxChoice.SENDER,
         decoding=Decoding.GATEWAY,
     )
     menus = [SeriesMenu(facts, sample, wish, SENDER) for facts, sample in asked]
@@ -131,7 +137,7 @@ def test_the_plan_is_within_five_per_cent_of_every_combination(mbit: float) -> N
 
 
 def test_samples_are_asked_for_where_sizes_decide() -> None:
-    wish = DeliveryWish(syntaxes=(SYNTAXES["80"], SYNTAXES["90"]), may_choose=True)
+    wish = DeliveryWish(syntaxes=(SYNTAXES["80"], SYNTAXES["90"]), choice=SyntaxChoice.SENDER)
     assert codings_to_sample(study("ct")[0], wish, lossy=False) == (coding("202"),)
     assert codings_to_sample(study("us")[0], wish, lossy=False) == (coding("90"),)
     assert codings_to_sample(study("sr")[0], wish, lossy=False) == ()
@@ -144,7 +150,7 @@ def test_a_loss_is_wanted_where_a_deadline_is_missed_and_consent_is_there() -> N
         wish = DeliveryWish(
             purpose=ReadingPurpose.REVIEW,
             syntaxes=syntaxes,
-            may_choose=True,
+            choice=SyntaxChoice.SENDER,
             deadline_seconds=3.0,
             lossy_consent=consent,
         )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from gateway.compression.choices import OFFERED
-from gateway.domain.delivery import DeliveryWish
+from gateway.domain.delivery import DeliveryWish, SyntaxChoice
 from gateway.domain.delivery_plan import DeliveryAction
 from tests.compression.plan_studies import SYNTAXES, study
 from tests.compression.planning import plan_of
 
 WISH = DeliveryWish(
-    syntaxes=tuple(SYNTAXES[name] for name in ("202", "80", "ele")), may_choose=True
+    syntaxes=tuple(SYNTAXES[name] for name in ("202", "80", "ele")), choice=SyntaxChoice.SENDER
 )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.compression.plan_text import plan_lines, plan_view, read_plan
-from gateway.domain.delivery import DeliveryWish, LinkProfile, ReadingPurpose
+from gateway.domain.delivery import DeliveryWish, LinkProfile, ReadingPurpose, SyntaxChoice
 from gateway.wire.problems import DecodeError
 from tests.compression.plan_studies import SYNTAXES, study
 from tests.compression.planning import plan_of
@@ -16,7 +16,7 @@ from tests.compression.planning import plan_of
 WISH = DeliveryWish(
     purpose=ReadingPurpose.REVIEW,
     syntaxes=(SYNTAXES["80"], SYNTAXES["203"], SYNTAXES["ele"]),
-    may_choose=True,
+    choice=SyntaxChoice.SENDER,
     deadline_seconds=2.0,
     lossy_consent=True,
     link=LinkProfile(),

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from gateway.compression.timeline import Run
 from gateway.compression.ways import SeriesMenu, runs_of
-from gateway.domain.delivery import DeliveryWish
+from gateway.domain.delivery import DeliveryWish, SyntaxChoice
 from gateway.domain.delivery_plan import DeliveryAction
 from tests.compression.plan_studies import SYNTAXES, coding, study
 from tests.compression.planning import SENDER
 
-WISH = DeliveryWish(syntaxes=(SYNTAXES["202"], SYNTAXES["ele"]), may_choose=True)
+WISH = DeliveryWish(syntaxes=(SYNTAXES["202"], SYNTAXES["ele"]), choice=SyntaxChoice.SENDER)
 
 
 def test_what_is_made_has_its_size_and_costs_no_coding() -> None:

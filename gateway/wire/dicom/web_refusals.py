@@ -50,7 +50,7 @@ _STATUS_OF: Final[dict[Refusal, int]] = {
     _R.UNKNOWN_COMMUNITY: 404,
     _R.NO_DOCUMENTS: 404,
     _R.BUSY: 503,
-    _R.DEFERRED: 503,
+    _R.DEFERRED: 409,  # with the plan that was accepted
     _R.BACK_END_DOWN: 503,
     _R.STORE_FULL: 503,
     _R.PEER_UNREACHABLE: 503,
@@ -68,6 +68,7 @@ _REFUSAL_OF: Final[dict[int, Refusal]] = {
     405: _R.UNSUPPORTED,
     406: _R.UNSUPPORTED_SYNTAX,
     408: _R.PEER_TIMEOUT,
+    409: _R.DEFERRED,
     410: _R.UNKNOWN_INSTANCE,
     413: _R.TOO_MANY_RESULTS,
     415: _R.UNSUPPORTED,
