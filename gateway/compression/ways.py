@@ -69,6 +69,7 @@ class SeriesMenu:
         self.estimate: SeriesEstimate = estimate(series, sample)
         self.choice: Choice = lossless_choice(series, wish)
         self.forms = distinct_pixels(series)
+        self._stored: dict[int, Way] = {}
         self._kin: dict[tuple[PixelFacts | None, Uid], int] = {}
         self._kin_of = tuple(
             self._kin.setdefault((one.pixels, one.transfer_syntax), len(self._kin))
@@ -77,12 +78,17 @@ class SeriesMenu:
         self.options = self._options()
 
     def stored_way(self, instance: InstanceFacts) -> Way:
-        """An instance as its file lies there, whether the wish takes that or not."""
-        coding = Coding(syntax=instance.transfer_syntax)
-        decode = 0.0
-        if instance.pixels is not None:
-            decode = self._decode_seconds(instance.pixels, coding)
-        return Way(DeliveryAction.AS_STORED, coding, instance.size_bytes, 0.0, decode)
+        """An instance of the series as its file lies there, whether the wish takes that or not."""
+        way = self._stored.get(id(instance))
+        if way is None:
+            coding = Coding(syntax=instance.transfer_syntax)
+            decode = 0.0
+            if instance.pixels is not None:
+                decode = self._decode_seconds(instance.pixels, coding)
+            way = Way(DeliveryAction.AS_STORED, coding, instance.size_bytes, 0.0, decode)
+            # By identity, for facts are slow to hash; the series keeps its instances alive.
+            self._stored[id(instance)] = way
+        return way
 
     def coded_way(self, instance: InstanceFacts, coding: Coding) -> Way | None:
         """An instance in another coding; None where it cannot be, or nobody knows its size.
