@@ -13,11 +13,12 @@ import argparse
 import json
 import os
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 from bench.places import call_context, settings_a
-from country_a.app import CLOCKWORK, national_systems, responder_of
+from country_a.app import CLOCKWORK, delivering, national_systems, responder_of
 from gateway.config import Settings
 from gateway.domain import CallContext, CommunityId, Oid
 from gateway.middleware.authorised import Rights
@@ -35,6 +36,7 @@ from gateway.transport.control import Control, control_app
 from gateway.transport.daemon import run
 from gateway.transport.dicomweb_answers import DicomwebAnswerer
 from gateway.transport.dicomweb_server import DicomwebServer
+from gateway.transport.goodput import Goodput
 
 
 class _OneCaller:
@@ -58,8 +60,12 @@ class _OpenServer(DicomwebServer):
 
 async def _serve(settings: Settings, profile: str, ready: Path) -> None:
     national = await national_systems(settings)
-    try:
-        speakers = Speakers.of(responder_of(settings, national), settings, Rights())
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(national.close)
+        pacs = national.systems.pacs
+        state = settings.gateway.state
+        desk = await stack.enter_async_context(delivering(state, pacs, Goodput(), CLOCKWORK))
+        speakers = Speakers.of(responder_of(settings, national, desk), settings, Rights())
         answerer = DicomwebAnswerer(
             speakers.exchange,
             community=CommunityId(settings.gateway.community),
@@ -87,8 +93,6 @@ async def _serve(settings: Settings, profile: str, ready: Path) -> None:
         async with serving(*listeners) as ports:
             write_ready_file(ready, ports)
             await until_stopped()
-    finally:
-        await national.close()
 
 
 def main() -> int:

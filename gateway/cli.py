@@ -19,6 +19,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli_files import FAILED, convert_manifest, fail, show_coverage, writable
+from gateway.cli_link import LINK_HELP, known_profile, link
 
 DONE, USAGE = 0, 2
 TERMINATED = 128 + signal.SIGTERM
@@ -34,6 +35,7 @@ scenario = typer.Typer(help="Stories of use case 1, told step by step.", no_args
 certs = typer.Typer(help="Made-up certificates.", no_args_is_help=True)
 app.add_typer(scenario, name="scenario")
 app.add_typer(certs, name="certs")
+app.add_typer(link, name="link")
 
 
 def _version(wanted: bool) -> None:
@@ -97,6 +99,17 @@ Many = Annotated[
         max=20_000,
     ),
 ]
+Link = Annotated[
+    str, typer.Option("--link", help=f"Link to Country A: {LINK_HELP}.", metavar="PROFILE")
+]
+ImageLink = Annotated[
+    str,
+    typer.Option(
+        "--image-link",
+        help="Link for images alone, likewise; without it they go by the other.",
+        metavar="PROFILE",
+    ),
+]
 Config = typer.Option(help="Settings, TOML.", exists=True, dir_okay=False, resolve_path=True)
 
 
@@ -128,6 +141,8 @@ def demo(
     size: SizeOption = Size.DEMO,
     profile: ProfileOption = Profile.IHE,
     dicom: Dicom = None,
+    link: Link = "",
+    image_link: ImageLink = "",
 ) -> None:
     """Start both countries, tell the stories, write the report.
 
@@ -145,6 +160,7 @@ def demo(
         dicom=dicom or ([bundled] if bundled else []),
         many=0,
         ways=["soap", "fhir-mhd", "mixed", "bridge"],
+        links=_links(link, image_link),
         json_file=out / "report.json",
         html_file=out / "report.html",
     )
@@ -180,6 +196,8 @@ def run_scenario(
             "repeated."
         ),
     ] = None,
+    link: Link = "",
+    image_link: ImageLink = "",
 ) -> None:
     """Start both countries and tell stories."""
     _known(name)
@@ -192,6 +210,7 @@ def run_scenario(
         dicom=dicom or [],
         many=many,
         ways=_ways(way or []),
+        links=_links(link, image_link),
         json_file=json_file,
         html_file=html_file,
     )
@@ -208,6 +227,11 @@ def _ways(wanted: list[str]) -> list[str]:
                 f"found {way!r}, expected one of: {', '.join(known)}", param_hint="--way"
             )
     return wanted
+
+
+def _links(link: str, image_link: str) -> tuple[str, str]:
+    """The profile for everything, and that for images; one nobody can read is refused."""
+    return known_profile("--link", link), known_profile("--image-link", image_link)
 
 
 def _known(names: list[str]) -> None:
@@ -236,6 +260,7 @@ def _play(
     dicom: list[Path],
     many: int,
     ways: list[str],
+    links: tuple[str, str],
     json_file: Path | None,
     html_file: Path | None,
 ) -> None:
@@ -252,6 +277,8 @@ def _play(
         dicom=tuple(dicom),
         many=many,
         bridge=BRIDGE in ways,
+        link=links[0],
+        image_link=links[1],
     )
     try:
         with House(plan, say) as house:
@@ -262,6 +289,8 @@ def _play(
             command += ["--seed-info", str(house.seed_info)]
             command += ["--transport", f"soap-{profile.value}"]
             command += [word for way in ways for word in ("--way", way)]
+            for name, port in house.links.items():
+                command += ["--link", f"{name}=http://127.0.0.1:{port}"]
             for option, path in (("--json", json_file), ("--html", html_file)):
                 if path is not None:
                     command += [option, str(path)]

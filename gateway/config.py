@@ -139,6 +139,9 @@ class WaySection(_Wires):
     name: str = Field(min_length=1, description="name of the way, such as fhir-mhd")
     url: UrlText = Field("", description="its responding gateway this way; empty: the peer's own")
     fhir_url: UrlText = Field("", description="its FHIR base this way; empty: the peer's own")
+    images_url: UrlText = Field(
+        "", description="its RAD-75 endpoint this way; empty: url of the way, else the peer's own"
+    )
     dicomweb_url: UrlText = Field(
         "", description="its DICOMweb base this way; empty: the peer's own"
     )
@@ -154,6 +157,9 @@ class PeerSection(_Wires):
     url: UrlText = Field(
         "",
         description="its responding gateway endpoint; empty: asked over FHIR and DICOMweb, or not",
+    )
+    images_url: UrlText = Field(
+        "", description="its SOAP endpoint for images alone (RAD-75), by another route; empty: url"
     )
     fhir_url: UrlText = Field("", description="its FHIR base; empty: not asked over FHIR")
     dicomweb_url: UrlText = Field(

@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from gateway.domain import CommunityId
+from gateway.house_settings import addresses, image_addresses, settings_text
 
 COUNTRY_A, COUNTRY_B = CommunityId("2.999.1.1"), CommunityId("2.999.1.2")
 
@@ -57,6 +58,9 @@ WAYS: tuple[Mapping[str, str], ...] = (
 )
 BRIDGE, BRIDGE_PROGRAM = "bridge", "gateway.transport.bridge"
 
+# What goes through a link. Images go with the rest unless they have one of their own.
+METADATA, IMAGES, LINK_PROGRAM = "metadata", "images", "gateway.link"
+
 Say = Callable[[str], None]
 
 
@@ -69,7 +73,8 @@ class HousePlan:
     """What house is wanted. `dicom` are folders whose studies are taken in as well.
 
     `many` is how many entries one more patient is to have, for long lists. `bridge` is whether
-    there is one between the countries, and a way through it.
+    there is one between the countries, and a way through it. `link` is the profile of a link to
+    Country A, `image_link` that of one for images alone; "" is none.
     """
 
     folder: Path
@@ -79,6 +84,8 @@ class HousePlan:
     dicom: tuple[Path, ...] = ()
     many: int = 0
     bridge: bool = False
+    link: str = ""
+    image_link: str = ""
 
 
 def bundled_files() -> Path | None:
@@ -176,6 +183,8 @@ class House:
         self.ports_a: Mapping[str, int] = {}
         self.ports_b: Mapping[str, int] = {}
         self.ports_bridge: Mapping[str, int] = {}
+        self.links: dict[str, int] = {}  # control port of each link, by what goes through it
+        self._by_link: dict[str, int] = {}  # where each listens
         self._clients: Sequence[str] = ()  # TLS clients that ask for Country B, its own first
 
     @property
@@ -216,6 +225,7 @@ class House:
         self._say(self._seeded())
         self._say("Starting Country A …")
         self.ports_a = self._start("country_a", settings_a)
+        self._start_links()
         if self._plan.bridge:
             settings = folder / "bridge.toml"
             settings.write_text(self._settings_bridge(), encoding="utf-8")
@@ -230,6 +240,25 @@ class House:
             f"{self.ports_a['control']}; Country B: portal port {self.ports_b['portal']}, "
             f"control port {self.ports_b['control']}."
         )
+
+    def _start_links(self) -> None:
+        """A link for each profile of the plan; without one for images they go by the other."""
+        for name, profile in ((METADATA, self._plan.link), (IMAGES, self._plan.image_link)):
+            if not profile:
+                continue
+            target = f"127.0.0.1:{self.ports_a['service']}"
+            told = ["--target", target, "--profile", profile, "--seed", str(self._plan.seed or 0)]
+            ports = self._start_program(f"link-{name}", LINK_PROGRAM, told)
+            self.links[name], self._by_link[name] = ports["control"], ports["service"]
+            self._say(f"The link for {name} is {profile}: control port {ports['control']}.")
+
+    def _way_to_a(self) -> dict[str, str]:
+        """Where Country A is for who asks: at its own port, or behind the links there are."""
+        own = self.ports_a["service"]
+        found = addresses(self._by_link.get(METADATA, own))
+        if IMAGES in self._by_link:
+            found |= image_addresses(self._by_link[IMAGES])
+        return found
 
     def _certificates(self) -> list[str]:
         """A fresh trust domain; the subjects of the TLS clients that ask for Country B."""
@@ -279,15 +308,11 @@ class House:
         return "\n".join([*lines, f"  {about}: {self.logs / 'seed.log'}"])
 
     def _start(self, name: str, settings: Path, program: str = "") -> Mapping[str, int]:
+        return self._start_program(name, program or name, ["--config", str(settings)])
+
+    def _start_program(self, name: str, program: str, told: Sequence[str]) -> Mapping[str, int]:
         ready = self._plan.folder / f"{name}.ready.json"
-        command = [
-            *module(program or name),
-            "serve",
-            "--config",
-            str(settings),
-            "--ready-file",
-            str(ready),
-        ]
+        command = [*module(program), "serve", *told, "--ready-file", str(ready)]
         service = Service(name, command, self.logs / f"{name}.log", ready)
         self._stack.callback(service.stop)
         return service.start()
@@ -297,22 +322,29 @@ class House:
         peer = self._country_b(self._clients)
         national = {} if self._plan.seed is None else {"seed_number": self._plan.seed}
         national_size = {"seed_size": self._plan.size}
-        return _settings("xa", "Country A", COUNTRY_A, {"national": national | national_size}, peer)
+        return settings_text(
+            "xa", "Country A", COUNTRY_A, {"national": national | national_size}, peer
+        )
 
     def _settings_b(self) -> str:
-        peer = self._country_a() | _addresses(self.ports_a["service"])
+        peer = self._country_a() | self._way_to_a()
         usual = {key: value for key, value in WAYS[0].items() if key != "name"}
         ways = [way for way in WAYS if way["name"] != BRIDGE]
         if self._plan.bridge:
             [through] = [way for way in WAYS if way["name"] == BRIDGE]
-            ways.append({**through, **_addresses(self.ports_bridge["service"])})
-        return _settings("xb", "Country B", COUNTRY_B, {}, peer | usual, ways)
+            ways.append({**through, **addresses(self.ports_bridge["service"])})
+        return settings_text("xb", "Country B", COUNTRY_B, {}, peer | usual, ways)
 
     def _settings_bridge(self) -> str:
-        """A bridge that knows one address of Country A, and speaks for it to Country B."""
-        peer = self._country_a() | {"url": _addresses(self.ports_a["service"])["url"]}
+        """A bridge that asks Country A over SOAP alone, and speaks for it to Country B.
+
+        It stands on the side of Country B: the links are between it and Country A.
+        """
+        way = self._way_to_a()
+        known = {key: way[key] for key in ("url", "images_url") if key in way}
+        peer = self._country_a() | known
         caller = self._country_b(self._clients[:1])
-        return _settings("xc", "Bridge", COUNTRY_A, {}, peer, callers=[caller])
+        return settings_text("xc", "Bridge", COUNTRY_A, {}, peer, callers=[caller])
 
     def _country_b(self, clients: Sequence[str]) -> dict[str, Any]:
         return {
@@ -330,66 +362,6 @@ class House:
             "country": "XA",
             "profile": self._plan.profile,
         }
-
-
-def _addresses(port: int) -> dict[str, str]:
-    """Where a gateway is that speaks everything on one port."""
-    return {
-        "url": f"https://localhost:{port}/RespondingGateway",
-        "fhir_url": f"https://localhost:{port}/fhir",
-        "dicomweb_url": f"https://localhost:{port}/dicom-web",
-    }
-
-
-def _settings(
-    country: str,
-    name: str,
-    community: CommunityId,
-    more: Mapping[str, Mapping[str, Any]],
-    peer: Mapping[str, Any],
-    ways: Sequence[Mapping[str, Any]] = (),
-    callers: Sequence[Mapping[str, Any]] = (),
-) -> str:
-    """A settings file; every path is relative to the folder it stands in."""
-    own = f"certs/{country}"
-    tables: dict[str, Mapping[str, Any]] = {
-        "gateway": {
-            "community": str(community),
-            "country": country.upper(),
-            "name": name,
-            "state": f"state-{country[-1]}",
-        },
-        "listen": {"port": 0, "control_port": 0},
-        "tls": {
-            "server_certificate": f"{own}/tls-server.pem",
-            "server_key": f"{own}/tls-server.key",
-            "client_certificate": f"{own}/tls-client.pem",
-            "client_key": f"{own}/tls-client.key",
-            "trust": "certs/ca/chain.pem",
-            "crl": "certs/ca/crl.pem",
-        },
-        "seal": {
-            "certificate": f"{own}/seal.pem",
-            "key": f"{own}/seal.key",
-            "trust": "certs/ca/chain.pem",
-            "crl": "certs/ca/crl.pem",
-        },
-        **more,
-    }
-    lines = ["# Made for one run; the commented settings are in the countries' own folders."]
-    for table, values in tables.items():
-        lines += ["", f"[{table}]", *_toml(values)]
-    lines += ["", "[[peers]]", *_toml(peer)]
-    for way in ways:
-        lines += ["", "[[peers.ways]]", *_toml(way)]
-    for caller in callers:
-        lines += ["", "[[peers]]", *_toml(caller)]
-    return "\n".join([*lines, ""])
-
-
-def _toml(values: Mapping[str, Any]) -> list[str]:
-    # Strings, numbers and lists of strings are written alike in TOML and JSON.
-    return [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
 
 
 def module(name: str) -> list[str]:

@@ -51,6 +51,7 @@ class Way:
 
     name: str
     url: str = ""
+    images_url: str = ""
     fhir_url: str = ""
     dicomweb_url: str = ""
     identify_by: str = "soap"
@@ -61,13 +62,17 @@ class Way:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
-    """Another gateway as we deal with it. `ways` are further ways to ask it; see `asked_by`."""
+    """Another gateway as we deal with it. `ways` are further ways to ask it; see `asked_by`.
+
+    `images_url` is where images are asked for over SOAP, "" where that is `url`.
+    """
 
     name: str
     community: CommunityId | None
     country: str = ""
     profile: PeerProfile
     url: str = ""
+    images_url: str = ""
     fhir_url: str = ""
     identify_by: str = "soap"
     documents_by: str = "soap"
@@ -95,6 +100,8 @@ class Peer:
         return replace(
             self,
             url=way.url or self.url,
+            # A way that leads elsewhere has its images there, and not at the peer's own address.
+            images_url=way.images_url or ("" if way.url else self.images_url),
             fhir_url=way.fhir_url or self.fhir_url,
             dicomweb_url=way.dicomweb_url or self.dicomweb_url,
             identify_by=way.identify_by,
@@ -160,6 +167,7 @@ def peer_of_section(section: PeerSection) -> Peer:
         country=section.country,
         profile=profile,
         url=section.url,
+        images_url=section.images_url,
         fhir_url=section.fhir_url.rstrip("/"),
         identify_by=section.identify_by,
         documents_by=section.documents_by,
@@ -179,6 +187,7 @@ def peer_of_section(section: PeerSection) -> Peer:
             Way(
                 name=way.name,
                 url=way.url,
+                images_url=way.images_url,
                 fhir_url=way.fhir_url.rstrip("/"),
                 dicomweb_url=way.dicomweb_url.rstrip("/"),
                 identify_by=way.identify_by,

@@ -10,7 +10,7 @@ import argparse
 import asyncio
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +19,7 @@ import aiohttp
 
 from scenarios.catalogue import SCENARIOS, Scenario
 from scenarios.client import Control, Json, Portal, http_session
+from scenarios.links import Link, named_url
 from scenarios.report import Evidence, write_report
 from scenarios.result import Run, Verdict
 from scenarios.seeds import SeedError, Seeds, read_seeds
@@ -41,11 +42,12 @@ async def play(
     *,
     transport: str,
     way: str = "",
+    links: Mapping[str, Link] | None = None,
 ) -> Evidence:
     """Tell one story; what both control ports captured meanwhile goes with it."""
     marks = [await control.mark() if control else "" for control in controls]
     say(f"{scenario.name} over {transport}: {scenario.about}")
-    story = Story(portal, seeds, say=say, way=way)
+    story = Story(portal, seeds, say=say, way=way, links=links)
     try:
         await scenario.tell(story)
     except StoryEnds as end:
@@ -71,13 +73,22 @@ async def play_all(names: Sequence[str], options: argparse.Namespace, seeds: See
         controls = [
             Control(session, url) if url else None for url in (options.control_b, options.control_a)
         ]
+        links = {name: Link(session, url) for name, url in options.link}
         evidence = []
         for name in names:
             scenario = SCENARIOS[name]
             for way in ways_of(scenario, options.way):
                 transport = way or options.transport
                 evidence.append(
-                    await play(scenario, portal, seeds, controls, transport=transport, way=way)
+                    await play(
+                        scenario,
+                        portal,
+                        seeds,
+                        controls,
+                        transport=transport,
+                        way=way,
+                        links=links,
+                    )
                 )
     write_files(evidence, options.json, options.html)
     return DONE if all(each.run.verdict in _GOOD for each in evidence) else FAILED
@@ -127,6 +138,14 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         help="how Country A is asked, by the name of the way in Country B's settings; again for "
         "another, which stories told side by side are told in as well",
+    )
+    run.add_argument(
+        "--link",
+        action="append",
+        default=[],
+        type=named_url,
+        metavar="NAME=URL",
+        help="control port of a link between the countries; again for another",
     )
     run.add_argument("--json", type=Path, help="write the machine-readable report here")
     run.add_argument("--html", type=Path, help="write the report for people here")

@@ -16,6 +16,7 @@ from typing import Any
 import aiohttp
 
 from scenarios.client import Portal, Refused
+from scenarios.links import Link, LinkRefused
 from scenarios.readable import readable_bytes, readable_rate, readable_seconds
 from scenarios.result import Step, Verdict, worst
 from scenarios.seeds import Seeds
@@ -62,7 +63,8 @@ class Story:
     """A scenario being told.
 
     `way` is how the other country is asked, by the name it has in Country B's settings, "" the
-    usual way; `clock` gives seconds; `say` prints a line.
+    usual way; `links` are the links between the countries by what goes through them, none where
+    they meet directly; `clock` gives seconds; `say` prints a line.
     """
 
     def __init__(
@@ -72,10 +74,12 @@ class Story:
         *,
         say: Say,
         way: str = "",
+        links: Mapping[str, Link] | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.portal = portal
         self.way = way
+        self.links: Mapping[str, Link] = links or {}
         self.seeds = seeds
         self.steps: list[Step] = []
         self._say = say
@@ -97,7 +101,7 @@ class Story:
             yield telling
             if telling.incomplete:
                 verdict = Verdict.INCOMPLETE
-        except (CheckFailed, Refused, aiohttp.ClientError, TimeoutError) as error:
+        except (CheckFailed, Refused, LinkRefused, aiohttp.ClientError, TimeoutError) as error:
             verdict = Verdict.FAIL
             telling.note(_reason(error))
             raise StoryEnds(name) from error
@@ -172,6 +176,6 @@ def _reason(error: Exception) -> str:
     if isinstance(error, Refused):
         who = error.answer.get("who_can_fix", "")
         return f"refused: {error}" + (f" (who can fix it: {who})" if who else "")
-    if isinstance(error, CheckFailed):
+    if isinstance(error, CheckFailed | LinkRefused):
         return str(error)
     return f"no usable answer from the portal: {str(error) or type(error).__name__}"

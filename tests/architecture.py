@@ -160,6 +160,20 @@ RULES: Mapping[str, Rule] = {
     "gateway.transport": Rule(
         ("gateway",), frozenset({"aiohttp", "cryptography", "orjson", "structlog"}), EVERYTHING
     ),
+    # What a line is, and when bytes arrive, is worked out; moving them is for `lines` and `proxy`.
+    "gateway.link": Rule(("gateway.link",)),
+    **{
+        f"gateway.link.{name}": Rule(("gateway.link",), io=EVERYTHING)
+        for name in ("lines", "proxy", "accuracy")
+    },
+    "gateway.link.service": Rule(
+        ("gateway.link", "gateway.transport"), frozenset({"aiohttp", "orjson"}), EVERYTHING
+    ),
+    "gateway.link.__main__": Rule(
+        ("gateway.link", "gateway.transport", "gateway.config"),
+        frozenset({"structlog"}),
+        EVERYTHING,
+    ),
     "gateway": Rule(
         ("gateway",),
         frozenset({"cryptography", "pydantic", "pydantic_settings", "typer", "rich", "structlog"}),

@@ -18,7 +18,7 @@ RUN = CliRunner()
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["scenario"], ["certs"]],
+    [[], ["scenario"], ["certs"], ["link"]],
 )
 def test_without_a_command_there_is_help(arguments: list[str]) -> None:
     """Calling a group alone shows what it has."""
@@ -37,6 +37,9 @@ def test_without_a_command_there_is_help(arguments: list[str]) -> None:
         ["scenario", "run", "--help"],
         ["serve", "--help"],
         ["certs", "init", "--help"],
+        ["link", "serve", "--help"],
+        ["link", "profiles", "--help"],
+        ["link", "measure", "--help"],
         ["seed", "--help"],
         ["check", "--help"],
         ["coverage", "--help"],
@@ -251,7 +254,7 @@ def test_version_is_shown() -> None:
 def _bare(self: house.House, plan: house.HousePlan, say: house.Say) -> None:
     from contextlib import ExitStack
 
-    self._plan, self._say, self._stack = plan, say, ExitStack()
+    self._plan, self._say, self._stack, self.links = plan, say, ExitStack(), {}
 
 
 def test_nothing_heavy_is_imported_for_help() -> None:

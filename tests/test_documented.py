@@ -109,6 +109,16 @@ def control_routes() -> list[str]:
     return [f"`{route.method} {route.path}`" for route in routes]
 
 
+def link_routes() -> list[str]:
+    """Every route of a link's control port: `PUT /link`."""
+    return [f"`{route.method} {route.path}`" for route in module("gateway.link.service").ROUTES]
+
+
+def link_profiles() -> list[str]:
+    """Every line that has a name."""
+    return [f"`{name}`" for name in module("gateway.link.profiles").PROFILES]
+
+
 def portal_routes() -> list[str]:
     """Every route of the portal, from its OpenAPI description."""
     path = ROOT / "country_b/openapi.json"
@@ -136,6 +146,8 @@ KINDS: Mapping[str, Callable[[], list[str]]] = {
     "CLI commands": commands,
     "settings": settings,
     "control routes": control_routes,
+    "link routes": link_routes,
+    "link profiles": link_profiles,
     "portal routes": portal_routes,
     "scenarios": scenarios,
 }

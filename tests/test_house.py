@@ -14,6 +14,7 @@ import pytest
 from gateway import house
 from gateway.config import load_settings
 from gateway.house import House, HouseError, HousePlan, Service, health, tail
+from gateway.peers import PeerBook
 from gateway.transport.bridge import fronted
 
 # A child that listens, says where, and stops when told; or does not.
@@ -134,6 +135,55 @@ def test_settings_of_both_countries_can_be_read(tmp_path: Path) -> None:
     assert b.peers[0].ways[-1].fhir_url == "https://localhost:8444/fhir"
     assert fronted(between).url == b.peers[0].url
     assert between.peers[1].tls_subjects == made._clients[:1]
+
+
+def test_country_a_is_asked_behind_the_links_there_are(tmp_path: Path) -> None:
+    """Everything by the one, images by the other; the bridge is on this side of both."""
+    made = House(HousePlan(folder=tmp_path, bridge=True), print)
+    made.ports_a, made.ports_bridge = {"service": 8443}, {"service": 8444}
+    made._clients = ("CN=B", "CN=bridge")
+    made._by_link = {"metadata": 9001, "images": 9002}
+    for name, text in (("b", made._settings_b()), ("bridge", made._settings_bridge())):
+        (tmp_path / f"{name}.toml").write_text(text, encoding="utf-8")
+
+    [asked] = PeerBook.of_sections(load_settings(tmp_path / "b.toml").peers, "ihe").peers
+    through = asked.asked_by(asked.ways[-1])
+    fronting = fronted(load_settings(tmp_path / "bridge.toml"))
+
+    gateway = "https://localhost:{}/RespondingGateway"
+    assert (asked.url, asked.images_url) == (gateway.format(9001), gateway.format(9002))
+    assert asked.fhir_url == "https://localhost:9001/fhir"
+    assert asked.dicomweb_url == "https://localhost:9002/dicom-web"
+    assert (through.url, through.images_url) == (gateway.format(8444), "")
+    assert through.dicomweb_url == "https://localhost:8444/dicom-web"
+    assert (fronting.url, fronting.images_url) == (gateway.format(9001), gateway.format(9002))
+
+
+def test_links_are_started_as_the_plan_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One for everything, one for images, each to Country A; none where none is wanted."""
+    commands: list[list[str]] = []
+
+    def start(self: Service) -> dict[str, int]:
+        commands.append(list(self._command))
+        return {"service": 100 + len(commands), "control": 200 + len(commands)}
+
+    monkeypatch.setattr(Service, "start", start)
+    none = House(HousePlan(folder=tmp_path), print)
+    both = House(
+        HousePlan(folder=tmp_path, seed=7, link="8mbit/80ms", image_link="4g"), lambda line: None
+    )
+    for made in (none, both):
+        made.ports_a = {"service": 8443}
+        made._start_links()
+
+    assert none.links == {}
+    assert none._way_to_a()["url"] == "https://localhost:8443/RespondingGateway"
+    assert both.links == {"metadata": 201, "images": 202}
+    assert both._way_to_a()["images_url"] == "https://localhost:102/RespondingGateway"
+    assert [command[command.index("--profile") + 1] for command in commands] == ["8mbit/80ms", "4g"]
+    assert all("127.0.0.1:8443" in command and "7" in command for command in commands)
 
 
 def test_country_b_of_the_house_has_every_way_to_ask_country_a(tmp_path: Path) -> None:

@@ -146,6 +146,30 @@ def test_a_way_may_lead_elsewhere_and_a_peer_be_asked_without_soap() -> None:
         peer_of_section(rest.model_copy(update={"ways": (WaySection(name="soap"),)}))
 
 
+def test_images_may_be_asked_for_at_another_address() -> None:
+    """Of the peer, or of a way; a way that leads elsewhere has its images there."""
+    section = PeerSection(
+        name="A",
+        community="2.999.1",
+        url="https://a.example/x",
+        images_url="https://images.example/x",
+        ways=(
+            WaySection(name="same"),
+            WaySection(name="own", images_url="https://way.example/x"),
+            WaySection(name="bridge", url="https://bridge.example/x"),
+        ),
+    )
+
+    peer = peer_of_section(section)
+
+    assert peer.images_url == "https://images.example/x"
+    assert [peer.asked_by(way).images_url for way in peer.ways] == [
+        "https://images.example/x",
+        "https://way.example/x",
+        "",
+    ]
+
+
 def test_a_peer_to_be_asked_over_fhir_needs_an_address_there() -> None:
     """The key that is missing is named before anybody is asked."""
     section = PeerSection(name="A", community="2.999.1.1", identify_by="fhir")

@@ -178,7 +178,10 @@ class SeriesMenu:
                 return way
         if stays:
             return self.stored_way(one)
-        rest = (each for each in self.choice.candidates if each != coding)
+        rest = [each for each in self.choice.candidates if each != coding]
+        if one.pixels is None:
+            # A syntax of pixels means nothing to it: anybody reads it plain (RAD TF-3 4.75).
+            rest.append(Coding(syntax=EXPLICIT_LITTLE_ENDIAN))
         return next((way for each in rest if (way := self.coded_way(one, each))), None)
 
 

@@ -18,7 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from gateway.config import SealSection, Settings, SettingsError, TlsSection, no_such_file
-from gateway.domain import CommunityId, Exchange, Oid, StudySource
+from gateway.domain import CommunityId, Exchange, ImageSource, Oid, StudySource
 from gateway.middleware.chosen import ChosenPerVerb
 from gateway.peers import Peer, PeerBook
 from gateway.transport.audit_sender import AuditSender, sending
@@ -218,16 +218,22 @@ def exchange_of(
     """A peer as an Exchange, each kind of verb over the wire its settings choose."""
     soap = client_of(peer, settings, session, keeper, clockwork)
     is_soap = peer.identify_by == peer.documents_by == peer.images_by == "soap"
-    if is_soap and not peer.dicomweb_url:
+    if is_soap and not peer.dicomweb_url and not peer.images_url:
         return soap
     calls = fhir_calls_of(peer, settings, session, keeper, clockwork)
     documents = documents_of(calls) if peer.documents_by == "fhir" else soap
     named = ManifestViewer(documents, peer, keeper)
+    images: ImageSource = soap
+    if peer.images_by != "soap":
+        images = DicomwebClient(calls)
+    elif peer.images_url:
+        # Images may go by another route than what is said about them (guideline, Article 13).
+        images = client_of(peer, settings, session, keeper, clockwork, url=peer.images_url)
     return ChosenPerVerb(
         patients=FhirClient(calls) if peer.identify_by == "fhir" else soap,
         documents=documents,
         studies=studies_of(calls, soap),
-        images=soap if peer.images_by == "soap" else DicomwebClient(calls),
+        images=images,
         # Nor does it plan: a plan is asked for where images are by their addresses.
         plans=DicomwebPlanner(calls) if peer.dicomweb_url else soap,
         # SOAP has no such verb: whatever wire the others go by, a viewer is opened over HTTP.
