@@ -176,7 +176,7 @@ class SeriesMenu:
             way = self.coded_way(one, coding)
             if way is not None:
                 return way
-        if stays:
+        if stays or (one.pixels is None and one.transfer_syntax == EXPLICIT_LITTLE_ENDIAN):
             return self.stored_way(one)
         rest = [each for each in self.choice.candidates if each != coding]
         if one.pixels is None:
