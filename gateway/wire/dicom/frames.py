@@ -164,7 +164,7 @@ def _decode_jpegxl(data: bytes, form: FrameFormat) -> tuple[bytes, str]:
         raise ValueError(f"an image of {columns}x{rows} instead of {form.columns}x{form.rows}")
     found: Samples = imagecodecs.jpegxl_decode(data)
     if form.signed and found.dtype.kind == "u" and found.dtype.itemsize * 8 == form.bits_allocated:
-        # JPEG XL knows no sign; half the range was added, as DICOM gives no rule (PS3.5 8.2.15).
+        # JPEG XL knows no sign: half the range was added (see departures in gateway/README.md).
         found = found ^ found.dtype.type(1 << (form.bits_allocated - 1))
     return _fit(found, form, StreamFacts()), photometric
 
