@@ -152,7 +152,7 @@ def _decode_jpeg2000(data: bytes, form: FrameFormat) -> tuple[bytes, str]:
     _demand_size(facts, form)
     photometric = "RGB" if form.photometric in ("YBR_RCT", "YBR_ICT") else form.photometric
     # OpenJPEG for all: it clamps what lossy compression pushed out of range, and fails where a code
-    # stream is damaged or ends early. OpenJPH is faster and does neither.
+    # stream ends early. OpenJPH is faster and does neither.
     found = imagecodecs.jpeg2k_decode(data, numthreads=1)
     return _fit(found, form, facts), photometric
 
