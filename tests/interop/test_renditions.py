@@ -109,7 +109,7 @@ def render(data: bytes, coding: Coding) -> tuple[bytes, Rendered]:
     if coding.is_lossy:
         told = describe(read_header(io.BytesIO(data)))
         assert told.instance is not None
-        series = told.series or told.instance  # some samples have lost theirs
+        series = told.series or Uid("2.25.1")  # some samples have lost theirs
         purpose = ReadingPurpose.EMERGENCY
         derivation = derive(told.instance, series, coding, purpose=purpose, cap=CAP)
     done = transcode(io.BytesIO(data), out, coding, derivation=derivation)
