@@ -128,7 +128,9 @@ def write_derivation(
     and padding are. Call it inside `elements.reading`. Raises `EncodeError` without an original.
     """
     method, name = method_of(coding)
-    source_class, source = uid(ds, Tag(0x0008, 0x0016)), uid(ds, Tag(0x0008, 0x0018))
+    meta = getattr(ds, "file_meta", None) or Dataset()
+    source_class = uid(ds, Tag(0x0008, 0x0016)) or uid(meta, Tag(0x0002, 0x0002))
+    source = uid(ds, Tag(0x0008, 0x0018)) or uid(meta, Tag(0x0002, 0x0003))
     if source_class is None or source is None:
         raise EncodeError("derivation: found no SOP Class or Instance UID, expected both")
     bound = f"near {coding.near}" if coding.near else f"step {coding.step:g}"

@@ -93,7 +93,8 @@ def decode_prefix(prefix: bytes, reduction: int, *, rows: int, columns: int) -> 
     `rows` and `columns` are those of the whole image as a header promises them; a stream of any
     other size is refused before its pixels are allocated. The shape that comes back is (rows,
     columns) or (rows, columns, samples), each side halved and rounded up. Ends that are missing
-    make the image coarser and are no error. Raises `DecodeError`.
+    make the image coarser, and damage may pass unnoticed: it is for a first look and for nothing
+    else. Raises `DecodeError`.
     """
     header = _main_header(prefix)
     if (header.rows, header.columns) != (rows, columns):

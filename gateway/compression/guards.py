@@ -127,17 +127,17 @@ def _shown(frame: Samples, window: DisplayWindow) -> np.ndarray[Any, np.dtype[np
 def _block_means(
     frame: np.ndarray[Any, np.dtype[np.float32]],
 ) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """The means of all blocks that lie on a grid of half a block, by sums of sums."""
-    side = min(_BLOCK, *frame.shape)
-    sums = np.zeros((frame.shape[0] + 1, frame.shape[1] + 1))
-    np.cumsum(np.cumsum(frame, axis=0, dtype=np.float64), axis=1, out=sums[1:, 1:])
-    rows = np.arange(0, frame.shape[0] - side + 1, max(1, side // 2))
-    columns = np.arange(0, frame.shape[1] - side + 1, max(1, side // 2))
-    top, left = np.ix_(rows, columns)
-    total: np.ndarray[Any, np.dtype[np.float64]] = (
-        sums[top + side, left + side] - sums[top, left + side] - sums[top + side, left]
-    ) + sums[top, left]
-    total /= side**2
+    """The means of all blocks on a grid of half a block; of the whole where that is smaller."""
+    half = _BLOCK // 2
+    rows, columns = frame.shape[0] // half, frame.shape[1] // half
+    if rows < 2 or columns < 2:
+        return np.full((1, 1), frame.mean(dtype=np.float64))
+    tiles = frame[: rows * half, : columns * half].reshape(rows, half, columns, half)
+    sums = tiles.sum(axis=3, dtype=np.float64).sum(axis=1)
+    total: np.ndarray[Any, np.dtype[np.float64]] = sums[:-1, :-1] + sums[1:, :-1]
+    total += sums[:-1, 1:]
+    total += sums[1:, 1:]
+    total /= _BLOCK**2
     return total
 
 

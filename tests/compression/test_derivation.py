@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.sr.codedict import codes
 from pydicom.valuerep import DSfloat
@@ -182,6 +182,19 @@ def test_padding_is_widened_to_what_it_decodes_to() -> None:
     turned = make_header(PixelPaddingValue=-1990, PixelPaddingRangeLimit=-2000)
     written(turned, padding=(-2004, -1987))
     assert (turned.PixelPaddingValue, turned.PixelPaddingRangeLimit) == (-1987, -2004)
+
+
+def test_an_original_may_be_named_by_its_file_alone() -> None:
+    """Some writers leave its UIDs out of the data set."""
+    ds = make_header()
+    del ds.SOPClassUID, ds.SOPInstanceUID
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.2"
+    ds.file_meta.MediaStorageSOPInstanceUID = "1.2.3.4"
+    written(ds)
+
+    assert ds.SOPInstanceUID == derived_uid(INSTANCE, STEP)
+    assert ds.SourceImageSequence[0].ReferencedSOPInstanceUID == INSTANCE
 
 
 def test_only_a_lossy_coding_derives() -> None:

@@ -1,7 +1,7 @@
 """JPEG XL, lossless: the smallest, between ends that both declare it.
 
-JPEG XL knows no sign and DICOM gives no rule for signed samples: they go with half the range added
-(`gateway.wire.dicom.frames` takes it off again), which only another gateway of this kind expects.
+JPEG XL knows no sign, and no rule of DICOM for signed samples is known here: they go with half the
+range added (`gateway.wire.dicom.frames` takes it off), which only a gateway of this kind expects.
 The stream says 8 or 16 bits whatever is stored, for decoders differ over other precisions.
 Clauses: ISO/IEC 18181-1, DICOM PS3.5 8.2.15.
 """

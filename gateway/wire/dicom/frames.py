@@ -152,7 +152,7 @@ def _decode_jpeg2000(data: bytes, form: FrameFormat) -> tuple[bytes, str]:
     _demand_size(facts, form)
     photometric = "RGB" if form.photometric in ("YBR_RCT", "YBR_ICT") else form.photometric
     # OpenJPEG for all: it clamps what lossy compression pushed out of range, and fails where a code
-    # stream is damaged or ends early. OpenJPH is faster and does neither.
+    # stream ends early. OpenJPH is faster and does neither.
     found = imagecodecs.jpeg2k_decode(data, numthreads=1)
     return _fit(found, form, facts), photometric
 
@@ -164,7 +164,7 @@ def _decode_jpegxl(data: bytes, form: FrameFormat) -> tuple[bytes, str]:
         raise ValueError(f"an image of {columns}x{rows} instead of {form.columns}x{form.rows}")
     found: Samples = imagecodecs.jpegxl_decode(data)
     if form.signed and found.dtype.kind == "u" and found.dtype.itemsize * 8 == form.bits_allocated:
-        # JPEG XL knows no sign; half the range was added, as DICOM gives no rule (PS3.5 8.2.15).
+        # JPEG XL knows no sign: half the range was added (see departures in gateway/README.md).
         found = found ^ found.dtype.type(1 << (form.bits_allocated - 1))
     return _fit(found, form, StreamFacts()), photometric
 
