@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from gateway.compression.plan_text import plan_view, read_plan
 
+from gateway.compression.plan_text import plan_view, read_plan
 from gateway.domain import (
     CommunityId,
     DeliveryPlan,
@@ -65,17 +65,17 @@ class PlanBook:
         )
         try:
             body = await asyncio.to_thread(self._path(id).read_bytes)
-        except OSError:
-            raise missing from None
-        held: dict[str, Any] = orjson.loads(body)
-        of = {(value, authority) for value, authority in held["patients"]}
-        asked = {(patient.value, str(patient.authority)) for patient in patients}
-        if held["asking"] != str(asking) or not asked <= of:
-            raise missing
-        try:
-            return read_plan(held["plan"])
+            held: dict[str, Any] = orjson.loads(body)
+            of = {(value, authority) for value, authority in held["patients"]}
+            plan = read_plan(held["plan"])
+        except (OSError, ValueError, TypeError, KeyError):
+            raise missing from None  # none was kept, or one of another version of this gateway
         except DecodeError:
-            raise missing from None  # of another version of this gateway
+            raise missing from None
+        asked = {(patient.value, str(patient.authority)) for patient in patients}
+        if held.get("asking") != str(asking) or not asked <= of:
+            raise missing
+        return plan
 
     async def happened(self, id: str, sent: Sequence[InstanceFidelity], *, at: datetime) -> None:
         """Write down what went out under a plan, after what went before."""
