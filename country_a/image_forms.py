@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from country_a.national.ports import StoredInstance
 from gateway.compression.codecs import can_encode
+from gateway.compression.permitted import EFFORTS, JPEG_XL_LOSSLESS
 from gateway.domain import (
     EXPLICIT_LITTLE_ENDIAN,
     Coding,
@@ -27,6 +28,9 @@ from gateway.domain import (
     Uid,
 )
 from gateway.wire.dicom.instances import can_decode
+
+# Of a syntax that has one and that nobody planned: the least, which any link is too fast for.
+EFFORT = {JPEG_XL_LOSSLESS: EFFORTS[0]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +58,7 @@ def possible_form(stored: StoredInstance, syntax: Uid) -> ImageForm | None:
         return None
     if syntax == EXPLICIT_LITTLE_ENDIAN:
         return ImageForm(syntax=syntax)
-    coding = Coding(syntax=syntax)
+    coding = Coding(syntax=syntax, effort=EFFORT.get(syntax, 0))
     if stored.pixels is None or stored.pixels.lossy or can_encode(coding, stored.pixels):
         return None
     return ImageForm(syntax=syntax, coding=coding)

@@ -148,6 +148,8 @@ def community_of(peer: Peer, own_syntaxes: tuple[Uid, ...]) -> Community:
         class_codes=peer.profile.class_codes,
         relation=peer.treatment_relation,
         syntaxes=peer.syntaxes or own_syntaxes,
+        is_planned=peer.is_planned,
+        link=peer.link,
         viewer=bool(peer.dicomweb_url),
         ways=tuple(way.name for way in peer.ways),
         images_per_request={"": _per_request(peer.images_by)}

@@ -6,7 +6,6 @@ import asyncio
 from dataclasses import replace
 
 from aiohttp import web
-from gateway.compression.plan_text import plan_view
 
 from country_b import requests
 from country_b.answers import CORRELATION
@@ -16,7 +15,9 @@ from country_b.image_progress import Progress
 from country_b.portal_routes import PortalRoutes, path_id
 from country_b.session import Action, Session, State
 from country_b.views import kept_document_view, kept_instance_view
+from gateway.compression.plan_text import plan_view
 from gateway.domain import (
+    DeliveryWish,
     ImageRequest,
     ImagingManifest,
     ManifestEncoding,
@@ -59,17 +60,20 @@ class ImageApi(PortalRoutes):
         initiator = self.portal.initiator
         plan = await initiator.exchange(community, session.way).plan_images(
             replace(whole, instances=asked),
-            requests.wish_of(wanted, self._syntaxes(session)),
+            self._wish(session, wanted),
             initiator.context(session, community, request[CORRELATION]),
         )
         return web.json_response(plan_view(plan))
 
-    def _syntaxes(self, session: Session) -> tuple[Uid, ...]:
-        """What we read of what a visit's country sends."""
+    def _wish(self, session: Session, wanted: requests.ImagesWanted) -> DeliveryWish:
+        """The wish for images of a visit's country, with what we know of it."""
+        own = self.portal.syntaxes
         if session.community is None:
-            return self.portal.syntaxes
-        of_peer = self.portal.initiator.community(session.community).syntaxes
-        return of_peer or self.portal.syntaxes
+            return requests.wish_of(wanted, own)
+        peer = self.portal.initiator.community(session.community)
+        return requests.wish_of(
+            wanted, peer.syntaxes or own, is_planned=peer.is_planned, link=peer.link
+        )
 
     async def images(self, request: web.Request) -> web.Response:
         """Step 8, images: starts a job."""
@@ -84,7 +88,7 @@ class ImageApi(PortalRoutes):
             manifest=manifest,
             default_location=location,
             selection=wanted.selection,
-            wish=requests.wish_of(wanted, self._syntaxes(session)),
+            wish=self._wish(session, wanted),
             correlation_id=request[CORRELATION],
             now=self.portal.now,
         )

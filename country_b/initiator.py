@@ -36,6 +36,7 @@ from gateway.domain import (
     ImagingManifest,
     ImagingReport,
     Issue,
+    LinkProfile,
     ManifestPatient,
     Outcome,
     PatientIdentity,
@@ -70,11 +71,12 @@ IHE_CLASS_CODES: Mapping[DocumentClass, tuple[Code, ...]] = {
 class Community:
     """A country one can ask: how it is shown, how it codes classes, what it needs to answer.
 
-    `viewer` is whether it opens viewers on request. `ways` names the ways to ask it beside the
-    usual one, whose name is ""; `images_per_request` is how many images are asked for at once, by
-    the name of the way. `fhir_base` is where relative addresses in its FHIR documents begin;
-    `image_hosts` are what those may point at, by the name of each way in which images are fetched
-    from where a manifest says.
+    `is_planned` is whether it plans how images come where a visit states no need, and `link` what
+    it is told of the link they come by. `viewer` is whether it opens viewers on request. `ways`
+    names the ways to ask it beside the usual one, whose name is ""; `images_per_request` is how
+    many images are asked for at once, by the name of the way. `fhir_base` is where relative
+    addresses in its FHIR documents begin; `image_hosts` are what those may point at, by the name
+    of each way in which images are fetched from where a manifest says.
     """
 
     id: CommunityId
@@ -85,6 +87,8 @@ class Community:
     )
     relation: TreatmentRelation = TreatmentRelation.NONE
     syntaxes: tuple[Uid, ...] = (EXPLICIT_LITTLE_ENDIAN,)
+    is_planned: bool = False
+    link: LinkProfile | None = None
     viewer: bool = False
     ways: tuple[str, ...] = ()
     images_per_request: Mapping[str, int] = field(default_factory=dict)

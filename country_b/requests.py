@@ -315,14 +315,22 @@ def read_viewer(body: Any) -> ViewerWanted:
     return ViewerWanted(study=study, key_images_only=key_images_only)
 
 
-def wish_of(wanted: ImagesWanted, syntaxes: tuple[Uid, ...]) -> DeliveryWish:
-    """The wish as the other country is told it; `syntaxes` is what we read by default.
+def wish_of(
+    wanted: ImagesWanted,
+    syntaxes: tuple[Uid, ...],
+    *,
+    is_planned: bool = False,
+    link: LinkProfile | None = None,
+) -> DeliveryWish:
+    """The wish as the other country is told it.
 
-    Who says anything of what it needs lets the sender choose how to meet that; who says nothing
-    gets images as they are stored. We are a gateway: what we keep can be put into any form.
+    `syntaxes` is what we read by default, `link` what we know of the link. Who says anything of
+    what it needs lets the sender choose how to meet that; who says nothing gets images as they
+    are stored, unless they are always planned. We are a gateway: what we keep can be put into any
+    form.
     """
-    needs = dict(wanted.needs)
-    stated = bool(needs.keys() - {"syntaxes", "purpose"})
+    needs = {"link": link, **wanted.needs}
+    stated = is_planned or bool(wanted.needs.keys() - {"syntaxes", "purpose"})
     choice = SyntaxChoice.SENDER if stated else SyntaxChoice.AS_STORED
     return DeliveryWish(
         **{"syntaxes": syntaxes, "choice": choice, "decoding": Decoding.GATEWAY, **needs}

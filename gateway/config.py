@@ -191,6 +191,16 @@ class PeerSection(_Wires):
     syntaxes: tuple[str, ...] = Field(
         (), description="transfer syntaxes to ask this peer for, best first; empty: ours"
     )
+    deliveries: Literal["as-stored", "planned"] = Field(
+        "as-stored",
+        description="how images come where a visit states no need: as-stored, or planned by it",
+    )
+    link_mbit: float | None = Field(
+        None, gt=0, le=1e6, description="Mbit/s of the link images come by, told to it; empty: not"
+    )
+    link_round_trip_ms: float = Field(
+        80.0, ge=0, le=60_000, description="round trip of that link, told with it"
+    )
     ways: tuple[WaySection, ...] = Field(
         (), description="further ways to ask it, which a visit may choose"
     )

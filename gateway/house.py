@@ -24,7 +24,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from gateway.domain import CommunityId
-from gateway.house_settings import addresses, image_addresses, settings_text
+from gateway.house_settings import (
+    addresses,
+    delivery_settings,
+    image_addresses,
+    settings_text,
+)
 
 COUNTRY_A, COUNTRY_B = CommunityId("2.999.1.1"), CommunityId("2.999.1.2")
 
@@ -260,6 +265,11 @@ class House:
             found |= image_addresses(self._by_link[IMAGES])
         return found
 
+    def _deliveries(self) -> dict[str, Any]:
+        """Behind a link images are planned, for the line they come by."""
+        line = self._plan.image_link or self._plan.link
+        return delivery_settings(line) if line else {}
+
     def _certificates(self) -> list[str]:
         """A fresh trust domain; the subjects of the TLS clients that ask for Country B."""
         from gateway.pki import init_trust
@@ -327,7 +337,7 @@ class House:
         )
 
     def _settings_b(self) -> str:
-        peer = self._country_a() | self._way_to_a()
+        peer = self._country_a() | self._way_to_a() | self._deliveries()
         usual = {key: value for key, value in WAYS[0].items() if key != "name"}
         ways = [way for way in WAYS if way["name"] != BRIDGE]
         if self._plan.bridge:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.domain import CommunityId
+from gateway.link.profiles import parse_profile
 
 
 def addresses(port: int) -> dict[str, str]:
@@ -26,6 +27,17 @@ def image_addresses(port: int) -> dict[str, str]:
     """Where the images of a gateway are, if they go by another port."""
     found = addresses(port)
     return {"images_url": found["url"], "dicomweb_url": found["dicomweb_url"]}
+
+
+def delivery_settings(line: str) -> dict[str, Any]:
+    """How images are asked for over a line: planned, and with what is known of it."""
+    shape = parse_profile(line).shape
+    found: dict[str, Any] = {
+        "deliveries": "planned",
+        "link_round_trip_ms": round(shape.round_trip_seconds * 1000, 3),
+    }
+    rate = shape.down.bits_per_second
+    return found if rate is None else found | {"link_mbit": rate / 1e6}
 
 
 def settings_text(

@@ -17,6 +17,7 @@ from pathlib import Path
 from gateway.config import PeerSection, SettingsError, WaySection
 from gateway.domain.codes import Code, DocumentClass
 from gateway.domain.context import Caller, TreatmentRelation
+from gateway.domain.delivery import LinkProfile, LinkSource
 from gateway.domain.ids import CommunityId, InvalidIdentifier, Oid, Uid
 from gateway.wire.fhir.saml_tokens import weakness_of
 from gateway.wire.fhir.tokens import TokenForm
@@ -64,7 +65,9 @@ class Way:
 class Peer:
     """Another gateway as we deal with it. `ways` are further ways to ask it; see `asked_by`.
 
-    `images_url` is where images are asked for over SOAP, "" where that is `url`.
+    `images_url` is where images are asked for over SOAP, "" where that is `url`. `is_planned` is
+    whether it plans how images come where nobody states a need, `link` what it is told of the
+    link they come by.
     """
 
     name: str
@@ -88,6 +91,8 @@ class Peer:
     treatment_relation: TreatmentRelation
     allow_sha1: bool = False
     syntaxes: tuple[Uid, ...] = ()
+    is_planned: bool = False
+    link: LinkProfile | None = None
     ways: tuple[Way, ...] = ()
 
     @property
@@ -133,6 +138,17 @@ def load_profile(name: str) -> PeerProfile:
         ) from None
     except (KeyError, TypeError, ValueError) as error:
         raise SettingsError(f"profile {name!r} cannot be read: {error}") from None
+
+
+def _link(section: PeerSection) -> LinkProfile | None:
+    """The link that is told to a peer with every wish for images, None where none is set."""
+    if section.link_mbit is None:
+        return None
+    return LinkProfile(
+        bits_per_second=section.link_mbit * 1e6,
+        round_trip_seconds=section.link_round_trip_ms / 1000,
+        source=LinkSource.DECLARED,
+    )
 
 
 def peer_of_section(section: PeerSection) -> Peer:
@@ -183,6 +199,8 @@ def peer_of_section(section: PeerSection) -> Peer:
         treatment_relation=TreatmentRelation(relation) if relation else profile.treatment_relation,
         allow_sha1=section.allow_sha1,
         syntaxes=tuple(Uid(uid) for uid in section.syntaxes),
+        is_planned=section.deliveries == "planned",
+        link=_link(section),
         ways=tuple(
             Way(
                 name=way.name,

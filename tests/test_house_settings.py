@@ -5,7 +5,12 @@ from __future__ import annotations
 import tomllib
 
 from gateway.domain import CommunityId
-from gateway.house_settings import addresses, image_addresses, settings_text
+from gateway.house_settings import (
+    addresses,
+    delivery_settings,
+    image_addresses,
+    settings_text,
+)
 
 
 def test_images_have_the_addresses_of_their_own_port_and_no_others() -> None:
@@ -36,3 +41,13 @@ def test_what_is_written_is_read() -> None:
     assert [peer["name"] for peer in read["peers"]] == ["A", "C"]
     assert read["peers"][0]["ways"] == [{"name": "soap"}]
     assert read["peers"][1]["tls_subjects"] == ["CN=a\\,b"]
+
+
+def test_behind_a_line_images_are_planned_for_it() -> None:
+    """The other country is told what is known of the line; nothing of a rate that has no end."""
+    assert delivery_settings("8mbit/80ms") == {
+        "deliveries": "planned",
+        "link_mbit": 8.0,
+        "link_round_trip_ms": 80.0,
+    }
+    assert "link_mbit" not in delivery_settings("unshaped")

@@ -14,13 +14,18 @@ from country_b.image_intake import ImageSelection
 from gateway.domain import (
     EXPLICIT_LITTLE_ENDIAN,
     Code,
+    Decoding,
+    DeliveryWish,
     DocumentClass,
     DocumentId,
     Gender,
+    LinkProfile,
+    LinkSource,
     PatientId,
     PurposeOfUse,
     ReadingPurpose,
     ReferenceKind,
+    SyntaxChoice,
     Uid,
 )
 from gateway.domain.codes import DCM, ISCO, REGIONS
@@ -165,6 +170,77 @@ def test_images_carry_the_wish() -> None:
 
     assert wanted.selection == ImageSelection(series=(Uid("1.2.3"),))
     assert (wish.purpose, wish.syntaxes) == (ReadingPurpose.REVIEW, (EXPLICIT_LITTLE_ENDIAN,))
+
+
+def test_who_states_a_need_lets_the_sender_meet_it() -> None:
+    """Everything that is said goes into the wish; who says nothing gets images as stored."""
+    body = {
+        "study": "1.2",
+        "deadline_seconds": 60,
+        "first_image_seconds": 2.5,
+        "lossy_consent": True,
+        "max_bytes": 1_000_000,
+        "link": {"mbit": 8, "round_trip_ms": 600},
+        "plan": "a1-b2",
+    }
+
+    wish = requests.wish_of(requests.read_images(body), (EXPLICIT_LITTLE_ENDIAN,))
+    silent = requests.wish_of(requests.read_images({"study": "1.2"}), (EXPLICIT_LITTLE_ENDIAN,))
+
+    assert wish == DeliveryWish(
+        syntaxes=(EXPLICIT_LITTLE_ENDIAN,),
+        choice=SyntaxChoice.SENDER,
+        deadline_seconds=60.0,
+        first_image_seconds=2.5,
+        lossy_consent=True,
+        max_bytes=1_000_000,
+        decoding=Decoding.GATEWAY,
+        link=LinkProfile(bits_per_second=8e6, round_trip_seconds=0.6, source=LinkSource.DECLARED),
+        plan="a1-b2",
+    )
+    assert silent.choice is SyntaxChoice.AS_STORED
+
+
+def test_a_peer_that_always_plans_is_let_and_told_the_link() -> None:
+    """What a visit says of the link goes before what the settings say."""
+    line = LinkProfile(bits_per_second=2e6)
+    own = {"study": "1.2", "link": {"mbit": 50}}
+
+    silent = requests.wish_of(
+        requests.read_images({"study": "1.2"}),
+        (EXPLICIT_LITTLE_ENDIAN,),
+        is_planned=True,
+        link=line,
+    )
+    told = requests.wish_of(requests.read_images(own), (EXPLICIT_LITTLE_ENDIAN,), link=line)
+
+    assert (silent.choice, silent.link) == (SyntaxChoice.SENDER, line)
+    assert told.link is not None
+    assert told.link.bits_per_second == 50e6
+
+
+@pytest.mark.parametrize(
+    ("needs", "field"),
+    [
+        ({"deadline_seconds": -1}, "deadline_seconds"),
+        ({"deadline_seconds": "soon"}, "deadline_seconds"),
+        ({"deadline_seconds": 5, "first_image_seconds": 9}, "first_image_seconds"),
+        ({"max_bytes": 0}, "max_bytes"),
+        ({"lossy_consent": "yes"}, "lossy_consent"),
+        ({"link": {}}, "link.mbit"),
+        ({"link": {"mbit": -8}}, "link.mbit"),
+        ({"link": {"mbit": 8, "loss": 1}}, "link.loss"),
+        ({"choice": "mine"}, "choice"),
+        ({"purpose": "curiosity"}, "purpose"),
+        ({"plan": "../x"}, "plan"),
+    ],
+)
+def test_a_need_that_is_none_is_told_by_its_field(needs: dict[str, Any], field: str) -> None:
+    """Every field says what is wrong with it."""
+    with pytest.raises(BadInput) as caught:
+        requests.read_images({"study": "1.2", **needs})
+
+    assert field in caught.value.problems
 
 
 def test_emergency_is_a_purpose() -> None:
