@@ -61,7 +61,8 @@ class DeliveryDesk:
             return deliver_by_plan(held, plan, self._renderer, ended)
         if wish.choice is SyntaxChoice.SENDER and held.instances:
             plan = await self._made(held, wish, context)
-            return deliver_by_plan(held, plan, self._renderer)
+            # Who did not see this plan has said by the order of asking what should come first.
+            return deliver_by_plan(held, plan, self._renderer, order_of_plan=False)
         return deliver_by_order(held, wish, self._renderer)
 
     async def _made(self, held: Held, wish: DeliveryWish, context: CallContext) -> DeliveryPlan:

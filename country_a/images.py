@@ -391,25 +391,32 @@ def deliver_by_order(held: Held, wish: DeliveryWish, renderer: Renderer) -> Stor
 
 
 def deliver_by_plan(
-    held: Held, plan: DeliveryPlan, renderer: Renderer, ended: Ended | None = None
+    held: Held,
+    plan: DeliveryPlan,
+    renderer: Renderer,
+    ended: Ended | None = None,
+    *,
+    order_of_plan: bool = True,
 ) -> StoreDelivery:
-    """A delivery of what a plan has for the instances asked for, in its order.
+    """A delivery of what a plan has for the instances asked for.
 
-    One that the plan does not know, or sends nothing of, is an issue.
+    They come in the order of the plan, or in that in which they were asked for, by who has not
+    seen the plan. One that the plan does not know, or sends nothing of, is an issue.
     """
     asked = {stored.ref.instance: (stored, repository) for stored, repository in held.instances}
+    planned = {one.ref.instance: one for one in plan.instances}
     items: list[Item] = []
     issues = list(held.issues)
-    for planned in plan.instances:
-        stored, repository = asked.pop(planned.ref.instance, (None, None))
-        if stored is None or repository is None:
+    for uid in planned if order_of_plan else asked:
+        if uid not in asked or uid not in planned:
             continue
-        form = form_by_plan(planned, plan)
+        stored, repository = asked[uid]
+        form = form_by_plan(planned[uid], plan)
         if form is None:
-            issues.append(not_planned(stored, planned))
+            issues.append(not_planned(stored, planned[uid]))
         else:
             items.append(Item(stored, repository, form))
-    for uid in asked:
+    for uid in asked.keys() - planned.keys():
         text = f"plan {plan.id} says nothing of instance {uid}"
         issues.append(Issue(refusal=Refusal.UNKNOWN_INSTANCE, text=text, subject=str(uid)))
     return StoreDelivery(items, issues, renderer=renderer, ended=ended)

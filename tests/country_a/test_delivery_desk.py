@@ -96,6 +96,16 @@ async def test_who_lets_the_sender_choose_is_answered_by_a_plan_of_now(tmp_path:
     assert {one.transfer_syntax for one in delivery.announced} == {JPEG_LS}
 
 
+async def test_who_has_not_seen_a_plan_gets_the_order_of_asking(tmp_path: Path) -> None:
+    """What should be seen first was asked for first."""
+    held = held_of_patient(tmp_path, 4)
+    turned = Held(tuple(reversed(held.instances)), ())
+
+    delivery = await desk_for(tmp_path, held).deliver(turned, WISH, make_context())
+
+    assert await received(delivery) == [str(one.ref.instance) for one, _ in turned.instances]
+
+
 @pytest.mark.parametrize(
     ("choice", "sent"),
     [(SyntaxChoice.AS_STORED, EXPLICIT_LITTLE_ENDIAN), (SyntaxChoice.ORDER, JPEG_LS)],
