@@ -29,6 +29,8 @@ from gateway.domain import (
 )
 from gateway.wire.dicom.instances import can_decode
 
+# What is decoded by the way takes this much memory for each delivery, and no file.
+DECODED_IN_MEMORY = 16 * 1024 * 1024
 # Of a syntax that has one and that nobody planned: the least, which any link is too fast for.
 EFFORT = {JPEG_XL_LOSSLESS: EFFORTS[0]}
 
@@ -57,11 +59,19 @@ def possible_form(stored: StoredInstance, syntax: Uid) -> ImageForm | None:
     if not can_decode(stored.transfer_syntax):
         return None
     if syntax == EXPLICIT_LITTLE_ENDIAN:
-        return ImageForm(syntax=syntax)
+        return _plain_form(stored)
     coding = Coding(syntax=syntax, effort=EFFORT.get(syntax, 0))
     if stored.pixels is None or stored.pixels.lossy or can_encode(coding, stored.pixels):
         return None
     return ImageForm(syntax=syntax, coding=coding)
+
+
+def _plain_form(stored: StoredInstance) -> ImageForm:
+    """An instance decoded: at once where it is small, else as a file, frame by frame."""
+    coding = Coding(syntax=EXPLICIT_LITTLE_ENDIAN)
+    pixels = stored.pixels
+    is_large = pixels is not None and pixels.raw_bytes > DECODED_IN_MEMORY
+    return ImageForm(syntax=EXPLICIT_LITTLE_ENDIAN, coding=coding if is_large else None)
 
 
 def form_by_order(stored: StoredInstance, wish: DeliveryWish) -> ImageForm | None:
@@ -76,18 +86,21 @@ def form_by_order(stored: StoredInstance, wish: DeliveryWish) -> ImageForm | Non
     return None
 
 
-def form_by_plan(planned: PlannedInstance, plan: DeliveryPlan) -> ImageForm | None:
+def form_by_plan(
+    stored: StoredInstance, planned: PlannedInstance, plan: DeliveryPlan
+) -> ImageForm | None:
     """The form a plan has for an instance; None where it sends nothing of it."""
     coding = planned.coding
     if coding is None:
         return None
-    is_plain = planned.action is DeliveryAction.AS_STORED or (
-        coding.syntax == EXPLICIT_LITTLE_ENDIAN
-    )
     caps: Mapping[Uid, RatioCap | None] = {one.series: one.cap for one in plan.series}
+    if planned.action is DeliveryAction.AS_STORED:
+        return ImageForm(syntax=coding.syntax)
+    if coding.syntax == EXPLICIT_LITTLE_ENDIAN:
+        return _plain_form(stored)
     return ImageForm(
         syntax=coding.syntax,
-        coding=None if is_plain else coding,
+        coding=coding,
         derived=planned.derived,
         cap=caps.get(planned.ref.series) if coding.is_lossy else None,
         purpose=plan.wish.purpose,

@@ -411,7 +411,7 @@ def deliver_by_plan(
         if uid not in asked or uid not in planned:
             continue
         stored, repository = asked[uid]
-        form = form_by_plan(planned[uid], plan)
+        form = form_by_plan(stored, planned[uid], plan)
         if form is None:
             issues.append(not_planned(stored, planned[uid]))
         else:

@@ -111,6 +111,20 @@ def test_what_has_no_pixels_may_always_go_as_explicit_little_endian(held: Uid) -
     assert sent(note, JPEG_2000, held) == held
 
 
+def test_what_is_large_is_decoded_into_a_file_and_not_into_memory() -> None:
+    """Frame by frame: a thousand frames take no more memory than one."""
+    cine = PixelFacts(rows=512, columns=512, frames=1000)
+
+    small, large = (
+        form_by_order(held, DeliveryWish()) for held in (stored(RLE), stored(RLE, pixels=cine))
+    )
+
+    assert small is not None
+    assert small.coding is None
+    assert large is not None
+    assert large.coding == Coding(syntax=EXPLICIT_LITTLE_ENDIAN)
+
+
 def plan_of(planned: PlannedInstance, **wish: Any) -> DeliveryPlan:
     series = PlannedSeries(
         series=planned.ref.series,
@@ -140,19 +154,19 @@ def planned(action: DeliveryAction, coding: Coding | None, **more: Any) -> Plann
 def test_a_plan_is_carried_out_as_it_says() -> None:
     """As stored, without loss, or under another UID and within the cap."""
     plain = planned(DeliveryAction.AS_STORED, Coding(syntax=RLE))
-    form = form_by_plan(plain, plan_of(plain))
+    form = form_by_plan(stored(RLE), plain, plan_of(plain))
     assert form is not None
     assert (form.syntax, form.coding) == (RLE, None)
 
     coding = Coding(syntax=JPEG_LS)
     lossless = planned(DeliveryAction.LOSSLESS, coding)
-    form = form_by_plan(lossless, plan_of(lossless, syntaxes=(JPEG_LS, RLE)))
+    form = form_by_plan(stored(), lossless, plan_of(lossless, syntaxes=(JPEG_LS, RLE)))
     assert form is not None
     assert (form.coding, form.cap, form.otherwise) == (coding, None, (JPEG_LS, RLE))
 
     coding = Coding(syntax=JPEG_LS_NEAR, near=2)
     lossy = planned(DeliveryAction.LOSSY, coding, derived=Uid("2.25.1"))
-    form = form_by_plan(lossy, plan_of(lossy, purpose=ReadingPurpose.REVIEW))
+    form = form_by_plan(stored(), lossy, plan_of(lossy, purpose=ReadingPurpose.REVIEW))
     assert form is not None
     assert (form.derived, form.cap, form.purpose) == (Uid("2.25.1"), CAP, ReadingPurpose.REVIEW)
 
@@ -168,6 +182,6 @@ def test_what_a_plan_leaves_out_says_why(action: DeliveryAction, refusal: Refusa
     """In the words of the plan."""
     left_out = planned(action, None)
 
-    assert form_by_plan(left_out, plan_of(left_out)) is None
+    assert form_by_plan(stored(), left_out, plan_of(left_out)) is None
     issue = not_planned(stored(), left_out)
     assert (issue.refusal, issue.text, issue.subject) == (refusal, "for a reason", "1.2.3.1")
