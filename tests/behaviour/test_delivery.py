@@ -78,37 +78,14 @@ async def test_what_is_planned_comes_so_and_no_pixel_is_lost(way: Way) -> None:
     assert {one.ref.instance for one in plan.coming} == set(got) == set(stored)
     written = {one.ref.instance: one.coding.syntax for one in plan.coming if one.coding is not None}
     assert {uid: ds.file_meta.TransferSyntaxUID for uid, ds in got.items()} == written
-    assert {DeliveryAction.LOSSLESS} <= {one.action for one in plan.coming}
+    assert DeliveryAction.LOSSLESS in {one.action for one in plan.coming}
+    assert all(one.reason for one in plan.instances)
+    assert any(len(each.forecasts) > 1 for each in plan.series)
+    assert plan.seconds < plan.stored_seconds
     for uid, ds in got.items():
         assert ds.SOPInstanceUID == uid
         if "PixelData" in ds:
             assert np.array_equal(ds.pixel_array, stored[uid].pixel_array), uid
-
-
-async def test_a_plan_tells_for_each_image_what_why_and_when(way: Way) -> None:
-    """And for each series what every other codec would have cost."""
-    manifest, patient = await way.manifest("main")
-
-    plan = await way.exchange.plan_images(_request(manifest), NARROW, way.context(patient))
-
-    assert len(plan.instances) == len({one.ref for one in plan.instances})
-    assert all(one.reason for one in plan.instances)
-    assert all(one.reason for each in plan.series for one in each.forecasts)
-    assert any(len(each.forecasts) > 1 for each in plan.series)
-    assert plan.seconds < plan.stored_seconds
-    ends = [one.seconds for one in plan.coming]
-    assert ends == sorted(ends)
-
-
-async def test_a_sender_may_choose_what_brings_images_sooner(way: Way) -> None:
-    """Who reads several syntaxes and wants none more than another gets the one that suits."""
-    manifest, patient = await way.manifest("main")
-
-    got, _, issues = await _received(way, _request(manifest), NARROW, patient)
-
-    assert issues == ()
-    syntaxes = {ds.file_meta.TransferSyntaxUID for ds in got.values() if "PixelData" in ds}
-    assert syntaxes & {JPEG_LS, HTJ2K}
 
 
 async def test_what_does_not_fit_is_told_and_comes_when_asked_for_again(way: Way) -> None:
