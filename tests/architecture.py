@@ -80,6 +80,7 @@ SHARED_WIRE = tuple(
     f"gateway.wire.{name}"
     for name in [
         "delivery_wish",
+        "fidelity",
         "message",
         "multipart",
         "xml",

@@ -108,6 +108,7 @@ from gateway.domain.people import (
 )
 from gateway.domain.pixels import PixelFacts
 from gateway.domain.ports import (
+    DeliveryCertifier,
     DeliveryPlanner,
     DocumentSource,
     Exchange,
@@ -211,6 +212,7 @@ __all__ = [
     "Decoding",
     "DeliveryAction",
     "DeliveryPlan",
+    "DeliveryCertifier",
     "DeliveryPlanner",
     "DeliveryWish",
     "Document",
