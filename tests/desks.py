@@ -6,6 +6,7 @@ import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
+from country_a.delivery_book import DeliveryBook
 from country_a.delivery_desk import DeliveryDesk
 from country_a.national.ports import Pacs
 from country_a.plan_book import PlanBook
@@ -30,6 +31,8 @@ def desk_of(pacs: Pacs, folder: Path, *, goodput: Goodput | None = None) -> Deli
         planning=Planning(pacs, renderer, workers, new_id=lambda: str(uuid.uuid4())),
         renderer=renderer,
         book=PlanBook(folder / "plans"),
+        deliveries=DeliveryBook(folder / "deliveries"),
         goodput=goodput or Goodput(),
         now=lambda: datetime.now(UTC),
+        new_id=lambda: str(uuid.uuid4()),
     )

@@ -7,10 +7,10 @@ header is in one of our own, which other gateways ignore:
     NCPeH-Delivery: purpose=review, lossy=?1, first-image=5, max-bytes=50000000, decode=gateway
 
 It is a dictionary (RFC 9651, 3.2) of `purpose`, `lossy`, `deadline` and `first-image` (s),
-`max-bytes`, `decode`, `choice`, `plan`, the id of a plan that was accepted, and `delivery`, the name
-a requester gives to all it asks for together. The syntaxes a requester reads stand where each wire
-has them: in Accept, or in the TransferSyntaxUIDList. The answer tells in `NCPeH-Delivery-Id` by
-which id its certificate is had.
+`max-bytes`, `decode`, `choice`, `plan`, the id of a plan that was accepted, and `delivery`, the
+name a requester gives to all it asks for together. The syntaxes a requester reads stand where each
+wire has them: in Accept, or in the TransferSyntaxUIDList. An answer tells in `NCPeH-Delivery-Id`
+by which id its certificate is had.
 """
 
 from __future__ import annotations
@@ -87,6 +87,17 @@ def write_wish(wish: DeliveryWish, *, implied: SyntaxChoice | None = None) -> di
         headers[DOWNLINK] = f"{wish.link.bits_per_second / 1e6:.6g}"
         headers[RTT] = f"{wish.link.round_trip_seconds * 1000:.6g}"
     return headers
+
+
+def delivery_id(id: str) -> dict[str, str]:
+    """The header that tells a delivery's id; none where it has none."""
+    return {DELIVERY_ID: id} if id else {}
+
+
+def read_delivery_id(headers: Mapping[str, str]) -> str:
+    """The id that an answer tells of its delivery; "" where it tells none that can be one."""
+    found = headers.get(DELIVERY_ID, "")
+    return found if is_delivery_id(found) else ""
 
 
 def states_wish(headers: Mapping[str, str]) -> bool:

@@ -167,9 +167,7 @@ def _demand_shape(root: Element) -> None:
     """Refuse a tree that is not as flat and as plain as ours; cheap, before the seal is checked."""
     if tag_of(root) != _ROOT:
         raise DecodeError(_WHERE, quoted(tag_of(root)), _ROOT)
-    count = 0
-    for node, expected in _nodes(root):
-        count += 1
+    for count, (node, expected) in enumerate(_nodes(root), start=1):
         name = tag_of(node)
         if name not in expected or len(node.nsmap) > MAX_DECLARED:
             raise DecodeError(_WHERE, quoted(name), " or ".join(expected))

@@ -201,8 +201,9 @@ def verify(
 
     The element stays in its tree: namespaces that an ancestor declares belong to the signed
     content. `max_nodes` may be raised by a caller that has found the tree to be flat and without
-    declarations of a stranger's. Raises `SignatureProblem`; the order of checks is cheapest and most telling first,
-    and no canonicalisation happens before the shape and the certificate are accepted.
+    declarations of a stranger's. Raises `SignatureProblem`; the order of checks is cheapest and
+    most telling first, and no canonicalisation happens before the shape and the certificate are
+    accepted.
     """
     _check_content(element, max_nodes)
     signature = _only_signature(element)
