@@ -64,7 +64,8 @@ class DeliveryDesk:
         if wish.plan:
             patients = _patients(held)
             plan = await self._book.get(wish.plan, asking=context.asking, patients=patients)
-            return self._recorded(deliver_by_plan(held, plan, self._renderer), held, plan, context)
+            delivery = deliver_by_plan(held, plan, self._renderer)
+            return self._recorded(delivery, held, plan, context, accepted=True)
         name = wish.delivery or self._new_id()
         if wish.choice is SyntaxChoice.SENDER and held.instances:
             plan = replace(await self._made(held, wish, context), id=name)
@@ -81,8 +82,13 @@ class DeliveryDesk:
         held: Held,
         plan: DeliveryPlan | str,
         context: CallContext,
+        *,
+        accepted: bool = False,
     ) -> StoreDelivery:
-        """The same delivery, which is written down under the id of its plan, or a mere id."""
+        """The same delivery, which is written down under the id of its plan, or a mere id.
+
+        Beside a plan that was `accepted` stands what came of it.
+        """
         caps: Mapping[Uid, RatioCap | None] = {}
         if isinstance(plan, DeliveryPlan):
             caps = {one.series: one.cap for one in plan.series}
@@ -98,6 +104,8 @@ class DeliveryDesk:
         )
 
         async def ended(sent: Sequence[InstanceFidelity]) -> None:
+            if accepted:
+                await self._book.happened(recipient.delivery, sent, at=self._now())
             await self._deliveries.ended(recipient, sent, at=self._now())
 
         delivery.tell(recipient.delivery, ended)

@@ -1,7 +1,7 @@
-"""Plans that were answered, kept for those they were made for.
+"""Plans that were answered, kept for those they were made for, and what came of them.
 
 A plan is named by a random id and given only to the community and for the patient it was made for.
-It is kept beside what was really sent under it (`delivery_book`): a promise can be compared with
+It is kept beside the audit, with what was really sent under it: a promise can be compared with
 what became of it.
 """
 
@@ -20,6 +20,7 @@ from gateway.compression.plan_text import plan_view, read_plan
 from gateway.domain import (
     CommunityId,
     DeliveryPlan,
+    InstanceFidelity,
     NotFound,
     PatientId,
     Refusal,
@@ -76,6 +77,15 @@ class PlanBook:
         except DecodeError:
             raise missing from None  # of another version of this gateway
 
+    async def happened(self, id: str, sent: Sequence[InstanceFidelity], *, at: datetime) -> None:
+        """Write down what went out under a plan, after what went before."""
+        lines = b"".join(
+            orjson.dumps([str(one.ref.instance), str(one.syntax), one.sha256, one.sent_bytes, at])
+            + b"\n"
+            for one in sent
+        )
+        await asyncio.to_thread(self._append, id, lines)
+
     def _path(self, id: str) -> Path:
         return self._folder / f"{id}.json"
 
@@ -84,6 +94,11 @@ class PlanBook:
         kept = sorted(self._folder.glob("*.json"), key=lambda path: path.stat().st_mtime)
         for path in kept[: max(0, len(kept) - MAX_PLANS + 1)]:
             path.unlink(missing_ok=True)
+            path.with_suffix(".sent").unlink(missing_ok=True)
         aside = self._path(id).with_suffix(".part")
         aside.write_bytes(body)
         os.replace(aside, self._path(id))
+
+    def _append(self, id: str, lines: bytes) -> None:
+        with self._path(id).with_suffix(".sent").open("ab") as out:
+            out.write(lines)
