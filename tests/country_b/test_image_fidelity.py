@@ -24,13 +24,20 @@ from gateway.domain import (
     Uid,
 )
 from gateway.domain.fidelity import NOT_FITNESS
-from gateway.pki import TrustDomain
+from gateway.pki import TrustDomain, mint_trust
 from tests.country_b.portal import STUDY, Visit, portal
 from tests.desks import sealing
 from tests.fakes import COUNTRY_A, FakeExchange, make_house
 from tests.fidelity import PLAIN
 
 A = Community(id=COUNTRY_A, country="XA")
+# When the clock of the portal under test begins.
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def domain() -> TrustDomain:
+    return mint_trust(now=NOW, countries=("XA", "XB"))
 
 
 @dataclass
@@ -62,7 +69,7 @@ class Certifying:
         certificate = FidelityCertificate(
             delivery=delivery,
             community=COUNTRY_A,
-            issued=datetime.now(UTC),
+            issued=NOW,
             series=tuple(
                 SeriesFidelity(series=uid, instances=tuple(ones)) for uid, ones in grouped.items()
             ),
@@ -96,11 +103,11 @@ def settings_for(domain: TrustDomain, **changes: Any) -> dict[str, Any]:
     return {"communities": {COUNTRY_A: A}, "trust": domain.trust_store} | changes
 
 
-async def test_what_is_as_certified_is_verified(trust_domain: TrustDomain, tmp_path: Path) -> None:
+async def test_what_is_as_certified_is_verified(domain: TrustDomain, tmp_path: Path) -> None:
     """Asked for by the job's own id; the sealed document is kept and handed out."""
     house = make_house()
-    house.certificate = Certifying(house, trust_domain)
-    async with portal(house, tmp_path, **settings_for(trust_domain)) as client:
+    house.certificate = Certifying(house, domain)
+    async with portal(house, tmp_path, **settings_for(domain)) as client:
         ended = await fetched(client, house)
 
         found = ended.fidelity
@@ -119,11 +126,11 @@ async def test_what_is_as_certified_is_verified(trust_domain: TrustDomain, tmp_p
         assert NOT_FITNESS.encode() in await answer.read()
 
 
-async def test_a_certificate_goes_with_its_visit(trust_domain: TrustDomain, tmp_path: Path) -> None:
+async def test_a_certificate_goes_with_its_visit(domain: TrustDomain, tmp_path: Path) -> None:
     """Where nothing is kept, nor is what was said of it; nobody else sees it before."""
     house = make_house()
-    house.certificate = Certifying(house, trust_domain)
-    async with portal(house, tmp_path, **settings_for(trust_domain)) as client:
+    house.certificate = Certifying(house, domain)
+    async with portal(house, tmp_path, **settings_for(domain)) as client:
         ended = await fetched(client, house)
         other = await Visit(client).open()
         path = f"/images/{ended.view['job']}/certificate"
@@ -135,17 +142,17 @@ async def test_a_certificate_goes_with_its_visit(trust_domain: TrustDomain, tmp_
 
 
 async def test_an_image_that_is_not_as_certified_is_set_aside(
-    trust_domain: TrustDomain, tmp_path: Path
+    domain: TrustDomain, tmp_path: Path
 ) -> None:
     """It fails as one that failed its checks on arrival, and is fetched when asked for again."""
     house = make_house()
     wrong = Uid("2.999.7.1.1.2")
-    certifying = Certifying(house, trust_domain)
+    certifying = Certifying(house, domain)
     certifying.change = lambda one: (
         replace(one, sha256="0" * 64) if one.ref.instance == wrong else one
     )
     house.certificate = certifying
-    async with portal(house, tmp_path, **settings_for(trust_domain)) as client:
+    async with portal(house, tmp_path, **settings_for(domain)) as client:
         ended = await fetched(client, house)
 
         assert (ended.fidelity["verdict"], ended.view["state"]) == ("differs", "incomplete")
@@ -164,16 +171,16 @@ async def test_an_image_that_is_not_as_certified_is_set_aside(
 
 
 async def test_images_that_do_not_decode_to_what_is_certified_are_set_aside(
-    trust_domain: TrustDomain, tmp_path: Path
+    domain: TrustDomain, tmp_path: Path
 ) -> None:
     """What was coded is decoded; all of it may be wrong."""
     house = make_house()
-    certifying = Certifying(house, trust_domain)
+    certifying = Certifying(house, domain)
     certifying.change = lambda one: replace(
         one, coding=Coding(syntax=PLAIN), pixels_sha256="0" * 64
     )
     house.certificate = certifying
-    async with portal(house, tmp_path, **settings_for(trust_domain)) as client:
+    async with portal(house, tmp_path, **settings_for(domain)) as client:
         ended = await fetched(client, house)
 
         assert (ended.fidelity["verdict"], ended.view["state"]) == ("differs", "failed")
@@ -182,14 +189,14 @@ async def test_images_that_do_not_decode_to_what_is_certified_are_set_aside(
 
 
 async def test_images_that_no_certificate_names_are_told(
-    trust_domain: TrustDomain, tmp_path: Path
+    domain: TrustDomain, tmp_path: Path
 ) -> None:
     """They are kept, and nobody vouches for them."""
     house = make_house()
-    certifying = Certifying(house, trust_domain)
+    certifying = Certifying(house, domain)
     certifying.change = lambda one: one if one.ref.instance.endswith(".1.1") else None
     house.certificate = certifying
-    async with portal(house, tmp_path, **settings_for(trust_domain)) as client:
+    async with portal(house, tmp_path, **settings_for(domain)) as client:
         ended = await fetched(client, house)
 
         assert (ended.view["state"], ended.view["received"]) == ("complete", 6)
@@ -209,12 +216,12 @@ async def test_images_that_no_certificate_names_are_told(
     ids=["tampered", "no-certificate", "other-signer", "other-community", "other-delivery"],
 )
 async def test_a_certificate_that_does_not_count_leaves_the_job_as_it_is(
-    how: dict[str, Any], says: str, trust_domain: TrustDomain, tmp_path: Path
+    how: dict[str, Any], says: str, domain: TrustDomain, tmp_path: Path
 ) -> None:
     """It says why, and keeps no document."""
     house = make_house()
-    house.certificate = Certifying(house, trust_domain, **how)
-    async with portal(house, tmp_path, **settings_for(trust_domain)) as client:
+    house.certificate = Certifying(house, domain, **how)
+    async with portal(house, tmp_path, **settings_for(domain)) as client:
         ended = await fetched(client, house)
 
         assert (ended.view["state"], ended.view["received"]) == ("complete", 6)
@@ -225,13 +232,13 @@ async def test_a_certificate_that_does_not_count_leaves_the_job_as_it_is(
 
 
 async def test_a_certificate_of_another_study_does_not_count(
-    trust_domain: TrustDomain, tmp_path: Path
+    domain: TrustDomain, tmp_path: Path
 ) -> None:
     """Whatever else of it is right."""
     house = make_house()
-    certifying = Certifying(house, trust_domain)
+    certifying = Certifying(house, domain)
     house.certificate = lambda delivery, _: certifying(delivery, Uid("9.9"))
-    async with portal(house, tmp_path, **settings_for(trust_domain)) as client:
+    async with portal(house, tmp_path, **settings_for(domain)) as client:
         ended = await fetched(client, house)
 
         assert ended.fidelity["verdict"] == "not-certified"
@@ -246,11 +253,11 @@ async def test_a_certificate_of_another_study_does_not_count(
     ],
 )
 async def test_without_a_certificate_the_job_is_not_worse(
-    changes: dict[str, Any], says: str, trust_domain: TrustDomain, tmp_path: Path
+    changes: dict[str, Any], says: str, domain: TrustDomain, tmp_path: Path
 ) -> None:
     """A peer that has no such resource, and one whose seal nobody could tell."""
     house = make_house()
-    async with portal(house, tmp_path, **settings_for(trust_domain, **changes)) as client:
+    async with portal(house, tmp_path, **settings_for(domain, **changes)) as client:
         ended = await fetched(client, house)
 
         assert ended.view["state"] == "complete"
@@ -259,11 +266,11 @@ async def test_without_a_certificate_the_job_is_not_worse(
 
 
 async def test_nobody_is_believed_without_a_trust_store(
-    trust_domain: TrustDomain, tmp_path: Path
+    domain: TrustDomain, tmp_path: Path
 ) -> None:
     """A portal that was given none."""
     house = make_house()
-    house.certificate = Certifying(house, trust_domain)
+    house.certificate = Certifying(house, domain)
     async with portal(house, tmp_path, communities={COUNTRY_A: A}) as client:
         ended = await fetched(client, house)
 
@@ -271,12 +278,12 @@ async def test_nobody_is_believed_without_a_trust_store(
 
 
 async def test_a_job_that_brought_nothing_is_not_certified_at_all(
-    trust_domain: TrustDomain, tmp_path: Path
+    domain: TrustDomain, tmp_path: Path
 ) -> None:
     """Nothing is asked for where everything was here, or nothing came."""
     house = make_house()
-    house.certificate = Certifying(house, trust_domain)
-    async with portal(house, tmp_path, **settings_for(trust_domain)) as client:
+    house.certificate = Certifying(house, domain)
+    async with portal(house, tmp_path, **settings_for(domain)) as client:
         ended = await fetched(client, house)
         asked = sum(call[0] == "certify" for call in house.calls)
 
