@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from country_b.kept import KeptInstance
+from gateway.compression.choices import name_of
 from gateway.compression.pixel_digest import ReceivedPixels, received_pixels
 from gateway.domain import InstanceFidelity, RatioCap, SeriesFidelity
 from gateway.wire.problems import DecodeError
 
 # Ratios are written with three digits in a header, and with all in a certificate.
 RATIO_SLACK = 1.005
+# What is said of an image whose pixels nobody coded on the way.
+AS_STORED = "as stored"
 
 
 def departure(
@@ -80,6 +83,7 @@ def series_view(series: SeriesFidelity, checked: Sequence[InstanceFidelity]) -> 
         "instances": len(checked),
         "lossy": len(errors),
         "syntaxes": sorted({str(one.syntax) for one in checked}),
+        "codecs": sorted({name_of(one.coding) if one.coding else AS_STORED for one in checked}),
         "raw_bytes": raw,
         "sent_bytes": sent,
         "ratio": round(raw / sent, 2) if sent else 1.0,

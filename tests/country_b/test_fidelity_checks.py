@@ -173,6 +173,7 @@ def test_a_series_is_summed_up() -> None:
         "instances": 3,
         "lossy": 2,
         "syntaxes": ["1.2.840.10008.1.2.4.203", "1.2.840.10008.1.2.4.80"],
+        "codecs": ["JPEG-LS", "lossy HTJ2K (step 2.5)"],
         "raw_bytes": 3000,
         "sent_bytes": 560,
         "ratio": 5.36,
