@@ -122,9 +122,7 @@ async def running(
             desk,
             images_from=elsewhere,
             viewer=links,
-            certificates=desk.certificates(
-                CommunityId(settings.gateway.community), seal_of(settings, clockwork)
-            ),
+            certificates=_certificates(settings, desk, clockwork),
         )
 
         app = new_application(
@@ -245,6 +243,15 @@ async def delivering(
             now=clockwork.now,
             new_id=clockwork.new_id,
         )
+
+
+def _certificates(
+    settings: Settings, desk: DeliveryDesk, clockwork: Clockwork
+) -> Certificates | None:
+    """What certifies deliveries; None for a country without a seal, which certifies nothing."""
+    if settings.seal.certificate is None and settings.seal.key is None:
+        return None
+    return desk.certificates(CommunityId(settings.gateway.community), seal_of(settings, clockwork))
 
 
 def responder_of(
