@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from country_a.certificates import Certificates
+from country_a.delivery_book import DeliveryBook
 from country_a.delivery_desk import DeliveryDesk
 from country_a.national.ports import Pacs
 from country_a.national.sql import OpenSystems, open_systems
@@ -38,6 +40,7 @@ from gateway.transport.compose import (
     audit_sent,
     client_of,
     keeper_of,
+    seal_of,
     session_of,
     tls_server,
 )
@@ -113,7 +116,14 @@ async def running(
         )
         store = responder_of(settings, national, desk)
         elsewhere = await _imaging_source(settings, keeper, clockwork, stack)
-        gateway = responder_of(settings, national, desk, images_from=elsewhere, viewer=links)
+        gateway = responder_of(
+            settings,
+            national,
+            desk,
+            images_from=elsewhere,
+            viewer=links,
+            certificates=_certificates(settings, desk, clockwork),
+        )
 
         app = new_application(
             new_id=clockwork.new_id,
@@ -228,9 +238,20 @@ async def delivering(
             planning=Planning(pacs, renderer, workers, new_id=clockwork.new_id),
             renderer=renderer,
             book=PlanBook(state / "plans"),
+            deliveries=DeliveryBook(state / "deliveries"),
             goodput=goodput,
             now=clockwork.now,
+            new_id=clockwork.new_id,
         )
+
+
+def _certificates(
+    settings: Settings, desk: DeliveryDesk, clockwork: Clockwork
+) -> Certificates | None:
+    """What certifies deliveries; None for a country without a seal, which certifies nothing."""
+    if settings.seal.certificate is None and settings.seal.key is None:
+        return None
+    return desk.certificates(CommunityId(settings.gateway.community), seal_of(settings, clockwork))
 
 
 def responder_of(
@@ -240,6 +261,7 @@ def responder_of(
     *,
     images_from: ImageSource | None = None,
     viewer: ViewerLinks | None = None,
+    certificates: Certificates | None = None,
 ) -> Responder:
     """The country's answers over its systems."""
     return Responder(
@@ -250,6 +272,7 @@ def responder_of(
         desk=desk,
         images_from=images_from,
         viewer=viewer,
+        certificates=certificates,
     )
 
 

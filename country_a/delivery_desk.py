@@ -1,26 +1,32 @@
 """How Country A answers a request for images: by a plan accepted, a plan made, or the order asked.
 
 A wish that names a plan gets what that says; one that lets the sender choose is planned here and
-now; any other is answered in the order of its syntaxes. What goes out under a plan is written
-beside it.
+now; any other is answered in the order of its syntaxes. What goes out is written down under the id
+of the delivery: that of the plan, else the name the requester gave, else a fresh one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
+from country_a.certificates import Certificates, Seal
+from country_a.delivery_book import DeliveryBook, Recipient
 from country_a.images import Held, StoreDelivery, deliver_by_order, deliver_by_plan
 from country_a.plan_book import PlanBook
 from country_a.planning import Planning
 from country_a.rendering import Renderer
 from gateway.domain import (
     CallContext,
+    CommunityId,
     DeliveryPlan,
     DeliveryWish,
     InstanceFidelity,
     PatientId,
+    RatioCap,
     SyntaxChoice,
+    Uid,
 )
 from gateway.transport.goodput import Goodput
 
@@ -34,14 +40,18 @@ class DeliveryDesk:
         planning: Planning,
         renderer: Renderer,
         book: PlanBook,
+        deliveries: DeliveryBook,
         goodput: Goodput,
         now: Callable[[], datetime],
+        new_id: Callable[[], str],
     ) -> None:
         self._planning = planning
         self._renderer = renderer
         self._book = book
         self._goodput = goodput
+        self._deliveries = deliveries
         self._now = now
+        self._new_id = new_id
 
     async def plan(self, held: Held, wish: DeliveryWish, context: CallContext) -> DeliveryPlan:
         """A plan for what is held, kept for who asks."""
@@ -54,16 +64,55 @@ class DeliveryDesk:
         if wish.plan:
             patients = _patients(held)
             plan = await self._book.get(wish.plan, asking=context.asking, patients=patients)
-
-            async def ended(sent: Sequence[InstanceFidelity]) -> None:
-                await self._book.happened(plan.id, sent, at=self._now())
-
-            return deliver_by_plan(held, plan, self._renderer, ended)
+            delivery = deliver_by_plan(held, plan, self._renderer)
+            return self._recorded(delivery, held, plan, context, accepted=True)
+        name = wish.delivery or self._new_id()
         if wish.choice is SyntaxChoice.SENDER and held.instances:
-            plan = await self._made(held, wish, context)
+            plan = replace(await self._made(held, wish, context), id=name)
             # Who did not see this plan has said by the order of asking what should come first.
-            return deliver_by_plan(held, plan, self._renderer, order_of_plan=False)
-        return deliver_by_order(held, wish, self._renderer)
+            delivery = deliver_by_plan(held, plan, self._renderer, order_of_plan=False)
+            return self._recorded(delivery, held, plan, context)
+        return self._recorded(deliver_by_order(held, wish, self._renderer), held, name, context)
+
+    def certificates(self, community: CommunityId, seal: Seal) -> Certificates:
+        """Certifies what goes out from here, as a community and under its seal."""
+        return Certificates(self._deliveries, community=community, seal=seal, now=self._now)
+
+    def _recorded(
+        self,
+        delivery: StoreDelivery,
+        held: Held,
+        plan: DeliveryPlan | str,
+        context: CallContext,
+        *,
+        accepted: bool = False,
+    ) -> StoreDelivery:
+        """The same delivery, which is written down under the id of its plan, or a mere id.
+
+        Beside a plan that was `accepted` stands what came of it.
+        """
+        caps: Mapping[Uid, RatioCap | None] = {}
+        if isinstance(plan, DeliveryPlan):
+            caps = {one.series: one.cap for one in plan.series}
+        recipient = Recipient(
+            delivery=plan if isinstance(plan, str) else plan.id,
+            asking=context.asking,
+            patients={
+                stored.ref.study: stored.patient
+                for stored, _ in held.instances
+                if stored.patient is not None
+            },
+            caps=caps,
+        )
+
+        async def ended(sent: Sequence[InstanceFidelity]) -> None:
+            if accepted:
+                await self._book.happened(recipient.delivery, sent, at=self._now())
+            await self._deliveries.ended(recipient, sent, at=self._now())
+
+        delivery.tell(recipient.delivery, ended)
+        self._deliveries.begun(delivery, recipient)
+        return delivery
 
     async def _made(self, held: Held, wish: DeliveryWish, context: CallContext) -> DeliveryPlan:
         link = self._goodput.link(str(context.asking), wish.link)

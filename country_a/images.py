@@ -9,11 +9,13 @@ it takes, and one that cannot be made at all is told at the end, behind everythi
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeAlias
 
@@ -79,8 +81,8 @@ class Item:
 class StoreDelivery:
     """Instances of the image store on their way; see `gateway.domain.ImageDelivery`.
 
-    `fidelity` is what was done to those that have been sent whole; `ended` is awaited with it
-    when the delivery is left, however far it came.
+    `fidelity` is what was done to those that have been sent to their last piece. `id` names it,
+    once it was told.
     """
 
     def __init__(
@@ -89,10 +91,10 @@ class StoreDelivery:
         issues: Sequence[Issue],
         *,
         renderer: Renderer,
-        ended: Ended | None = None,
     ) -> None:
+        self.id = ""
         self._items = list(items)
-        self._ended = ended
+        self._ended: Ended | None = None
         self._issues = list(issues)
         self._renderer = renderer
         self._settled = AsyncExitStack()
@@ -104,6 +106,10 @@ class StoreDelivery:
     def issues(self) -> tuple[Issue, ...]:
         """What does not come, and why; whole when `chunks` has ended."""
         return tuple(self._issues)
+
+    def tell(self, id: str, ended: Ended) -> None:
+        """Name it; `ended` is awaited with `fidelity` when it is left, however far it came."""
+        self.id, self._ended = id, ended
 
     async def __aenter__(self) -> Self:
         return self
@@ -117,7 +123,8 @@ class StoreDelivery:
         """Give back what was lent for the whole delivery, and tell what went out."""
         await self._settled.aclose()
         if self._ended is not None:
-            await self._ended(self.fidelity)
+            ended, self._ended = self._ended, None
+            await ended(self.fidelity)
 
     def hashed(self, instance: Uid, sha256: str) -> None:
         """Nothing: the store knows the digests of what it holds."""
@@ -189,31 +196,26 @@ class StoreDelivery:
             descriptor = await anext(files)
             while data := await piece(descriptor, sent, size):
                 sent += len(data)
+                if sent == size:
+                    self.fidelity.append(_plain_fidelity(item, item.stored.sha256, size))
                 yield ImageChunk(uid, data, sent == size)
         except OSError as error:
             raise _broken(item, "its file cannot be read") from error
         if sent < size:
             raise _broken(item, "its file is shorter than it was")
-        self.fidelity.append(
-            InstanceFidelity(
-                ref=item.stored.ref,
-                syntax=item.form.syntax,
-                sha256=item.stored.sha256,
-                raw_bytes=size if item.stored.pixels is None else item.stored.pixels.raw_bytes,
-                sent_bytes=size,
-            )
-        )
 
     async def _decoded(self, item: Item) -> AsyncGenerator[ImageChunk, None]:
         uid = item.stored.ref.instance
         try:
-            data = await asyncio.to_thread(to_explicit_little_endian, item.stored.path)
+            data, digest = await asyncio.to_thread(_plain, item.stored.path)
         except (OSError, DecodeError):
             self._issues.append(_issue(item, "its pixels cannot be decoded"))
             return
         view = memoryview(data)
         for start in range(0, len(data), CHUNK_BYTES):
             end = start + CHUNK_BYTES
+            if end >= len(data):
+                self.fidelity.append(_plain_fidelity(item, digest, len(data)))
             yield ImageChunk(uid, bytes(view[start:end]), end >= len(data))
 
     async def _rendered(self, item: Item, ahead: _Ahead) -> AsyncGenerator[ImageChunk, None]:
@@ -234,11 +236,13 @@ class StoreDelivery:
             told: AnnouncedInstance | None = replace(item, form=form).announced(rendition)
             while data := await piece(descriptor, at, size):
                 at += len(data)
+                if at == size:
+                    # Before its last piece leaves: whoever has it whole may ask for a certificate.
+                    self.fidelity.append(_fidelity(item, form, rendition))
                 yield ImageChunk(uid, data, at == size, told)
                 told = None
             if at < size:
                 raise _broken(item, "its rendition is shorter than it was")
-        self.fidelity.append(_fidelity(item, form, rendition))
 
 
 class _Ahead:
@@ -328,6 +332,24 @@ def _broken(item: Item, why: str) -> NotNow:
     return NotNow(issue.refusal, issue.text, subject=issue.subject)
 
 
+def _plain(path: Path) -> tuple[bytes, str]:
+    """An instance in explicit little endian, and the SHA-256 of that."""
+    data = to_explicit_little_endian(path)
+    return data, hashlib.sha256(data).hexdigest()
+
+
+def _plain_fidelity(item: Item, sha256: str, size: int) -> InstanceFidelity:
+    """What is said of an instance whose pixels nobody coded: its file stands for them."""
+    pixels = item.stored.pixels
+    return InstanceFidelity(
+        ref=item.stored.ref,
+        syntax=item.form.syntax,
+        sha256=sha256,
+        raw_bytes=size if pixels is None else pixels.raw_bytes,
+        sent_bytes=size,
+    )
+
+
 def _fidelity(item: Item, form: ImageForm, rendition: Rendition) -> InstanceFidelity:
     facts = rendition.facts
     return InstanceFidelity(
@@ -391,12 +413,7 @@ def deliver_by_order(held: Held, wish: DeliveryWish, renderer: Renderer) -> Stor
 
 
 def deliver_by_plan(
-    held: Held,
-    plan: DeliveryPlan,
-    renderer: Renderer,
-    ended: Ended | None = None,
-    *,
-    order_of_plan: bool = True,
+    held: Held, plan: DeliveryPlan, renderer: Renderer, *, order_of_plan: bool = True
 ) -> StoreDelivery:
     """A delivery of what a plan has for the instances asked for.
 
@@ -419,7 +436,7 @@ def deliver_by_plan(
     for uid in asked.keys() - planned.keys():
         text = f"plan {plan.id} says nothing of instance {uid}"
         issues.append(Issue(refusal=Refusal.UNKNOWN_INSTANCE, text=text, subject=str(uid)))
-    return StoreDelivery(items, issues, renderer=renderer, ended=ended)
+    return StoreDelivery(items, issues, renderer=renderer)
 
 
 class WithIssues:
@@ -428,6 +445,11 @@ class WithIssues:
     def __init__(self, inner: ImageDelivery, issues: Sequence[Issue]) -> None:
         self._inner = inner
         self._more = tuple(issues)
+
+    @property
+    def id(self) -> str:
+        """As the inner delivery is named."""
+        return self._inner.id
 
     @property
     def announced(self) -> tuple[AnnouncedInstance, ...]:

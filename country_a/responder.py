@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from country_a.certificates import Certificates
 from country_a.consent import require_consent
 from country_a.delivery_desk import DeliveryDesk
 from country_a.images import Held, WithIssues, held_of
@@ -57,7 +58,7 @@ class Responder:
 
     `desk` plans and sends images; `images_from` replaces the image store by another source of
     images (RAD-69), and the store is still asked whose they are. `viewer` makes the links of the
-    viewer, if there is one.
+    viewer, and `certificates` certifies what was sent, if there are such.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Responder:
         desk: DeliveryDesk,
         images_from: ImageSource | None = None,
         viewer: ViewerLinks | None = None,
+        certificates: Certificates | None = None,
     ) -> None:
         self._national = national
         self._community = community
@@ -78,6 +80,7 @@ class Responder:
         self._desk = desk
         self._images_from = images_from
         self._viewer = viewer
+        self._certificates = certificates
 
     async def identify_patient(
         self, traits: PatientTraits, context: CallContext
@@ -262,24 +265,38 @@ class Responder:
             await self._require_patient(patient, context)
         return held
 
+    async def certify_images(self, delivery: str, study: Uid, context: CallContext) -> bytes:
+        """What was done to images that were sent, after asking whose study it is."""
+        patient = await self._patient_of(study, context)
+        if self._certificates is None:
+            raise BadRequest(Refusal.UNSUPPORTED, "no delivery is certified here")
+        return await self._certificates.certify(
+            delivery, asking=context.asking, study=study, patient=patient
+        )
+
     async def open_viewer(
         self, study: Uid, context: CallContext, *, key_images_only: bool = False
     ) -> ViewerLink:
         """A link to the pages of this country's viewer, after asking whose study it is."""
+        patient = await self._patient_of(study, context)
+        if self._viewer is None:
+            raise BadRequest(Refusal.UNSUPPORTED, "no viewer is offered here", subject=str(study))
+        return self._viewer.to_open(
+            study,
+            patient,
+            key_images_only=key_images_only,
+            emergency=context.purpose is PurposeOfUse.EMERGENCY,
+        )
+
+    async def _patient_of(self, study: Uid, context: CallContext) -> PatientId:
+        """Whose study it is, one the caller may ask about."""
         stored = await self._national.pacs.study(study)
         if stored is None:
             raise NotFound(Refusal.UNKNOWN_INSTANCE, f"no study {study} here", subject=str(study))
         if stored.patient is None:
             raise NotFound(Refusal.UNKNOWN_PATIENT, "a study that belongs to no patient")
         await self._require_patient(stored.patient, context)
-        if self._viewer is None:
-            raise BadRequest(Refusal.UNSUPPORTED, "no viewer is offered here", subject=str(study))
-        return self._viewer.to_open(
-            study,
-            stored.patient,
-            key_images_only=key_images_only,
-            emergency=context.purpose is PurposeOfUse.EMERGENCY,
-        )
+        return stored.patient
 
     def _own_community(self, community: CommunityId | None) -> None:
         if community is not None and community != self._community:

@@ -21,6 +21,7 @@ from country_b.image_api import ImageApi
 from country_b.image_jobs import ImageJobs
 from country_b.initiator import IMAGES_PER_REQUEST, Community, Initiator
 from country_b.kept import KeptStore
+from country_b.kept_certificates import KeptCertificates
 from country_b.portal_api import MAX_REQUEST_BYTES, PortalApi
 from country_b.portal_routes import Portal
 from country_b.reading import DicomReading, Reading
@@ -39,10 +40,12 @@ from gateway.transport.compose import (
     keeper_of,
     session_of,
     tls_server,
+    trust_of,
     ways_of,
 )
 from gateway.transport.compose_servers import imaging_app_of, token_app_of
 from gateway.transport.control import Control, control_app
+from gateway.wire.trust import TrustStore
 
 DEFAULT_OWN = CommunityId("2.999.1.2")
 
@@ -66,12 +69,14 @@ def build_app(
     syntaxes: tuple[Uid, ...] = (EXPLICIT_LITTLE_ENDIAN,),
     manifest_form: ManifestEncoding = ManifestEncoding.KOS,
     allowed_hosts: frozenset[str] | None = LOOPBACK_HOSTS,
+    trust: TrustStore | None = None,
 ) -> web.Application:
     """The portal API over the given exchanges; everything it keeps lies in `state`.
 
     `ways` are further ways to ask a community, by the names that its `Community` says.
     `manifest_form` is the encoding in which manifests are shown first and fetched by study.
-    `allowed_hosts` are the names it may be called by, None for any.
+    `allowed_hosts` are the names it may be called by, None for any. `trust` is whose seals are
+    believed on fidelity certificates, nobody's unless given.
     """
     known = communities or {item: Community(id=item) for item in exchanges}
     reads = reading or DicomReading()
@@ -95,6 +100,8 @@ def build_app(
         sessions=sessions,
         initiator=initiator,
         kept=kept,
+        certificates=KeptCertificates(engine),
+        trust=trust or TrustStore(),
         jobs=jobs,
         reading=reads,
         information_version=information_version,
@@ -200,6 +207,7 @@ async def running(
             syntaxes=syntaxes,
             manifest_form=ManifestEncoding(settings.portal.manifest_form),
             allowed_hosts=names_of(settings.listen.host),
+            trust=trust_of(settings.seal),
         )
         control = control_app(
             Control(tap=keeper.tap, audit=keeper.audit, pings={"store": app[KEPT].ping}),

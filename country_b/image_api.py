@@ -10,6 +10,7 @@ from aiohttp import web
 from country_b import requests
 from country_b.answers import CORRELATION
 from country_b.fields import parse_body
+from country_b.image_fidelity import FidelityCheck, Sealing
 from country_b.image_intake import ImageIntake
 from country_b.image_progress import Progress
 from country_b.portal_routes import PortalRoutes, path_id
@@ -40,6 +41,7 @@ class ImageApi(PortalRoutes):
             web.post(visit + "/images", self.images),
             web.get(visit + "/images/{job}", self.job),
             web.get(visit + "/images/{job}/timeline", self.timeline),
+            web.get(visit + "/images/{job}/certificate", self.certificate),
             web.post(visit + "/images/{job}/cancel", self.cancel),
             web.get(visit + "/instances/{instance}", self.instance),
             web.get(visit + "/kept", self.show_kept),
@@ -80,6 +82,10 @@ class ImageApi(PortalRoutes):
         session = await self.ready(request, Action.IMAGES)
         wanted = requests.read_images(parse_body(await request.read()))
         manifest, location = await self._manifest_of(session, wanted.study)
+        job = self.portal.new_id()
+        wish = self._wish(session, wanted)
+        # All that the job asks for is one delivery to its sender, with one certificate.
+        wish = replace(wish, delivery=job)
         intake = ImageIntake(
             initiator=self.portal.initiator,
             kept=self.portal.kept,
@@ -88,7 +94,7 @@ class ImageApi(PortalRoutes):
             manifest=manifest,
             default_location=location,
             selection=wanted.selection,
-            wish=self._wish(session, wanted),
+            wish=wish,
             correlation_id=request[CORRELATION],
             now=self.portal.now,
         )
@@ -103,8 +109,9 @@ class ImageApi(PortalRoutes):
                 session.id, Action.IMAGES, progress.state.value, text, correlation_id=correlation_id
             )
 
-        job = self.portal.new_id()
-        await self.portal.jobs.start(job, session.id, wanted.study, intake, ended)
+        check = self._check(session, wanted.study, job, wish, correlation_id)
+        await check.begin()
+        await self.portal.jobs.start(job, session.id, wanted.study, intake, ended, check=check.run)
         try:
             await self.advance(request, session, Action.IMAGES, text="started")
         except BaseException:
@@ -116,6 +123,46 @@ class ImageApi(PortalRoutes):
             {"job": job, "correlation_id": correlation_id},
             status=202,
             headers={"Location": f"/api/sessions/{session.id}/images/{job}"},
+        )
+
+    def _check(
+        self, session: Session, study: Uid, job: str, wish: DeliveryWish, correlation_id: str
+    ) -> FidelityCheck:
+        """The check of what a job brings against the certificate of who sent it."""
+        if session.patient is None:
+            raise refuse(Refusal.UNKNOWN_PATIENT, "images are of a confirmed patient")
+        portal, community = self.portal, session.patient.community
+        return FidelityCheck(
+            certifier=portal.initiator.exchange(community, session.way),
+            context=portal.initiator.context(session, community, correlation_id),
+            sealing=Sealing(
+                community=community,
+                country=portal.initiator.community(community).country,
+                trust=portal.trust,
+            ),
+            kept=portal.kept,
+            certificates=portal.certificates,
+            session=session.id,
+            job=job,
+            study=study,
+            delivery=wish.plan or wish.delivery,
+            lossy_consent=wish.lossy_consent,
+            now=portal.now,
+        )
+
+    async def certificate(self, request: web.Request) -> web.Response:
+        """The sealed certificate of what a job brought, as it came."""
+        session = await self.session(request)
+        body = await self.portal.certificates.get(session.id, request.match_info["job"])
+        if body is None:
+            raise web.HTTPNotFound
+        return web.Response(
+            body=body,
+            content_type="application/xml",
+            headers={
+                "Content-Disposition": 'attachment; filename="fidelity-certificate.xml"',
+                "Content-Security-Policy": "sandbox",
+            },
         )
 
     async def job(self, request: web.Request) -> web.Response:

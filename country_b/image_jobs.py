@@ -57,10 +57,18 @@ class ImageJobs:
                 )
 
     async def start(
-        self, job: str, session: str, study: Uid, intake: ImageIntake, ended: Ended
+        self,
+        job: str,
+        session: str,
+        study: Uid,
+        intake: ImageIntake,
+        ended: Ended,
+        *,
+        check: Ended | None = None,
     ) -> None:
         """Run an intake; `ended` is awaited with its counters at the end.
 
+        `check` is awaited with them before that: what it finds may change how the job ended.
         One job a study and visit: a second one would fetch the same images, and is `BUSY`.
         """
         key = (session, study)
@@ -86,14 +94,23 @@ class ImageJobs:
         except BaseException:
             del self._studies[key]
             raise
-        task = asyncio.get_running_loop().create_task(self._run(job, key, intake, ended))
+        task = asyncio.get_running_loop().create_task(self._run(job, key, intake, ended, check))
         self._running[job] = (intake, task)
         await asyncio.sleep(0)  # a task that has not begun cannot clean up when it is cancelled
 
-    async def _run(self, job: str, key: tuple[str, Uid], intake: ImageIntake, ended: Ended) -> None:
+    async def _run(
+        self,
+        job: str,
+        key: tuple[str, Uid],
+        intake: ImageIntake,
+        ended: Ended,
+        check: Ended | None,
+    ) -> None:
         progress = intake.progress
         try:
             await intake.run()
+            if check is not None:
+                await check(progress)
         finally:
             if progress.state is JobState.RUNNING:
                 # A fault of ours ends the task with its exception; the counters must not lie.

@@ -33,7 +33,8 @@ class Progress:
     """Counters of one job; `missing` maps an instance to why it is not here.
 
     `timeline` has how many bytes were here after how many seconds, `key_images_seconds` is when
-    the last key image that was asked for was.
+    the last key image that was asked for was. `fidelity` is how what came compares with its
+    certificate, None where nothing came.
     """
 
     asked: int = 0
@@ -48,6 +49,7 @@ class Progress:
     missing: dict[str, Issue] = field(default_factory=dict)
     issues: list[Issue] = field(default_factory=list)
     stopped_by: Issue | None = None
+    fidelity: dict[str, Any] | None = None
     _step: float = FIRST_STEP_SECONDS
 
     def issue(self, issue: Issue) -> None:
@@ -94,6 +96,7 @@ class Progress:
                 for name, issue in self.missing.items()
             ],
             "issues": [issue_view(issue) for issue in self.issues],
+            "fidelity": self.fidelity,
             "stopped_by": None if self.stopped_by is None else issue_view(self.stopped_by),
         }
 

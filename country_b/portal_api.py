@@ -343,6 +343,7 @@ class PortalApi(PortalRoutes):
             await self.portal.kept.retain(session.id, session.retention_note)
         else:
             await self.portal.kept.forget(session.id)
+            await self.portal.certificates.forget(session.id)
 
     async def _entries(self, session: Session, chosen: Chosen) -> tuple[DocumentEntry, ...]:
         """What was chosen, as the last list has it; of a study the manifest as it is preferred."""

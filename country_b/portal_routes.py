@@ -19,6 +19,7 @@ from country_b.fields import BadInput
 from country_b.image_jobs import ImageJobs
 from country_b.initiator import Community, Initiator
 from country_b.kept import KeptDocument, KeptStore
+from country_b.kept_certificates import KeptCertificates
 from country_b.reading import Reading
 from country_b.session import Action, Session, SessionStore, require
 from gateway.domain import (
@@ -31,6 +32,7 @@ from gateway.domain import (
     Uid,
     refuse,
 )
+from gateway.wire.trust import TrustStore
 
 _MIME = re.compile(r"[a-z0-9][a-z0-9.+-]{0,60}/[a-z0-9][a-z0-9.+-]{0,80}", re.IGNORECASE)
 _UNKNOWN_TYPE = "application/octet-stream"
@@ -40,12 +42,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Portal:
-    """What the routes work with."""
+    """What the routes work with; `trust` is whose seals are believed on certificates."""
 
     communities: Mapping[CommunityId, Community]
     sessions: SessionStore
     initiator: Initiator
     kept: KeptStore
+    certificates: KeptCertificates
+    trust: TrustStore
     jobs: ImageJobs
     reading: Reading
     information_version: str

@@ -102,3 +102,26 @@ def judge_images(telling: Telling, job: Mapping[str, Any], expected: int | None 
         telling.leave_incomplete(f"{have} images came, the seed made {expected}")
     else:
         telling.note(counted(have, "image", "images"))
+    if fidelity := job.get("fidelity"):
+        telling.note(fidelity_note(fidelity))
+
+
+def fidelity_note(fidelity: Mapping[str, Any]) -> str:
+    """How what came compares with its certificate, in one line.
+
+    `fidelity verified: 400 images lossless, JPEG-LS, 3.6 : 1`.
+    """
+    if fidelity["verdict"] != "verified":
+        return f"fidelity {fidelity['verdict']}: {fidelity['reason']}"
+    series = fidelity["series"]
+    lossy = sum(int(one["lossy"]) for one in series)
+    exact = sum(int(one["instances"]) for one in series) - lossy
+    raw, sent = (sum(int(one[key]) for one in series) for key in ("raw_bytes", "sent_bytes"))
+    parts = [f"{counted(exact, 'image', 'images')} lossless"] if exact else []
+    if lossy:
+        worst = max(int(one["max_error"]) for one in series if one["lossy"])
+        parts.append(f"{counted(lossy, 'image', 'images')} lossy, error at most {worst}")
+    parts += sorted({name for one in series for name in one["codecs"]})
+    if sent:
+        parts.append(f"{raw / sent:.1f} : 1")
+    return f"fidelity verified: {', '.join(parts)}"

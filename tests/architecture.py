@@ -80,6 +80,7 @@ SHARED_WIRE = tuple(
     f"gateway.wire.{name}"
     for name in [
         "delivery_wish",
+        "fidelity",
         "message",
         "multipart",
         "xml",
@@ -149,7 +150,7 @@ RULES: Mapping[str, Rule] = {
             frozenset({"numpy", "pydicom"}),
         )
         # What changes headers: the file around the pixels, and what is said of a derived instance.
-        for name in ("transcode", "derivation")
+        for name in ("transcode", "derivation", "pixel_digest")
     },
     "gateway.compression.worker": Rule(
         (*NOUNS, "gateway.compression", "gateway.wire.dicom", "gateway.wire.problems"),
@@ -232,7 +233,7 @@ RULES: Mapping[str, Rule] = {
         f"country_b.{name}": Rule(
             ("gateway", "country_b"), frozenset({"sqlalchemy", "obstore", "orjson"}), EVERYTHING
         )
-        for name in ("database", "session", "kept", "image_jobs")
+        for name in ("database", "session", "kept", "kept_certificates", "image_jobs")
     },
     # Reports as people read them are pages.
     "country_b.report_page": Rule(

@@ -42,6 +42,7 @@ class ScriptedDelivery:
     issues: tuple[Issue, ...] = ()
     pieces: dict[str, tuple[bytes, ...]] = field(default_factory=dict)
     breaks: ExchangeError | None = None
+    id: str = ""
     closed: bool = False
     digests: dict[Uid, str] = field(default_factory=dict)
 
@@ -86,6 +87,9 @@ class ScriptedExchange:
     delivery: ScriptedDelivery | ExchangeError = field(default_factory=ScriptedDelivery)
     plan: DeliveryPlan | ExchangeError = field(
         default_factory=lambda: refuse(Refusal.UNSUPPORTED, "nothing is planned here")
+    )
+    certificate: bytes | ExchangeError = field(
+        default_factory=lambda: refuse(Refusal.UNSUPPORTED, "nothing is certified here")
     )
     viewer: ViewerLink | ExchangeError = ViewerLink("https://localhost/view/x")
     asked: list[tuple[str, Any, CallContext]] = field(default_factory=list)
@@ -147,6 +151,11 @@ class ScriptedExchange:
     ) -> DeliveryPlan:
         """As set."""
         answer: DeliveryPlan = self._answer("plan", (request, wish), context, self.plan)
+        return answer
+
+    async def certify_images(self, delivery: str, study: Uid, context: CallContext) -> bytes:
+        """As set."""
+        answer: bytes = self._answer("certify", (delivery, study), context, self.certificate)
         return answer
 
     async def open_viewer(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import TracebackType
@@ -109,6 +109,7 @@ class FakeExchange:
     gate: asyncio.Event | None = None
     asked_for_images: asyncio.Event = field(default_factory=asyncio.Event)
     viewer: ViewerLink = ViewerLink("https://viewer.example/view/x")
+    certificate: Callable[[str, Uid], bytes] | None = None
     calls: list[tuple[str, object, CallContext]] = field(default_factory=list)
 
     def _called(self, verb: str, asked: object, context: CallContext) -> None:
@@ -180,6 +181,12 @@ class FakeExchange:
         self._called("plan", (request, wish), context)
         raise refuse(Refusal.UNSUPPORTED, "nothing is planned here")
 
+    async def certify_images(self, delivery: str, study: Uid, context: CallContext) -> bytes:
+        self._called("certify", (delivery, study), context)
+        if self.certificate is None:
+            raise refuse(Refusal.UNSUPPORTED, "nothing is certified here")
+        return self.certificate(delivery, study)
+
     async def retrieve_images(
         self, request: ImageRequest, wish: DeliveryWish, context: CallContext
     ) -> ImageDelivery:
@@ -209,6 +216,7 @@ class FakeDelivery:
     pairs: Sequence[tuple[InstanceRef, Oid]]
     issues: tuple[Issue, ...]
     closed: bool = False
+    id: str = ""
     digests: dict[Uid, str] = field(default_factory=dict)
 
     @property

@@ -37,6 +37,7 @@ VERBS: Mapping[str, str] = {
     "retrieve_documents": "wire/soap/xca_retrieve.py",
     "retrieve_images": "wire/soap/xca_images.py",
     "plan_images": "wire/delivery_wish.py",
+    "certify_images": "wire/fidelity.py",
     "open_viewer": "wire/viewer_link.py",
 }
 HTTP_METHODS = ("get", "put", "post", "delete", "patch")

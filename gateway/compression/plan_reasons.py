@@ -13,6 +13,7 @@ from gateway.compression.policy import Policy
 from gateway.compression.ways import Option, SeriesMenu, Way, untouchable
 from gateway.domain.delivery import LinkProfile, LinkSource
 from gateway.domain.delivery_plan import Coding, CodingForecast, DeliveryAction
+from gateway.domain.fidelity import NOT_FITNESS
 
 _SOURCES: Final = {
     LinkSource.MEASURED: "as measured",
@@ -213,7 +214,7 @@ class SeriesReasons:
 def plan_notes(
     menus: Sequence[SeriesMenu], link: LinkProfile, limits: Limits, reserve: float
 ) -> tuple[str, ...]:
-    """What a plan assumed."""
+    """What a plan assumed, and what no plan says."""
     notes = [f"planned for {rate_text(link)}, {_SOURCES[link.source]}"]
     if reserve and (limits.seconds is not None or limits.size_bytes is not None):
         notes.append(f"{reserve:.0%} was kept in reserve, for sizes are estimated from samples")
@@ -226,4 +227,5 @@ def plan_notes(
         notes.append(
             f"{len(unsampled)} series not sampled: sizes are the greatest seen of their modality"
         )
+    notes.append(NOT_FITNESS)
     return tuple(notes)

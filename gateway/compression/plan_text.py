@@ -159,6 +159,7 @@ def _wish(it: _Reader) -> DeliveryWish:
             decoding=it.one_of("decoding", Decoding),
             link=it.maybe("link", lambda name: _link(it.inner(name))),
             plan=it.text("plan"),
+            delivery=it.text("delivery"),
         )
     except InvalidWish as error:
         raise DecodeError(f"{it.where}, {error.name}", error.found, error.expected) from error

@@ -133,7 +133,7 @@ class _Work:
         self._told = describe(self._frames.header)
         self._pixels_sha256 = hashlib.sha256()
         self._first: tuple[bytes, str] | None = None  # decoded to look at it, and used once
-        _demand_frames(self._frames, source)
+        demand_frames(self._frames, source)
         self._is_copy = not self._frames.is_compressed and coding.syntax == EXPLICIT_LITTLE_ENDIAN
         self._facts, self._found = self._look()
         self._photometric = self._found
@@ -270,8 +270,8 @@ class _Work:
             return
         for number in range(1, frames.count + 1):
             plain = self._plain(number)
-            by_pixel = plain if frames.is_compressed else _by_pixel(plain, frames)
-            self._pixels_sha256.update(by_pixel)
+            pixels = plain if frames.is_compressed else by_pixel(plain, frames)
+            self._pixels_sha256.update(pixels)
             yield plain
 
     def _write_encapsulated(self, out: BinaryIO) -> int:
@@ -334,7 +334,7 @@ class _Work:
         """A frame of the source by pixel."""
         plain = self._plain(number)
         if not self._frames.is_compressed:
-            plain = _by_pixel(plain, self._frames)
+            plain = by_pixel(plain, self._frames)
         return _array(plain, self._facts)
 
     def _plain(self, number: int) -> bytes:
@@ -346,7 +346,7 @@ class _Work:
         return plain
 
 
-def _demand_frames(frames: StoredFrames, source: BinaryIO) -> None:
+def demand_frames(frames: StoredFrames, source: BinaryIO) -> None:
     """Refuse a header that promises more frames than the file can hold, before a table is made."""
     if frames.is_compressed:
         most = source.seek(0, io.SEEK_END) // _ITEM_HEAD
@@ -366,7 +366,7 @@ def _array(plain: bytes, facts: PixelFacts) -> Samples:
     return np.frombuffer(plain, kind.newbyteorder("<")).reshape(shape).astype(kind, copy=False)
 
 
-def _by_pixel(plain: bytes, frames: StoredFrames) -> bytes:
+def by_pixel(plain: bytes, frames: StoredFrames) -> bytes:
     """A native frame by pixel, whether it stands by plane or not."""
     form = frames.form
     if form.samples == 1 or integer(frames.header, _PLANAR) != 1 or frames.is_subsampled:

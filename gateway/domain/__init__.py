@@ -108,6 +108,7 @@ from gateway.domain.people import (
 )
 from gateway.domain.pixels import PixelFacts
 from gateway.domain.ports import (
+    DeliveryCertifier,
     DeliveryPlanner,
     DocumentSource,
     Exchange,
@@ -210,6 +211,7 @@ __all__ = [
     "Criticality",
     "Decoding",
     "DeliveryAction",
+    "DeliveryCertifier",
     "DeliveryPlan",
     "DeliveryPlanner",
     "DeliveryWish",

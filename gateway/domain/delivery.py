@@ -126,7 +126,9 @@ class DeliveryWish:
     first image is, both from the request on; `max_bytes` is how much may come. `lossy_consent`
     is whether pixels may change at all. `link` is what the requester knows of its link; None
     leaves it to what the sender has measured. `plan` is the id of a plan that was accepted: what
-    it says of an instance is done, and the rest of the wish is the one it answers.
+    it says of an instance is done, and the rest of the wish is the one it answers. `delivery` is a
+    name the requester gives, so that what it asks for in several requests is one delivery with one
+    certificate; a plan's id takes its place, and without either the sender names each answer.
 
     Raises `InvalidWish` for needs that no delivery can meet or that contradict each other.
     """
@@ -141,6 +143,7 @@ class DeliveryWish:
     decoding: Decoding = Decoding.NATIVE
     link: LinkProfile | None = None
     plan: str = ""
+    delivery: str = ""
 
     @property
     def may_choose(self) -> bool:

@@ -127,6 +127,11 @@ class ImageDelivery(Protocol):
     """
 
     @property
+    def id(self) -> str:
+        """By which its certificate is asked for; "" where the sender names none, or not yet."""
+        ...
+
+    @property
     def announced(self) -> tuple[AnnouncedInstance, ...]:
         """What will arrive, in the order of sending."""
         ...

@@ -100,6 +100,19 @@ class DeliveryPlanner(Protocol):
         ...
 
 
+class DeliveryCertifier(Protocol):
+    """Says afterwards, under its seal, what was done to the images that were sent."""
+
+    async def certify_images(self, delivery: str, study: Uid, context: CallContext) -> bytes:
+        """The sealed fidelity certificate of what went out of a study under a delivery's id.
+
+        As the sender wrote it: whoever asks checks the seal. Refuses with `UNKNOWN_DOCUMENT` for
+        an id that was not given to the asker, or not about this study, and with `UNSUPPORTED`
+        where nothing is certified.
+        """
+        ...
+
+
 class Viewer(Protocol):
     """Shows images where they are."""
 
@@ -119,6 +132,7 @@ class Exchange(
     StudySource,
     ImageSource,
     DeliveryPlanner,
+    DeliveryCertifier,
     Viewer,
     Protocol,
 ):

@@ -72,6 +72,11 @@ class _Partial:
         self._absent = absent
 
     @property
+    def id(self) -> str:
+        """See `ImageDelivery`."""
+        return self._inner.id
+
+    @property
     def announced(self) -> tuple[AnnouncedInstance, ...]:
         """What will arrive."""
         return self._inner.announced

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from gateway.domain import (
     Association,
     CallContext,
+    DeliveryCertifier,
     DeliveryPlan,
     DeliveryPlanner,
     DeliveryWish,
@@ -37,7 +38,7 @@ from gateway.domain import (
 
 
 class ChosenPerVerb:
-    """An `Exchange` put together from six."""
+    """An `Exchange` put together from seven."""
 
     def __init__(
         self,
@@ -47,6 +48,7 @@ class ChosenPerVerb:
         studies: StudySource,
         images: ImageSource,
         plans: DeliveryPlanner,
+        certificates: DeliveryCertifier,
         viewer: Viewer,
     ) -> None:
         self._patients = patients
@@ -54,6 +56,7 @@ class ChosenPerVerb:
         self._studies = studies
         self._images = images
         self._plans = plans
+        self._certificates = certificates
         self._viewer = viewer
 
     async def identify_patient(
@@ -97,6 +100,10 @@ class ChosenPerVerb:
     ) -> DeliveryPlan:
         """See `DeliveryPlanner.plan_images`."""
         return await self._plans.plan_images(request, wish, context)
+
+    async def certify_images(self, delivery: str, study: Uid, context: CallContext) -> bytes:
+        """See `DeliveryCertifier.certify_images`."""
+        return await self._certificates.certify_images(delivery, study, context)
 
     async def open_viewer(
         self, study: Uid, context: CallContext, *, key_images_only: bool = False

@@ -104,6 +104,10 @@ class Relayed:
         """See `DeliveryPlanner.plan_images`."""
         return await self._inner.plan_images(request, wish, self._shown(context))
 
+    async def certify_images(self, delivery: str, study: Uid, context: CallContext) -> bytes:
+        """See `DeliveryCertifier.certify_images`."""
+        return await self._inner.certify_images(delivery, study, self._shown(context))
+
     async def open_viewer(
         self, study: Uid, context: CallContext, *, key_images_only: bool = False
     ) -> ViewerLink:

@@ -163,6 +163,7 @@ def _announcing(exchange: Exchange) -> Exchange:
         studies=exchange,
         images=HeldImages(exchange, exchange),
         plans=exchange,
+        certificates=exchange,
         viewer=exchange,
     )
 

@@ -18,11 +18,19 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from gateway.config import SealSection, Settings, SettingsError, TlsSection, no_such_file
-from gateway.domain import CommunityId, Exchange, ImageSource, Oid, StudySource
+from gateway.domain import (
+    CommunityId,
+    Exchange,
+    FidelityCertificate,
+    ImageSource,
+    Oid,
+    StudySource,
+)
 from gateway.middleware.chosen import ChosenPerVerb
 from gateway.peers import Peer, PeerBook
 from gateway.transport.audit_sender import AuditSender, sending
 from gateway.transport.audit_store import AuditStore
+from gateway.transport.delivery_certifier import DicomwebCertifier
 from gateway.transport.delivery_planner import DicomwebPlanner
 from gateway.transport.dicomweb_client import DicomwebClient
 from gateway.transport.dicomweb_search import DicomwebSearch
@@ -37,6 +45,7 @@ from gateway.transport.tap import Tap
 from gateway.transport.tls import client_context, server_context
 from gateway.transport.viewer_client import ViewerClient
 from gateway.wire.fhir.tokens import TokenSigner
+from gateway.wire.fidelity import seal_certificate
 from gateway.wire.signatures import Signer
 from gateway.wire.soap.contract import Endpoint
 from gateway.wire.trust import TrustStore
@@ -106,6 +115,12 @@ def signer_of(seal: SealSection) -> Signer:
             f"seal.certificate {certificate}, seal.key {key}: {error}; expected PEM files, and the "
             "key of the certificate without a passphrase"
         ) from None
+
+
+def seal_of(settings: Settings, clockwork: Clockwork) -> Callable[[FidelityCertificate], bytes]:
+    """What seals our fidelity certificates: the same seal as our assertions."""
+    signer = signer_of(settings.seal)
+    return lambda certificate: seal_certificate(certificate, signer, id=f"_{clockwork.new_id()}")
 
 
 def trust_of(seal: SealSection) -> TrustStore:
@@ -234,8 +249,9 @@ def exchange_of(
         documents=documents,
         studies=studies_of(calls, soap),
         images=images,
-        # Nor does it plan: a plan is asked for where images are by their addresses.
+        # Nor does it plan or certify: that is asked for where images are by their addresses.
         plans=DicomwebPlanner(calls) if peer.dicomweb_url else soap,
+        certificates=DicomwebCertifier(calls) if peer.dicomweb_url else soap,
         # SOAP has no such verb: whatever wire the others go by, a viewer is opened over HTTP.
         viewer=ViewerClient(calls, named) if peer.dicomweb_url else named,
     )

@@ -29,8 +29,10 @@ from gateway.domain import (
     refuse,
 )
 from gateway.peers import Peer
+from gateway.wire.delivery_wish import is_delivery_id
 from gateway.wire.dicom.qido_search import DecodedSearch
 from gateway.wire.dicom.web import ImageScope
+from gateway.wire.problems import DecodeError
 
 # Modalities of objects that show nothing by themselves (PS3.16 CID 32).
 NOT_IMAGES = frozenset(
@@ -134,6 +136,15 @@ class DicomwebAnswerer:
     ) -> DeliveryPlan:
         """How located instances would come if they were wished for so."""
         return await self._exchange_of(peer).plan_images(located.request, wish, context)
+
+    async def certify(self, delivery: str, study: Uid, peer: Peer, context: CallContext) -> bytes:
+        """The sealed certificate of what went out of a study under a delivery's id.
+
+        `DecodeError` for what cannot be such an id.
+        """
+        if not is_delivery_id(delivery):
+            raise DecodeError("query, delivery", repr(delivery[:80]), "the id of a delivery")
+        return await self._exchange_of(peer).certify_images(delivery, study, context)
 
     async def deliver(
         self, located: Located, wish: DeliveryWish, peer: Peer, context: CallContext

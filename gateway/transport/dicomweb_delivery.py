@@ -35,6 +35,7 @@ from gateway.domain import (
 )
 from gateway.transport.part_recorder import PartRecorder
 from gateway.transport.record import Record
+from gateway.wire.delivery_wish import read_delivery_id
 from gateway.wire.dicom.dataset import read_identity
 from gateway.wire.dicom.identity import HEAD_BYTES
 from gateway.wire.dicom.web import instance_of_location
@@ -78,6 +79,7 @@ class DicomwebDelivery:
         self._read: deque[_Conversation] = deque()
         self._passed: dict[Uid, tuple[PartRecorder, _Conversation]] = {}
         self._issues: dict[str, Issue] = {}
+        self.id = ""
         self.announced = tuple(
             AnnouncedInstance(ref=ref, repository=location) for ref, location in request.instances
         )
@@ -92,7 +94,8 @@ class DicomwebDelivery:
         self._ask_ahead()
         first = self._ahead[0]
         try:
-            await first.opened()
+            opened = await first.opened()
+            self.id = read_delivery_id(opened.response.headers)
         except BaseException as error:
             if _is_about_images(error) and len(self._waiting) > 1:
                 return

@@ -47,7 +47,7 @@ from gateway.transport.sending import STATUS_OF_PLACE, outward, send_stream, sen
 from gateway.transport.server_identity import ServerIdentity
 from gateway.transport.tls import peer_of
 from gateway.transport.token_gate import TokenGate, check_community
-from gateway.wire.delivery_wish import read_wish
+from gateway.wire.delivery_wish import delivery_id, read_wish
 from gateway.wire.dicom.accept import (
     DICOM_JSON,
     Acceptable,
@@ -234,6 +234,8 @@ class DicomwebServer:
         record.asked(noun=located.request, images=images, patients=located.patients)
         if address.scope.view is View.PLAN:
             return await self._plan(call, answerer, located, context)
+        if address.scope.view is View.CERTIFICATE:
+            return await self._certificate(call, answerer, address.scope, query, context)
         if address.scope.view is View.INSTANCES:
             return await self._instances(call, answerer, located, context)
         if address.scope.view is View.THUMBNAIL:
@@ -278,6 +280,22 @@ class DicomwebServer:
         headers = call.headers | {"Content-Type": "application/json"}
         return send_whole(call.record, 200, headers, orjson.dumps(plan_view(plan)))
 
+    async def _certificate(
+        self,
+        call: _Call,
+        answerer: DicomwebAnswerer,
+        scope: ImageScope,
+        query: str,
+        context: CallContext,
+    ) -> web.StreamResponse:
+        """What was done to the instances that went out under an id, sealed by who sent them."""
+        call.record.transaction = Transaction.SEARCH_STUDIES
+        delivery = query_value(query, "delivery") or ""
+        body = await answerer.certify(delivery, scope.study, call.peer, context)
+        call.record.answered(noun=delivery, issues=())
+        headers = call.headers | {"Content-Type": "application/xml"}
+        return send_whole(call.record, 200, headers, body)
+
     async def _instances(
         self, call: _Call, answerer: DicomwebAnswerer, located: Located, context: CallContext
     ) -> web.StreamResponse:
@@ -291,7 +309,7 @@ class DicomwebServer:
                 require_announced(delivery)
             call.record.answered(noun=delivery.announced, issues=delivery.issues)
             sent = tuple(_outgoing(call.base, item) for item in delivery.announced)
-            headers = call.headers
+            headers = call.headers | delivery_id(delivery.id)
             status = 206 if delivery.issues else 200
             images = recorded_images(delivery, call.record)
             sending = Sending()

@@ -59,7 +59,7 @@ from gateway.transport.record import Keeper, Record
 from gateway.transport.soap_delivery import SoapDelivery
 from gateway.transport.soap_documents import Received, documents_of, receive
 from gateway.transport.spool import TooLarge
-from gateway.wire.delivery_wish import write_wish
+from gateway.wire.delivery_wish import read_delivery_id, write_wish
 from gateway.wire.message import Message
 from gateway.wire.problems import DecodeError, EncodeError
 from gateway.wire.signatures import Signer
@@ -314,6 +314,7 @@ class SoapClient:
                     peer=self._peer.name,
                     conversation=conversation,
                     record=record,
+                    id=read_delivery_id(answer.response.headers),
                 )
             except BaseException as error:
                 await conversation.__aexit__(type(error), error, error.__traceback__)
@@ -329,6 +330,16 @@ class SoapClient:
     ) -> DeliveryPlan:
         """See `DeliveryPlanner.plan_images`: no transaction of SOAP asks for a plan."""
         text = f"{self._peer.name} has no address at which deliveries are planned"
+        raise refuse(Refusal.UNSUPPORTED, text)
+
+    async def certify_images(
+        self,
+        delivery: str,  # noqa: ARG002
+        study: Uid,  # noqa: ARG002
+        context: CallContext,  # noqa: ARG002
+    ) -> bytes:
+        """See `DeliveryCertifier.certify_images`: no transaction of SOAP asks for one."""
+        text = f"{self._peer.name} has no address at which deliveries are certified"
         raise refuse(Refusal.UNSUPPORTED, text)
 
     def _record(self, operation: Operation, context: CallContext) -> Record:

@@ -45,7 +45,9 @@ class SoapDelivery:
         peer: str,
         conversation: AbstractAsyncContextManager[Any],
         record: Record,
+        id: str = "",
     ) -> None:
+        self.id = id
         self._incoming = incoming
         self._peer = peer
         self._conversation = conversation

@@ -37,6 +37,7 @@ from gateway.transport.sending import outward, request_chunks, send_stream, send
 from gateway.transport.server_identity import ServerIdentity
 from gateway.transport.soap_answers import Answerer, Asked, SoapAnswer, Subject
 from gateway.transport.tls import peer_of
+from gateway.wire.delivery_wish import delivery_id
 from gateway.wire.message import Message
 from gateway.wire.problems import DecodeError
 from gateway.wire.soap.contract import Endpoint, Operation, operations, served_wsdl
@@ -322,6 +323,7 @@ class SoapServer:
         async with AsyncExitStack() as held:
             if answer.delivery is not None:
                 delivery = await held.enter_async_context(answer.delivery)
+                headers |= delivery_id(delivery.id)
                 length = outgoing.images_length(delivery.announced, answer.cids)
                 images = recorded_images(delivery, call.record)
                 chunks = outgoing.images(delivery.announced, images, answer.cids)

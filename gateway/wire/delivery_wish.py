@@ -7,8 +7,10 @@ header is in one of our own, which other gateways ignore:
     NCPeH-Delivery: purpose=review, lossy=?1, first-image=5, max-bytes=50000000, decode=gateway
 
 It is a dictionary (RFC 9651, 3.2) of `purpose`, `lossy`, `deadline` and `first-image` (s),
-`max-bytes`, `decode`, `choice`, and `plan`, the id of a plan that was accepted. The syntaxes a
-requester reads stand where each wire has them: in Accept, or in the TransferSyntaxUIDList.
+`max-bytes`, `decode`, `choice`, `plan`, the id of a plan that was accepted, and `delivery`, the
+name a requester gives to all it asks for together. The syntaxes a requester reads stand where each
+wire has them: in Accept, or in the TransferSyntaxUIDList. An answer tells in `NCPeH-Delivery-Id`
+by which id its certificate is had.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from gateway.domain import (
 from gateway.wire.problems import DecodeError
 
 HEADER: Final = "NCPeH-Delivery"
+DELIVERY_ID: Final = "NCPeH-Delivery-Id"
 DOWNLINK: Final = "Downlink"
 RTT: Final = "RTT"
 PREFER: Final = "Prefer"
@@ -45,7 +48,8 @@ _MEMBER: Final = re.compile(
     r"|(?P<token>[A-Za-z*][!#$%&'*+.^_`|~0-9A-Za-z:/-]*)))?(?P<rest>;[^,]*)?"
 )
 _WAIT: Final = re.compile(r"\s*wait\s*=\s*\"?([0-9]{1,9})\"?\s*(?:;.*)?", re.IGNORECASE)
-_PLAN: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
+# Ids of plans and deliveries alike.
+_ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 _Value = str | float | bool
 E = TypeVar("E", Decoding, ReadingPurpose, SyntaxChoice)
@@ -74,6 +78,8 @@ def write_wish(wish: DeliveryWish, *, implied: SyntaxChoice | None = None) -> di
         members.append(f"choice={wish.choice}")
     if wish.plan:
         members.append(f'plan="{wish.plan}"')
+    if wish.delivery:
+        members.append(f'delivery="{wish.delivery}"')
     headers = {HEADER: ", ".join(members)} if members else {}
     if deadline is not None and deadline.is_integer():
         headers[PREFER] = f"wait={int(deadline)}"
@@ -81,6 +87,17 @@ def write_wish(wish: DeliveryWish, *, implied: SyntaxChoice | None = None) -> di
         headers[DOWNLINK] = f"{wish.link.bits_per_second / 1e6:.6g}"
         headers[RTT] = f"{wish.link.round_trip_seconds * 1000:.6g}"
     return headers
+
+
+def delivery_id(id: str) -> dict[str, str]:
+    """The header that tells a delivery's id; none where it has none."""
+    return {DELIVERY_ID: id} if id else {}
+
+
+def read_delivery_id(headers: Mapping[str, str]) -> str:
+    """The id that an answer tells of its delivery; "" where it tells none that can be one."""
+    found = headers.get(DELIVERY_ID, "")
+    return found if is_delivery_id(found) else ""
 
 
 def states_wish(headers: Mapping[str, str]) -> bool:
@@ -120,7 +137,8 @@ def read_wish(
             max_bytes=None if max_bytes is None else int(max_bytes),
             decoding=_one_of(stated, "decode", Decoding, Decoding.NATIVE),
             link=_link(headers),
-            plan=_plan(stated),
+            plan=_id(stated, "plan"),
+            delivery=_id(stated, "delivery"),
         )
     except InvalidWish as error:
         raise DecodeError(f"{HEADER}, {error.name}", error.found, error.expected) from None
@@ -176,11 +194,17 @@ def _one_of(stated: Mapping[str, _Value], key: str, kind: type[E], usual: E) -> 
         raise DecodeError(f"{HEADER}, {key}", repr(value)[:80], f"one of {known}") from None
 
 
-def _plan(stated: Mapping[str, _Value]) -> str:
-    value = stated.get("plan", "")
-    if value == "" or (isinstance(value, str) and _PLAN.fullmatch(value)):
+def _id(stated: Mapping[str, _Value], key: str) -> str:
+    value = stated.get(key, "")
+    if isinstance(value, str) and (value == "" or is_delivery_id(value)):
         return value
-    raise DecodeError(f"{HEADER}, plan", repr(value)[:80], "the id of a plan")
+    expected = f"the id of a {key}: letters, digits and hyphens, at most 64"
+    raise DecodeError(f"{HEADER}, {key}", repr(value)[:80], expected)
+
+
+def is_delivery_id(text: str) -> bool:
+    """Whether a text can be the id of a plan or a delivery."""
+    return _ID.fullmatch(text) is not None
 
 
 def _waits(prefer: str) -> float | None:

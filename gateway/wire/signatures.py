@@ -190,15 +190,22 @@ def _name_prefixes(
 
 
 def verify(
-    element: Element, trust: TrustStore, *, now: datetime, allow_sha1: bool = False
+    element: Element,
+    trust: TrustStore,
+    *,
+    now: datetime,
+    allow_sha1: bool = False,
+    max_nodes: int = MAX_NODES,
 ) -> Verified:
     """Verify the enveloped signature of one element, where it stands in its message.
 
     The element stays in its tree: namespaces that an ancestor declares belong to the signed
-    content. Raises `SignatureProblem`; the order of checks is cheapest and most telling first,
-    and no canonicalisation happens before the shape and the certificate are accepted.
+    content. `max_nodes` may be raised by a caller that has found the tree to be flat and without
+    declarations of a stranger's. Raises `SignatureProblem`; the order of checks is cheapest and
+    most telling first, and no canonicalisation happens before the shape and the certificate are
+    accepted.
     """
-    _check_content(element)
+    _check_content(element, max_nodes)
     signature = _only_signature(element)
     _check_unique_ids(element)
     method, digest = _check_shape(signature, element.get("ID", ""), allow_sha1=allow_sha1)
@@ -253,7 +260,7 @@ def _verify_arithmetic(
     return result
 
 
-def _check_content(element: Element) -> None:
+def _check_content(element: Element, max_nodes: int) -> None:
     if element.getroottree().docinfo.doctype:
         raise SignatureProblem(SignatureFlaw.CONTENT, "the message has a document type")
     for count, node in enumerate(element.iter(), start=1):
@@ -261,9 +268,9 @@ def _check_content(element: Element) -> None:
             raise SignatureProblem(
                 SignatureFlaw.CONTENT, "the assertion holds a processing instruction or entity"
             )
-        if count > MAX_NODES:
+        if count > max_nodes:
             raise SignatureProblem(
-                SignatureFlaw.LIMITS, f"the assertion has more than {MAX_NODES} nodes"
+                SignatureFlaw.LIMITS, f"the assertion has more than {max_nodes} nodes"
             )
         if len(node.attrib) > MAX_ATTRIBUTES:
             raise SignatureProblem(

@@ -31,7 +31,7 @@ from gateway.pki import TrustDomain
 from gateway.wire.dicom.kos_read import decode_manifest
 from tests.builders import COUNTRY_A, make_context, make_query
 from tests.conftest import Seeded
-from tests.desks import desk_of
+from tests.desks import desk_of, sealing
 from tests.gateways import bridged, pair_of
 from tests.requests import RELATION, SMARTCARD
 from tests.viewers import Clock, links_in
@@ -127,12 +127,14 @@ async def way(
     tmp_path = tmp_path_factory.mktemp("way")
     oids = NationalOids.under(COUNTRY_A)
     national = await open_systems(seeded.folder)
+    desk = desk_of(national.systems.pacs, tmp_path)
     responder = Responder(
         national.systems,
         community=COUNTRY_A,
         repository=oids.repository,
         imaging_source=oids.imaging_source,
-        desk=desk_of(national.systems.pacs, tmp_path),
+        desk=desk,
+        certificates=desk.certificates(COUNTRY_A, sealing(trust_domain)),
         viewer=links_in(tmp_path, Clock(datetime.now(UTC)), lambda: VIEWER),
     )
     try:

@@ -247,6 +247,36 @@ def missing(ref: InstanceRef, refusal: Refusal = Refusal.UNSUPPORTED_SYNTAX) -> 
     return Issue(refusal=refusal, text="cannot be sent so", subject=str(ref.instance))
 
 
+async def test_a_delivery_tells_its_id_and_has_its_certificate(
+    trust_domain: TrustDomain, tmp_path: Path
+) -> None:
+    """In a header of the answer; the certificate is handed out as it was sealed, and recorded."""
+    exchange = scripted(id="d-7")
+    exchange.certificate = b"<sealed/>"
+    async with pair_of(exchange, trust_domain, tmp_path) as pair:
+        images = await fetch(pair, ONE)
+        got = await fetch(pair, f"/studies/{FIRST.study}/fidelity-certificate?delivery=d-7")
+        transcripts, events = kept(pair), audited(pair)
+        bad = await fetch(pair, f"/studies/{FIRST.study}/fidelity-certificate?delivery=../d")
+        none = await fetch(pair, f"/studies/{FIRST.study}/fidelity-certificate")
+
+    assert images.headers["NCPeH-Delivery-Id"] == "d-7"
+    assert (got.status, got.body) == (200, b"<sealed/>")
+    assert got.headers["Content-Type"] == "application/xml"
+    assert ("certify", ("d-7", FIRST.study)) in [asked[:2] for asked in exchange.asked]
+    assert {one["transaction"] for one in transcripts} == {"RAD-107", "RAD-129"}
+    assert len(events) == 2
+    assert (bad.status, none.status) == (400, 400)
+
+
+async def test_nothing_is_certified_without_a_token(served: Served) -> None:
+    """The same gate as the images have."""
+    path = f"/studies/{served.studies[0].study}/fidelity-certificate?delivery=d-1"
+
+    assert (await fetch(served.pair, path, token="")).status == 401
+    assert (await served.fetch(path)).status == 400  # this country has no seal
+
+
 async def test_what_is_missing_makes_the_answer_partial(
     trust_domain: TrustDomain, tmp_path: Path
 ) -> None:

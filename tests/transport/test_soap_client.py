@@ -340,3 +340,14 @@ async def test_images_are_asked_of_a_gateway_or_of_a_source(
     transaction = Transaction.IMAGES if across else Transaction.IMAGES_FROM_SOURCE
     assert f'csd-code="{transaction.value}"' in asked.audited[0]
     assert asked.keeper.tap.summaries()[0]["state"] == "closed"
+
+
+async def test_soap_has_no_transaction_for_a_certificate(asking: Make) -> None:
+    """It is asked for where a peer has an address over DICOMweb; nothing is sent."""
+    asked = asking(listed())
+
+    with pytest.raises(ExchangeError, match="deliveries are certified") as caught:
+        await asked.client.certify_images("d-1", Uid("1.2.3"), make_context())
+
+    assert caught.value.refusal is Refusal.UNSUPPORTED
+    assert asked.wire.sent == []

@@ -18,7 +18,13 @@ from gateway.domain import (
     SyntaxChoice,
     Uid,
 )
-from gateway.wire.delivery_wish import read_wish, states_wish, write_wish
+from gateway.wire.delivery_wish import (
+    delivery_id,
+    read_delivery_id,
+    read_wish,
+    states_wish,
+    write_wish,
+)
 from gateway.wire.problems import DecodeError
 
 JPEG_LS = Uid("1.2.840.10008.1.2.4.80")
@@ -41,11 +47,13 @@ def test_every_need_is_written_where_it_belongs() -> None:
         decoding=Decoding.GATEWAY,
         link=LinkProfile(bits_per_second=8e6, round_trip_seconds=0.08, source=LinkSource.MEASURED),
         plan="0f1e-2d",
+        delivery="job-1",
     )
 
     assert write_wish(wish) == {
         "NCPeH-Delivery": "purpose=review, lossy=?1, first-image=2.500, max-bytes=50000000, "
-        'decode=gateway, choice=sender, plan="0f1e-2d"',
+        'decode=gateway, choice=sender, plan="0f1e-2d", '
+        'delivery="job-1"',
         "Prefer": "wait=60",
         "Downlink": "8",
         "RTT": "80",
@@ -62,6 +70,7 @@ def test_every_need_is_written_where_it_belongs() -> None:
     most=st.none() | st.integers(1, 10**12),
     rate=st.none() | st.integers(1, 10**6).map(lambda n: n * 1e3),
     plan=st.sampled_from(["", "a-1"]),
+    delivery=st.sampled_from(["", "b-2"]),
 )
 def test_what_is_written_is_read_back(**needs: Any) -> None:
     """A wish survives its headers; only who measured the link does not travel."""
@@ -79,6 +88,7 @@ def test_what_is_written_is_read_back(**needs: Any) -> None:
         if rate is None
         else LinkProfile(bits_per_second=rate, source=LinkSource.DECLARED),
         plan=needs["plan"],
+        delivery=needs["delivery"],
     )
 
     assert _read(write_wish(wish)) == wish
@@ -109,6 +119,8 @@ def test_images_of_an_emergency_are_wanted_for_one() -> None:
         ("lossy=3", "lossy"),
         ("deadline=5, first-image=9", "first image"),
         ('plan="../../etc/passwd"', "plan"),
+        ('delivery="../../etc/passwd"', "delivery"),
+        ("delivery=7", "delivery"),
         ("decode=abacus", "decode"),
         ("=", "NCPeH-Delivery"),
         ("a=1," * 400, "NCPeH-Delivery"),
@@ -125,6 +137,14 @@ def test_a_need_that_cannot_be_read_is_refused_by_its_name(header: str, where: s
 def test_a_hint_of_the_link_that_is_none_is_passed_over(hint: str) -> None:
     """Client hints are hints: one that cannot be read says nothing."""
     assert _read({"Downlink": hint, "RTT": "80"}).link is None
+
+
+def test_an_answer_tells_the_id_of_its_delivery() -> None:
+    """In a header of our own; what cannot be an id is none."""
+    assert delivery_id("") == {}
+    assert read_delivery_id(delivery_id("d-1")) == "d-1"
+    for found in ("", "a/b", "x" * 65, "a b"):
+        assert read_delivery_id({"NCPeH-Delivery-Id": found}) == ""
 
 
 def test_unknown_members_and_preferences_are_passed_over() -> None:

@@ -43,7 +43,8 @@ _DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 class View(StrEnum):
     """In which form instances are asked for; the value is the last word of the path.
 
-    `PLAN` is no resource of DICOMweb but of this gateway: how the instances would come.
+    `PLAN` and `CERTIFICATE` are no resources of DICOMweb but of this gateway: how the instances
+    would come, and what was done to those that went out in one delivery.
     """
 
     INSTANCES = ""
@@ -54,6 +55,7 @@ class View(StrEnum):
     RENDERED = "rendered"
     THUMBNAIL = "thumbnail"
     PLAN = "delivery-plan"
+    CERTIFICATE = "fidelity-certificate"
 
 
 # FRAMES is not among them: without its list it says nothing.

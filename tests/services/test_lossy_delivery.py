@@ -1,0 +1,278 @@
+"""Images that lose something on the way: only by consent, under names of their own, certified.
+
+Country A holds a study large enough to be worth it; Country B asks for it in a hurry, directly,
+over SOAP and over DICOMweb, and holds what comes against the certificate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from aiohttp.test_utils import TestClient, TestServer
+from pydicom import dcmread
+
+from country_a.national.sql import open_systems
+from country_a.oids import NationalOids
+from country_a.responder import Responder
+from country_a.seed.folder import seed_folder
+from country_b.app import KEPT, build_app
+from country_b.initiator import Community
+from gateway.domain import (
+    CallContext,
+    DeliveryWish,
+    Exchange,
+    ImageDelivery,
+    ImageRequest,
+    TreatmentRelation,
+    Uid,
+)
+from gateway.domain.delivery import STORED_SYNTAXES
+from gateway.domain.fidelity import NOT_FITNESS
+from gateway.middleware.authorised import Authorised, Rights
+from gateway.pki import TrustDomain
+from gateway.wire.fidelity import open_certificate
+from scenarios.steps import PROFESSIONAL
+from tests.builders import COUNTRY_A
+from tests.compression.pixels import facts_of
+from tests.compression.renditions import file_of
+from tests.compression.test_transcode_lossy import body_of
+from tests.country_b.portal import Visit
+from tests.desks import desk_of, sealing
+from tests.gateways import pair_of
+from tests.requests import RELATION
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+# Raw 128 KiB each: what is smaller is not worth an instance of its own.
+FACTS = facts_of("u12", rows=256, columns=256)
+IMAGES = 6
+OIDS = NationalOids.under(COUNTRY_A)
+# Over a line on which what is lossless takes twice as long, in an emergency.
+HURRY: dict[str, Any] = {
+    "purpose": "emergency",
+    "lossy_consent": True,
+    "deadline_seconds": 2,
+    "link": {"mbit": 0.6, "round_trip_ms": 1},
+    "syntaxes": ["1.2.840.10008.1.2.4.203", "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.1"],
+}
+
+
+class Unasked:
+    """An Exchange whose images lose something although nobody agreed to it."""
+
+    def __init__(self, inner: Exchange) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def retrieve_images(
+        self, request: ImageRequest, wish: DeliveryWish, context: CallContext
+    ) -> ImageDelivery:
+        """As if there had been consent."""
+        return await self._inner.retrieve_images(
+            request, replace(wish, lossy_consent=True), context
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Portal:
+    """Country B, and the one patient and study of Country A."""
+
+    client: TestClient[Any, Any]
+    exchange: Exchange
+    relation: TreatmentRelation
+    patient: dict[str, str]
+    study: Uid
+    folder: Path
+    domain: TrustDomain
+
+    async def visit(self) -> Visit:
+        """A visit that has the manifest."""
+        visit = await Visit(self.client).open()
+        await visit.post("sign-in", PROFESSIONAL)
+        await visit.post("inform", {"text_version": "2026-1"})
+        await visit.post("purpose", {"purpose": "TREATMENT"})
+        await visit.post("identify", {"community": str(COUNTRY_A), "ids": [self.patient]})
+        await visit.post("confirm")
+        await visit.post("list")
+        await visit.post("retrieve", {"studies": [str(self.study)]})
+        return visit
+
+
+def _write(folder: Path) -> None:
+    """A CT of the abdomen in six slices."""
+    folder.mkdir()
+    for number in range(IMAGES):
+        data = file_of(
+            FACTS,
+            [body_of(FACTS, number)],
+            SOPInstanceUID=f"1.2.3.1.1.{number + 1}",
+            SeriesInstanceUID="1.2.3.1.1",
+            StudyInstanceUID="1.2.3.1",
+            PatientID="SOMEBODY",
+            PatientName="Some^Body",
+            StudyDate="20260102",
+            StudyTime="0304",
+            SliceThickness="5",
+            BodyPartExamined="ABDOMEN",
+            WindowCenter="1200",
+            WindowWidth="1600",
+            InstanceNumber=number + 1,
+        )
+        (folder / f"{number}.dcm").write_bytes(data)
+
+
+async def _running(stack: AsyncExitStack, way: str, folder: Path, domain: TrustDomain) -> Portal:
+    _write(folder / "source")
+    national = await open_systems(folder / "national")
+    stack.push_async_callback(national.close)
+    record = await seed_folder(
+        national.systems,
+        folder / "source",
+        into=folder / "copies",
+        oids=OIDS,
+        seed_number=7,
+        first_patient=2001,
+    )
+    (owner,) = record.patients
+    identity = owner.person.identity
+    desk = desk_of(national.systems.pacs, folder)
+    responder = Responder(
+        national.systems,
+        community=COUNTRY_A,
+        repository=OIDS.repository,
+        imaging_source=OIDS.imaging_source,
+        desk=desk,
+        certificates=desk.certificates(COUNTRY_A, sealing(domain)),
+    )
+    exchange: Exchange = Authorised(responder, Rights())
+    relation = TreatmentRelation.TRC
+    if way != "direct":
+        options: dict[str, Any] = {"images_by": "wado-rs"} if way == "dicomweb" else {}
+        pair = await stack.enter_async_context(pair_of(responder, domain, folder, **options))
+        exchange, relation = pair.exchange, RELATION["ihe"]
+    unasked: Any = Unasked(exchange)
+    app = build_app(
+        exchanges={COUNTRY_A: exchange},
+        ways={(COUNTRY_A, "unasked"): unasked},
+        state=folder / "b",
+        communities={
+            COUNTRY_A: Community(
+                id=COUNTRY_A,
+                country="XA",
+                relation=relation,
+                syntaxes=STORED_SYNTAXES,
+                ways=("unasked",),
+            )
+        },
+        trust=domain.trust_store,
+    )
+    client = await stack.enter_async_context(TestClient(TestServer(app)))
+    return Portal(
+        client=client,
+        exchange=exchange,
+        relation=relation,
+        patient={"value": identity.id.value, "authority": str(identity.id.authority)},
+        study=Uid(owner.studies[0].uid),
+        folder=folder,
+        domain=domain,
+    )
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["direct", "soap", "dicomweb"])
+async def portal(
+    request: pytest.FixtureRequest,
+    trust_domain: TrustDomain,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[Portal]:
+    """Country B asking Country A by one way."""
+    async with AsyncExitStack() as stack:
+        folder = tmp_path_factory.mktemp("lossy")
+        yield await _running(stack, request.param, folder, trust_domain)
+
+
+async def _kept(portal: Portal, visit: Visit) -> dict[str, dict[str, Any]]:
+    held = (await visit.get("/kept"))["instances"]
+    return {one["instance"]: one for one in held}
+
+
+async def test_what_loses_something_by_consent_is_derived_certified_and_verified(
+    portal: Portal,
+) -> None:
+    """New UIDs, every attribute, error and cap in the certificate, and all of it holds."""
+    visit = await portal.visit()
+    job = await visit.images({"study": str(portal.study), **HURRY})
+
+    found = job["fidelity"]
+    assert (job["state"], found["verdict"], found["reason"]) == ("complete", "verified", "")
+    (series,) = found["series"]
+    assert (series["instances"], series["lossy"]) == (IMAGES, IMAGES)
+    assert series["max_error"] > 0
+    assert 0 < series["rmse"] <= series["max_error"]
+    assert 0.9 < series["ssim"] <= 1
+    assert 1 < series["ratio"] <= series["cap"]["ratio"]
+    assert series["cap"]["source"]
+
+    kept = await _kept(portal, visit)
+    assert len(kept) == IMAGES
+    store = portal.client.server.app[KEPT]  # type: ignore[attr-defined]
+    for uid, one in kept.items():
+        assert one["derived"] not in ("", uid)
+        ds = dcmread(store.blobs.path_of(one["sha256"]), stop_before_pixels=True)
+        assert (ds.SOPInstanceUID, ds.StudyInstanceUID) == (one["derived"], portal.study)
+        assert ds.LossyImageCompression == "01"
+        assert float(ds.LossyImageCompressionRatio) <= series["cap"]["ratio"]
+        assert ds.LossyImageCompressionMethod
+        assert ds.ImageType[0] == "DERIVED"
+        assert [one.ReferencedSOPInstanceUID for one in ds.SourceImageSequence] == [uid]
+
+    answer = await portal.client.get(f"{visit.path}/images/{job['job']}/certificate")
+    body = await answer.read()
+    sealed = open_certificate(body, portal.domain.trust_store, now=datetime.now(UTC))
+    assert NOT_FITNESS.encode() in body
+    ones = sealed.certificate.series[0].instances
+    assert {str(one.ref.instance): str(one.derived) for one in ones} == {
+        uid: one["derived"] for uid, one in kept.items()
+    }
+    assert all(one.error is not None and one.pixels_sha256 for one in ones)
+
+
+async def test_without_consent_nothing_is_lost(portal: Portal) -> None:
+    """In the same hurry what does not fit is deferred, and what comes is the image itself."""
+    visit = await portal.visit()
+    job = await visit.images({"study": str(portal.study), **HURRY, "lossy_consent": False})
+
+    kept = await _kept(portal, visit)
+    assert {one["derived"] for one in kept.values()} <= {""}
+    assert len(kept) + len(job["missing"]) == IMAGES
+    if kept:
+        assert job["fidelity"]["verdict"] == "verified"
+        assert [one["lossy"] for one in job["fidelity"]["series"]] == [0]
+
+
+async def test_what_loses_something_unasked_is_refused(portal: Portal) -> None:
+    """A sender that takes a consent nobody gave is told of, and nothing of it is kept."""
+    visit = await Visit(portal.client).open()
+    await visit.post("sign-in", PROFESSIONAL)
+    await visit.post("inform", {"text_version": "2026-1"})
+    await visit.post("purpose", {"purpose": "TREATMENT"})
+    identify = {"community": str(COUNTRY_A), "ids": [portal.patient], "way": "unasked"}
+    await visit.post("identify", identify)
+    await visit.post("confirm")
+    await visit.post("list")
+    await visit.post("retrieve", {"studies": [str(portal.study)]})
+
+    job = await visit.images({"study": str(portal.study), **HURRY, "lossy_consent": False})
+
+    assert (job["state"], job["received"], job["fidelity"]) == ("failed", 0, None)
+    assert len(job["missing"]) == IMAGES
+    assert all("not agreed to" in one["text"] for one in job["missing"])
+    assert await _kept(portal, visit) == {}
