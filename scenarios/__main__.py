@@ -19,7 +19,7 @@ import aiohttp
 
 from scenarios.catalogue import SCENARIOS, Scenario
 from scenarios.client import Control, Json, Portal, http_session
-from scenarios.links import Link, named_url
+from scenarios.links import Link, as_wanted, named_url
 from scenarios.report import Evidence, write_report
 from scenarios.result import Run, Verdict
 from scenarios.seeds import SeedError, Seeds, read_seeds
@@ -48,15 +48,20 @@ async def play(
     marks = [await control.mark() if control else "" for control in controls]
     say(f"{scenario.name} over {transport}: {scenario.about}")
     story = Story(portal, seeds, say=say, way=way, links=links)
-    try:
-        await scenario.tell(story)
-    except StoryEnds as end:
-        say(f"  stopped: {str(end)!r} failed")
+    async with as_wanted(story.links, scenario.link, scenario.image_link) as line:
+        if line:
+            say(f"  the line between the countries: {line}")
+        try:
+            await scenario.tell(story)
+        except StoryEnds as end:
+            say(f"  stopped: {str(end)!r} failed")
     run = Run(
         scenario=scenario.name,
         transport=transport,
         verdict=story.verdict,
         steps=tuple(story.steps),
+        link=line,
+        pictures=tuple(story.pictures),
     )
     say(f"{scenario.name}: {run.verdict.value}")
     captured: list[tuple[Json, ...]] = [
