@@ -7,7 +7,7 @@ documented, and numbers for pictures are taken from nowhere else.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,7 +24,7 @@ NO_LINK = "there is no link between the countries that could be made slow (give 
 # A study below this says nothing about a line: its headers are most of it.
 LEAST_BYTES = 1_000_000
 TOO_SMALL = "no study of the seed is large enough to tell it with (seed size demo or full)"
-LONGEST_SECONDS = 15.0  # as stored, of the study a story is told with
+LEAST_IMAGES, MOST_IMAGES = 20, 200  # fewer draw no line, more take minutes
 
 # Codecs as people call them, by transfer syntax (DICOM PS3.6 table A-1).
 _CODECS: Mapping[str, str] = {
@@ -101,24 +101,24 @@ async def plan_of(visit: Visit, study: Patient, **needs: Any) -> Json:
 
 
 async def plans_of(
-    visit: Visit, studies: Sequence[Patient], **needs: Any
-) -> list[tuple[Patient, Json]]:
-    """Each study that is worth a line, and how it would come."""
-    found = []
-    for study in studies:
+    visit: Visit, studies: Sequence[Patient], *, least_images: int = LEAST_IMAGES, **needs: Any
+) -> AsyncIterator[tuple[Patient, Json]]:
+    """Studies that are worth a line and do not take all day, most images first, and their plans."""
+    few = [study for study in studies if least_images <= study["instances"] <= MOST_IMAGES]
+    for study in sorted(few, key=lambda each: -int(each["instances"])):
         await bring_manifest(visit, study)
         plan = await plan_of(visit, study, **needs)
         if stored_bytes(plan) >= LEAST_BYTES:
-            found.append((study, plan))
-    return found
+            yield study, plan
 
 
-def largest_in_time(found: Sequence[tuple[Patient, Json]]) -> tuple[Patient, Json]:
-    """The study that takes longest as stored, but not too long; else the shortest there is."""
-    short = [each for each in found if each[1]["stored_seconds"] <= LONGEST_SECONDS]
-    if short:
-        return max(short, key=lambda each: float(each[1]["stored_seconds"]))
-    return min(found, key=lambda each: float(each[1]["stored_seconds"]))
+async def first_plan(
+    visit: Visit, studies: Sequence[Patient], **needs: Any
+) -> tuple[Patient, Json] | None:
+    """The first of them; None where the seed made none that is large enough."""
+    async for found in plans_of(visit, studies, **needs):
+        return found
+    return None
 
 
 async def deliver(

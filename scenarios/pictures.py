@@ -146,6 +146,27 @@ def _axis(most: float, unit: float, name: str) -> _Axis:
     return _Axis(step * math.ceil(most / unit / step - 1e-9) * unit, step * unit, unit, name)
 
 
+@dataclass(frozen=True, slots=True)
+class _Label:
+    """Words in a lane above the plot, lane 0 nearest to it, from `left` to `right`.
+
+    A line leads from them down at `x`.
+    """
+
+    moment: Moment
+    x: float
+    lane: int
+    left: float
+    right: float
+
+    def meets(self, other: _Label) -> bool:
+        """Whether words would lie on words, or a line run through words."""
+        if self.lane == other.lane:
+            return self.left < other.right and other.left < self.right
+        upper, lower = (self, other) if self.lane > other.lane else (other, self)
+        return lower.left - 3 < upper.x < lower.right + 3 and upper.x != lower.x
+
+
 @dataclass(slots=True)
 class _Drawing:
     """The places of everything in one picture."""
@@ -158,7 +179,7 @@ class _Drawing:
 
     def svg(self) -> str:
         labels = self._lanes()
-        lanes = max((lane for _, _, lane in labels), default=-1) + 1
+        lanes = max((label.lane for label in labels), default=-1) + 1
         top = TOP + LANE * lanes + (12 if lanes else 4)
         bottom = top + PLOT_HEIGHT
         height = bottom + 56 + LEGEND_ROW * len(self.lines)
@@ -167,7 +188,7 @@ class _Drawing:
             f' height="{height}" role="img"><title>{escape(self.title)}</title>'
             f"<desc>{escape(self._told())}</desc>",
             *self._grid(top, bottom),
-            *(part for label in labels for part in self._moment(*label, top, bottom)),
+            *(part for label in labels for part in self._moment(label, top, bottom)),
             # What came is drawn last, over what was predicted.
             *(
                 self._line(line, bottom)
@@ -250,29 +271,31 @@ class _Drawing:
             )
         return parts
 
-    def _lanes(self) -> list[tuple[Moment, float, int]]:
-        """Where the words of each moment stand: middle and lane, the latest nearest the plot."""
-        found: list[tuple[Moment, float, int]] = []
-        free: list[float] = []  # how far to the left each lane is still free
+    def _lanes(self) -> list[_Label]:
+        """Where the words of each moment stand: beside a line that runs down from them to it."""
+        placed: list[_Label] = []
         for moment in sorted(self.moments, key=lambda one: -one.seconds):
-            half = LETTER * len(_words(moment)) / 2
-            middle = min(max(self.x(moment.seconds), LEFT + half), WIDTH - 4 - half)
-            lane = next((n for n, left in enumerate(free) if middle + half + 8 <= left), len(free))
-            free[lane : lane + 1] = [middle - half]
-            found.append((moment, middle, lane))
-        return found
+            x, width = self.x(moment.seconds), LETTER * len(_words(moment)) + 6
+            tries = [
+                _Label(moment, x, lane, left, left + width)
+                for lane in range(len(self.moments))
+                for left in (x, x - width)
+                if left >= 0 and left + width <= WIDTH
+            ]
+            free = (one for one in tries if not any(one.meets(other) for other in placed))
+            placed.append(next(free, tries[-1]))
+        return placed
 
-    def _moment(
-        self, moment: Moment, middle: float, lane: int, top: float, bottom: float
-    ) -> list[str]:
-        """The words of a moment, and a thin line from them down to where it happened."""
-        x, y = self.x(moment.seconds), top - 12 - LANE * lane
+    def _moment(self, label: _Label, top: float, bottom: float) -> list[str]:
+        x, y = label.x, top - 12 - LANE * label.lane
+        moment = label.moment
         end = bottom if moment.line is None else self.y(moment.line.at(moment.seconds), bottom)
+        right = label.left >= x
         return [
-            f'<line class="lead {moment.sign}" x1="{x:.1f}" y1="{y + 5}" x2="{x:.1f}"'
+            f'<line class="lead {moment.sign}" x1="{x:.1f}" y1="{y - 11}" x2="{x:.1f}"'
             f' y2="{end:.1f}"/>',
-            f'<text class="moment" x="{middle:.1f}" y="{y}" text-anchor="middle">'
-            f"{escape(_words(moment))}</text>",
+            f'<text class="moment" x="{x + (5 if right else -5):.1f}" y="{y}"'
+            f' text-anchor="{"start" if right else "end"}">{escape(_words(moment))}</text>',
         ]
 
     def _mark(self, moment: Moment, top: float, bottom: float) -> str:

@@ -7,7 +7,6 @@ it was is told.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 
 from scenarios import deliveries, steps
@@ -57,11 +56,12 @@ async def tell(story: Story) -> None:
 
     async with story.step(7, "Country A says how large a study is") as step:
         visit = await deliveries.visit_of(story, patient)
-        found = await deliveries.plans_of(visit, patient["studies"], choice="as-stored", **needs)
-        if found:
-            study, plan = deliveries.largest_in_time(found)
+        needs["choice"] = "as-stored"
+        found = await deliveries.first_plan(visit, patient["studies"], **needs)
+        if found is not None:
+            study, plan = found
             step.note(f"{study['modality']}: {deliveries.stored_words(plan)}")
-    if not found:
+    if found is None:
         story.skip(8, steps.PROVIDED, deliveries.TOO_SMALL)
         return
 
@@ -76,7 +76,6 @@ async def tell(story: Story) -> None:
             cutter.before_seconds += job.seconds
             if job.job["state"] == "complete":
                 break
-            await asyncio.sleep(0)
         story.picture(_picture(study, plan, jobs, cutter.cuts))
         deliveries.judge_complete(step, jobs[-1], study)
         step.moved(sum(job.size_bytes for job in jobs[:-1]))

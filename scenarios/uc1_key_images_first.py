@@ -30,11 +30,11 @@ async def tell(story: Story) -> None:
     async with story.step(7, "Country A plans a study with key images") as step:
         visit = await deliveries.visit_of(story, patient)
         marked = [study for study in patient["studies"] if len(study.get("key_images", ())) > 1]
-        found = await deliveries.plans_of(visit, marked, **needs)
-        if found:
-            study, plan = deliveries.largest_in_time(found)
+        found = await deliveries.first_plan(visit, marked, **needs)
+        if found is not None:
+            study, plan = found
             step.note(f"{study['modality']}: {deliveries.planned_words(plan)}")
-    if not found:
+    if found is None:
         story.skip(8, steps.PROVIDED, deliveries.TOO_SMALL)
         return
     async with story.step(8, "Key images are readable before anything else") as step:

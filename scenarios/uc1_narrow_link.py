@@ -31,14 +31,14 @@ async def tell(story: Story) -> None:
 
     async with story.step(7, "Country A plans how a study would come over this link") as step:
         visit = await deliveries.visit_of(story, patient)
-        found = await deliveries.plans_of(visit, patient["studies"], choice="sender", **needs)
-        if found:
-            study, plan = deliveries.largest_in_time(found)
+        found = await deliveries.first_plan(visit, patient["studies"], choice="sender", **needs)
+        if found is not None:
+            study, plan = found
             step.note(
                 f"{study['modality']}, {steps.counted(study['instances'], 'image', 'images')}: "
                 f"{deliveries.planned_words(plan)}, instead of {deliveries.stored_words(plan)}"
             )
-    if not found:
+    if found is None:
         story.skip(8, steps.PROVIDED, deliveries.TOO_SMALL)
         return
 
@@ -62,17 +62,27 @@ def _check(step: Telling, plan: Json, stored: Delivery, planned: Delivery) -> No
     """Half, and as predicted; on a line so fast that nothing is gained the plan says so itself."""
     size, seconds = planned.size_bytes / stored.size_bytes, planned.seconds / stored.seconds
     step.note(f"{size:.0%} of the bytes and {seconds:.0%} of the time as stored")
-    if deliveries.planned_seconds(plan) <= MOST * 0.95 * plan["stored_seconds"]:
-        check(size <= MOST and seconds <= MOST, f"more than {MOST:.0%} of as stored")
-    else:
-        step.note(f"the plan promised no more than that on this link, {MOST:.0%} is not asked for")
     sized = deliveries.off(planned.size_bytes, deliveries.planned_bytes(plan))
-    timed = planned.seconds - deliveries.planned_seconds(plan)
     check(abs(sized) <= BYTES_OFF, f"the bytes are {sized:+.0%} off what was predicted")
+    promised = deliveries.planned_seconds(plan) <= MOST * 0.95 * plan["stored_seconds"]
+    if not promised:
+        step.note(f"the plan promised no more on this link: {MOST:.0%} is not asked for")
+        return
+    check(size <= MOST, f"more than {MOST:.0%} of the bytes as stored")
+    if not _on_time(stored, float(plan["stored_seconds"])):
+        # What needs no coding was late as well: this says nothing about the plan.
+        step.note("this machine is slower than the line now: times are not judged")
+        return
+    check(seconds <= MOST, f"more than {MOST:.0%} of the time as stored")
+    late = planned.seconds - deliveries.planned_seconds(plan)
     check(
-        abs(timed) <= SECONDS_OFF * deliveries.planned_seconds(plan) + SECONDS_ASIDE,
-        f"it was there {timed:+.2f} s from when it was predicted",
+        _on_time(planned, deliveries.planned_seconds(plan)),
+        f"it was there {late:+.2f} s from when it was predicted",
     )
+
+
+def _on_time(delivery: Delivery, predicted: float) -> bool:
+    return abs(delivery.seconds - predicted) <= SECONDS_OFF * predicted + SECONDS_ASIDE
 
 
 def _picture(modality: str, plan: Json, stored: Delivery, planned: Delivery) -> Picture:
@@ -81,7 +91,7 @@ def _picture(modality: str, plan: Json, stored: Delivery, planned: Delivery) -> 
     lines = [came, deliveries.planned_line(plan), as_stored, *deliveries.other_lines(plan)]
     moments = [
         *deliveries.moments_of(planned, came),
-        *deliveries.moments_of(stored, as_stored, "as stored: "),
+        deliveries.moments_of(stored, as_stored, "as stored: ")[-1],
     ]
     return bytes_over_time(
         f"{modality} over a narrow link: as stored and as planned",

@@ -38,7 +38,7 @@ class _Watch:
     async def look(self) -> int:
         """How many bytes went through so far."""
         counters = await self.link.counters()
-        now = int(counters["up_bytes"]) + int(counters["down_bytes"])
+        now = int(counters["bytes_up"]) + int(counters["bytes_down"])
         if not self.points:
             self.start = now
         self.points.append((time.perf_counter() - self.began, float(now - self.start)))
