@@ -247,13 +247,13 @@ class _Drawing:
         return f'<path class="line {line.kind}" d="M{path}"/>'
 
     def _ends(self, bottom: float) -> list[str]:
-        """A number at the end of each line, moved aside where another is."""
+        """A number at the end of each line; of lines that end alike they stand side by side."""
         taken: list[Point] = []
         parts = []
         for number, line in enumerate(self.lines, 1):
             x, y = self.x(line.seconds) + 15, self.y(line.size_bytes, bottom)
             while any(abs(x - other) < 19 and abs(y - height) < 19 for other, height in taken):
-                y += 19
+                x += 20
             taken.append((x, y))
             parts += _number(number, line.kind, x, y)
         return parts

@@ -119,7 +119,10 @@ def _picture(
     study: Patient, plan: Json, refusing: Json, delivery: Delivery, deadline: float
 ) -> Picture:
     came = deliveries.came_line(delivery, "with consent, what came")
-    alone = deliveries.planned_line(refusing, "without consent, as predicted: the rest deferred")
+    left, whole = len(deliveries.actions(refusing, "deferred")), len(refusing["instances"])
+    alone = deliveries.planned_line(
+        refusing, f"without consent, as predicted, and {left} of {whole} images later"
+    )
     return bytes_over_time(
         f"{study['modality']} in an emergency: all of it before the deadline",
         [came, deliveries.planned_line(plan), alone, *deliveries.other_lines(plan, stored=False)],
