@@ -100,12 +100,24 @@ async def plan_of(visit: Visit, study: Patient, **needs: Any) -> Json:
     return await visit.post("plan", {"study": study["uid"], **needs})
 
 
+def why_not(story: Story, studies: Sequence[Patient], least_images: int = LEAST_IMAGES) -> str:
+    """Why a delivery cannot be told, "" where it can: it needs a line, and a study worth one."""
+    if not story.links:
+        return NO_LINK
+    return "" if _worth(studies, least_images) else TOO_SMALL
+
+
+def _worth(studies: Sequence[Patient], least_images: int) -> list[Patient]:
+    """Studies neither too small nor too large, most images first."""
+    found = [study for study in studies if least_images <= study["instances"] <= MOST_IMAGES]
+    return sorted(found, key=lambda study: -int(study["instances"]))
+
+
 async def plans_of(
     visit: Visit, studies: Sequence[Patient], *, least_images: int = LEAST_IMAGES, **needs: Any
 ) -> AsyncIterator[tuple[Patient, Json]]:
     """Studies that are worth a line and do not take all day, most images first, and their plans."""
-    few = [study for study in studies if least_images <= study["instances"] <= MOST_IMAGES]
-    for study in sorted(few, key=lambda each: -int(each["instances"])):
+    for study in _worth(studies, least_images):
         await bring_manifest(visit, study)
         plan = await plan_of(visit, study, **needs)
         if stored_bytes(plan) >= LEAST_BYTES:

@@ -47,11 +47,11 @@ class _Cutter:
 
 async def tell(story: Story) -> None:
     """A study over a line that is cut again and again."""
-    link = deliveries.image_link(story)
-    if link is None:
-        story.skip(8, steps.PROVIDED, deliveries.NO_LINK)
-        return
     patient = story.seeds.role("main")
+    link, why = deliveries.image_link(story), deliveries.why_not(story, patient["studies"])
+    if link is None or why:
+        story.skip(8, steps.PROVIDED, why)
+        return
     needs = await deliveries.own_link(story)
 
     async with story.step(7, "Country A says how large a study is") as step:

@@ -28,11 +28,11 @@ NO_LOSS = "no study of the seed may lose anything that would make it come sooner
 
 async def tell(story: Story) -> None:
     """The same deadline twice: without consent, and with it."""
-    if not story.links:
-        story.skip(8, steps.PROVIDED, deliveries.NO_LINK)
+    patient = story.seeds.role("main")
+    if why := deliveries.why_not(story, patient["studies"], 1):
+        story.skip(8, steps.PROVIDED, why)
         return
     needs = {"purpose": "emergency", "choice": "sender", **await deliveries.own_link(story)}
-    patient = story.seeds.role("main")
 
     async with story.step(7, "A deadline that only a loss can meet") as step:
         visit = await deliveries.visit_of(story, patient, "EMERGENCY")

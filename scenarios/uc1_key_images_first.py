@@ -21,12 +21,12 @@ EARLY = 0.5  # of the time of the whole study, by which its key images are reada
 
 async def tell(story: Story) -> None:
     """One study with key images, one with an image that was rejected."""
-    if not story.links:
-        story.skip(8, steps.PROVIDED, deliveries.NO_LINK)
+    patient = story.seeds.role("main")
+    if why := deliveries.why_not(story, patient["studies"]):
+        story.skip(8, steps.PROVIDED, why)
         return
     needs = {"purpose": "diagnostic", "choice": "sender", **await deliveries.own_link(story)}
 
-    patient = story.seeds.role("main")
     async with story.step(7, "Country A plans a study with key images") as step:
         visit = await deliveries.visit_of(story, patient)
         marked = [study for study in patient["studies"] if len(study.get("key_images", ())) > 1]

@@ -23,10 +23,10 @@ SECONDS_ASIDE = 0.5
 
 async def tell(story: Story) -> None:
     """As stored, the plan, as planned."""
-    if not story.links:
-        story.skip(8, steps.PROVIDED, deliveries.NO_LINK)
-        return
     patient = story.seeds.role("main")
+    if why := deliveries.why_not(story, patient["studies"]):
+        story.skip(8, steps.PROVIDED, why)
+        return
     needs = {"purpose": "diagnostic", **await deliveries.own_link(story)}
 
     async with story.step(7, "Country A plans how a study would come over this link") as step:
