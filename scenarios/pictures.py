@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from html import escape
+from itertools import combinations
 
 from scenarios.readable import readable_bytes, readable_seconds
 
@@ -272,13 +273,26 @@ class _Drawing:
         return parts
 
     def _lanes(self) -> list[_Label]:
-        """Where the words of each moment stand: beside a line that runs down from them to it."""
+        """Where the words of each moment stand: beside a line that runs down from them to it.
+
+        Words to the right of their line are placed from the last on, words to the left, for which
+        there is no room on the right, from the first on: so lines pass beside what is placed.
+        """
+        late = [one for one in self.moments if self.x(one.seconds) + _width(one) > WIDTH]
+        left = sorted(late, key=lambda one: one.seconds)
+        right = sorted(
+            (one for one in self.moments if one not in late), key=lambda one: -one.seconds
+        )
+        found = [self._placed([*left, *right]), self._placed([*right, *left])]
+        return min(found, key=_crossings)
+
+    def _placed(self, moments: Sequence[Moment]) -> list[_Label]:
         placed: list[_Label] = []
-        for moment in sorted(self.moments, key=lambda one: -one.seconds):
-            x, width = self.x(moment.seconds), LETTER * len(_words(moment)) + 6
+        for moment in moments:
+            x, width = self.x(moment.seconds), _width(moment)
             tries = [
                 _Label(moment, x, lane, left, left + width)
-                for lane in range(len(self.moments))
+                for lane in range(len(moments))
                 for left in (x, x - width)
                 if left >= 0 and left + width <= WIDTH
             ]
@@ -316,6 +330,14 @@ def _number(number: int, kind: Kind, x: float, y: float) -> list[str]:
         f'<circle class="number {kind}" cx="{x:.1f}" cy="{y:.1f}" r="9"/>',
         f'<text class="digit" x="{x:.1f}" y="{y + 4:.1f}" text-anchor="middle">{number}</text>',
     ]
+
+
+def _crossings(labels: Sequence[_Label]) -> int:
+    return sum(one.meets(other) for one, other in combinations(labels, 2))
+
+
+def _width(moment: Moment) -> float:
+    return LETTER * len(_words(moment)) + 6
 
 
 def _words(moment: Moment) -> str:
