@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -37,26 +35,36 @@ PLAN = plan(planned(1, size=2_000_000, seconds=4.0))
 @pytest.mark.parametrize(
     ("stored", "came", "says"),
     [
-        ((12.9, 6_000_000), (4.2, 2_050_000), "34% of the bytes and 33% of the time"),
-        ((12.9, 6_000_000), (5.9, 2_000_000), "it was there +1.90 s from when"),
-        ((12.9, 6_000_000), (4.2, 2_500_000), "the bytes are +25% off"),
-        ((12.9, 6_000_000), (8.0, 2_000_000), "more than 50% of the time"),
-        ((3.9, 3_900_000), (4.0, 2_000_000), "more than 50% of the bytes"),
+        ((12.9, 6_000_000), (4.2, 2_050_000), "34% of the bytes and 33% of the time as stored"),
         ((25.0, 6_000_000), (20.0, 2_000_000), "times are not judged"),
     ],
 )
-def test_what_came_is_held_against_the_plan_and_against_as_stored(
+def test_half_and_as_predicted_passes(
     stored: tuple[float, int], came: tuple[float, int], says: str
 ) -> None:
-    """Bytes always; times where the line, and not this machine, was the limit."""
+    """Bytes are judged always; times where the line, and not this machine, was the limit."""
     step = Telling(8, "x")
-    with suppress(CheckFailed):
-        uc1_narrow_link._check(step, PLAN, delivery(*stored), delivery(*came))
-        says_it = "; ".join(step.notes)
-        assert says in says_it
-        return
-    with pytest.raises(CheckFailed, match=re.escape(says)):
-        uc1_narrow_link._check(step, PLAN, delivery(*stored), delivery(*came))
+
+    uc1_narrow_link._check(step, PLAN, delivery(*stored), delivery(*came))
+
+    assert says in "; ".join(step.notes)
+
+
+@pytest.mark.parametrize(
+    ("stored", "came", "says"),
+    [
+        ((12.9, 6_000_000), (5.9, 2_000_000), r"it was there \+1.90 s from when"),
+        ((12.9, 6_000_000), (4.2, 2_500_000), r"the bytes are \+25% off"),
+        ((12.9, 6_000_000), (8.0, 2_000_000), "more than 50% of the time"),
+        ((12.9, 3_900_000), (4.0, 2_000_000), "more than 50% of the bytes"),
+    ],
+)
+def test_more_than_half_or_not_as_predicted_fails(
+    stored: tuple[float, int], came: tuple[float, int], says: str
+) -> None:
+    """With the number that is wrong."""
+    with pytest.raises(CheckFailed, match=says):
+        uc1_narrow_link._check(Telling(8, "x"), PLAN, delivery(*stored), delivery(*came))
 
 
 def test_a_line_on_which_nothing_is_gained_asks_for_nothing() -> None:
