@@ -19,7 +19,20 @@ from typing import Annotated
 import typer
 
 from gateway.cli_files import FAILED, convert_manifest, fail, show_coverage, writable
-from gateway.cli_link import LINK_HELP, known_profile, link
+from gateway.cli_link import known_profile, link
+from gateway.cli_options import (
+    Dicom,
+    ImageLink,
+    Link,
+    Many,
+    Out,
+    Profile,
+    ProfileOption,
+    Seed,
+    Size,
+    SizeOption,
+)
+from gateway.cli_plan import plan_study
 
 DONE, USAGE = 0, 2
 TERMINATED = 128 + signal.SIGTERM
@@ -63,53 +76,6 @@ class Country(StrEnum):
     B = "country-b"
 
 
-class Size(StrEnum):
-    """How much Country A's seed makes."""
-
-    TINY = "tiny"
-    DEMO = "demo"
-    FULL = "full"
-
-
-class Profile(StrEnum):
-    """The dialect the two countries speak."""
-
-    IHE = "ihe"
-    EHDSI = "ehdsi"
-
-
-Out = Annotated[Path, typer.Option(help="Folder for reports, logs and everything the run makes.")]
-Seed = Annotated[int | None, typer.Option(help="Seed number of the made-up patients.", min=0)]
-SizeOption = Annotated[Size, typer.Option(help="How much to make up.")]
-ProfileOption = Annotated[Profile, typer.Option(help="Dialect between the countries.")]
-Dicom = Annotated[
-    list[Path] | None,
-    typer.Option(
-        help="A folder of DICOM files to take in as well; may be given several times.",
-        exists=True,
-        file_okay=False,
-        resolve_path=True,
-    ),
-]
-Many = Annotated[
-    int,
-    typer.Option(
-        help="Entries of one more patient, without documents: a list as long as lists get.",
-        min=0,
-        max=20_000,
-    ),
-]
-Link = Annotated[
-    str, typer.Option("--link", help=f"Link to Country A: {LINK_HELP}.", metavar="PROFILE")
-]
-ImageLink = Annotated[
-    str,
-    typer.Option(
-        "--image-link",
-        help="Link for images alone, likewise; without it they go by the other.",
-        metavar="PROFILE",
-    ),
-]
 Config = typer.Option(help="Settings, TOML.", exists=True, dir_okay=False, resolve_path=True)
 
 
@@ -123,7 +89,8 @@ def run_module(command: list[str]) -> int:
     return subprocess.run(command, check=False).returncode  # noqa: S603  our own modules
 
 
-# What the demo tells: the comparison of the wires filter by filter is for those who look for it.
+# What the demo tells: the comparison of the wires filter by filter is for those who look for it,
+# and so are lines that break.
 SHOWN = (
     "uc1_report_and_images",
     "uc1_full_report",
@@ -131,7 +98,11 @@ SHOWN = (
     "uc1_filters",
     "uc1_versions",
     "uc1_given_dicom",
+    "uc1_narrow_link",
+    "uc1_key_images_first",
 )
+# A link that shapes nothing becomes, for each story, the line that it is told over.
+UNSHAPED = "unshaped"
 
 
 @app.command()
@@ -160,7 +131,7 @@ def demo(
         dicom=dicom or ([bundled] if bundled else []),
         many=0,
         ways=["soap", "fhir-mhd", "mixed", "bridge"],
-        links=_links(link, image_link),
+        links=_links(link or UNSHAPED, image_link),
         json_file=out / "report.json",
         html_file=out / "report.html",
     )
@@ -200,7 +171,7 @@ def run_scenario(
     image_link: ImageLink = "",
 ) -> None:
     """Start both countries and tell stories."""
-    _known(name)
+    lines = _lines_of(name)
     _play(
         name,
         out=out,
@@ -210,7 +181,7 @@ def run_scenario(
         dicom=dicom or [],
         many=many,
         ways=_ways(way or []),
-        links=_links(link, image_link),
+        links=_links(link or lines[0], image_link or lines[1]),
         json_file=json_file,
         html_file=html_file,
     )
@@ -234,20 +205,28 @@ def _links(link: str, image_link: str) -> tuple[str, str]:
     return known_profile("--link", link), known_profile("--image-link", image_link)
 
 
-def _known(names: list[str]) -> None:
-    """Refuse a name nobody knows before a house is built for it."""
+def _lines_of(names: list[str]) -> tuple[str, str]:
+    """What links stories need, "" where none does; a name nobody knows is refused.
+
+    They are told over lines of their own, one after the other, so the link begins without shape.
+    """
     from gateway.house import module
 
     listed = subprocess.run(  # noqa: S603  our own interpreter and modules
-        [*module("scenarios"), "list"], check=False, capture_output=True, text=True
+        [*module("scenarios"), "list", "--json"], check=False, capture_output=True, text=True
     )
-    known = {line.split()[0] for line in listed.stdout.splitlines() if line.strip()} | {"all"}
+    if listed.returncode:
+        raise fail(listed.stderr.strip())
+    known = {each["name"]: each for each in json.loads(listed.stdout)}
     for name in names:
-        if name not in known:
+        if name not in {*known, "all"}:
             raise typer.BadParameter(
-                f"no scenario is called {name!r}; there are: {', '.join(sorted(known))}",
+                f"no scenario is called {name!r}; there are: {', '.join(sorted({*known, 'all'}))}",
                 param_hint="NAME",
             )
+    told = known.values() if "all" in names else [known[name] for name in names]
+    by_kind = [any(each[kind] for each in told) for kind in ("link", "image_link")]
+    return (UNSHAPED if any(by_kind) else "", UNSHAPED if by_kind[1] else "")
 
 
 def _play(
@@ -447,6 +426,7 @@ def check_settings(config: Annotated[Path, Config]) -> None:
         raise fail("\n".join(missing))
 
 
+app.command("plan")(plan_study)
 app.command("convert")(convert_manifest)
 app.command("coverage")(show_coverage)
 

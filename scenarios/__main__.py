@@ -1,4 +1,4 @@
-"""`python -m scenarios run NAME… --portal URL …` and `python -m scenarios list`.
+"""`python -m scenarios run NAME… --portal URL …`, `… plan` and `… list`.
 
 Stories are told against two countries that run already. Exit code 0: every step passed or was
 skipped; 1: a step failed or stayed incomplete, or a country could not be reached; 2: usage.
@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,12 +19,13 @@ from tempfile import TemporaryDirectory
 import aiohttp
 
 from scenarios.catalogue import SCENARIOS, Scenario
-from scenarios.client import Control, Json, Portal, http_session
-from scenarios.links import Link, named_url
+from scenarios.client import Control, Json, Portal, Refused, http_session
+from scenarios.links import Link, as_wanted, named_url
+from scenarios.planning import plan_for
 from scenarios.report import Evidence, write_report
 from scenarios.result import Run, Verdict
 from scenarios.seeds import SeedError, Seeds, read_seeds
-from scenarios.story import Story, StoryEnds
+from scenarios.story import CheckFailed, Story, StoryEnds
 
 DONE, FAILED, USAGE = 0, 1, 2
 _GOOD = (Verdict.PASS, Verdict.SKIPPED)
@@ -48,15 +50,20 @@ async def play(
     marks = [await control.mark() if control else "" for control in controls]
     say(f"{scenario.name} over {transport}: {scenario.about}")
     story = Story(portal, seeds, say=say, way=way, links=links)
-    try:
-        await scenario.tell(story)
-    except StoryEnds as end:
-        say(f"  stopped: {str(end)!r} failed")
+    async with as_wanted(story.links, scenario.link, scenario.image_link) as line:
+        if line:
+            say(f"  the line between the countries: {line}")
+        try:
+            await scenario.tell(story)
+        except StoryEnds as end:
+            say(f"  stopped: {str(end)!r} failed")
     run = Run(
         scenario=scenario.name,
         transport=transport,
         verdict=story.verdict,
         steps=tuple(story.steps),
+        link=line,
+        pictures=tuple(story.pictures),
     )
     say(f"{scenario.name}: {run.verdict.value}")
     captured: list[tuple[Json, ...]] = [
@@ -100,9 +107,11 @@ def ways_of(scenario: Scenario, wanted: Sequence[str]) -> Sequence[str]:
     return ways if scenario.in_every_way else ways[:1]
 
 
-def write_files(evidence: Sequence[Evidence], json: Path | None, html: Path | None) -> None:
+def write_files(
+    evidence: Sequence[Evidence], json_file: Path | None, html_file: Path | None
+) -> None:
     """The reports under the names that were asked for, messages in a folder beside them."""
-    place = html or json
+    place = html_file or json_file
     if place is None:
         return
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -113,7 +122,7 @@ def write_files(evidence: Sequence[Evidence], json: Path | None, html: Path | No
         messages.mkdir(exist_ok=True)
         for message in (Path(aside) / "messages").iterdir():
             message.replace(messages / message.name)
-        for made, wanted in ((files.json, json), (files.html, html)):
+        for made, wanted in ((files.json, json_file), (files.html, html_file)):
             if wanted is not None:
                 wanted.parent.mkdir(parents=True, exist_ok=True)
                 shutil.move(made, wanted)
@@ -124,7 +133,15 @@ def parser() -> argparse.ArgumentParser:
     """What the command line takes."""
     top = argparse.ArgumentParser(prog="python -m scenarios", description=__doc__)
     commands = top.add_subparsers(dest="command", required=True)
-    commands.add_parser("list", help="name the stories there are")
+    listing = commands.add_parser("list", help="name the stories there are")
+    listing.add_argument("--json", action="store_true", help="for programs, with their lines")
+    plan = commands.add_parser("plan", help="ask how a study would come")
+    plan.add_argument("--portal", required=True, help="URL of Country B's portal API")
+    plan.add_argument("--seed-info", type=Path, required=True, help="seed.json of Country A")
+    plan.add_argument("--study", default="", help="study instance UID")
+    plan.add_argument("--role", default="main", help="whose first study, without --study")
+    plan.add_argument("--needs", type=json.loads, default={}, help="what is needed, JSON")
+    plan.add_argument("--json", type=Path, required=True, help="write the plan here")
     run = commands.add_parser("run", help="tell stories against running countries")
     run.add_argument("names", nargs="+", metavar="NAME", help="a name of `list`, or: all")
     run.add_argument("--portal", required=True, help="URL of Country B's portal API")
@@ -156,20 +173,53 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run; the exit code."""
     options = parser().parse_args(arguments)
     if options.command == "list":
-        for scenario in SCENARIOS.values():
-            say(f"{scenario.name:<24} {scenario.about}")
+        show_list(as_json=options.json)
         return DONE
+    if options.command == "plan":
+        return _ended(lambda: asyncio.run(write_plan(options)))
     names = list(SCENARIOS) if "all" in options.names else options.names
     unknown = [name for name in names if name not in SCENARIOS]
     if unknown:
         sys.stderr.write(f"no scenario is called {unknown[0]!r}; `list` names them\n")
         return USAGE
+    return _ended(lambda: asyncio.run(play_all(names, options, read_seeds(options.seed_info))))
+
+
+def show_list(*, as_json: bool) -> None:
+    """The stories there are, for people or for programs."""
+    if as_json:
+        lines = [
+            {"name": each.name, "link": each.link, "image_link": each.image_link}
+            for each in SCENARIOS.values()
+        ]
+        say(json.dumps(lines))
+        return
+    for scenario in SCENARIOS.values():
+        say(f"{scenario.name:<24} {scenario.about}")
+
+
+async def write_plan(options: argparse.Namespace) -> int:
+    """Ask how a study would come, and write the plan as the portal gives it."""
+    seeds = read_seeds(options.seed_info)
+    async with http_session() as session:
+        portal = Portal(session, options.portal)
+        plan = await plan_for(
+            portal, seeds, study=options.study, role=options.role, needs=options.needs
+        )
+    options.json.write_text(json.dumps(plan, ensure_ascii=False) + "\n", encoding="utf-8")
+    return DONE
+
+
+def _ended(work: Callable[[], int]) -> int:
+    """The exit code of some work, and why it could not be done."""
     try:
-        seeds = read_seeds(options.seed_info)
-        return asyncio.run(play_all(names, options, seeds))
+        return work()
     except SeedError as error:
         sys.stderr.write(f"{error}\n")
         return USAGE
+    except (CheckFailed, Refused) as error:
+        sys.stderr.write(f"{error}\n")
+        return FAILED
     except aiohttp.ClientError as error:
         sys.stderr.write(f"a country cannot be reached: {error}; does it run?\n")
         return FAILED

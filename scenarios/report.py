@@ -165,6 +165,12 @@ def _run_view(
         "number": number,
         "scenario": run.scenario,
         "transport": run.transport,
+        "line": run.link,
+        "pictures": [
+            # Built by us from escaped text; see `pictures`.
+            {"title": picture.title, "svg": Markup(picture.svg), "caption": picture.caption}
+            for picture in run.pictures
+        ],
         "mark": mark_of(run.verdict, sum(exchange.is_incomplete for exchange in exchanges)),
         "steps": [_step_view(step) for step in run.steps],
         "total": {

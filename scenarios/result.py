@@ -1,11 +1,13 @@
 """What a run of a scenario came to, and its machine-readable form, `report.json`.
 
-    {"runs": [{"scenario", "transport", "verdict",
+    {"runs": [{"scenario", "transport", "link", "verdict",
                "steps": [{"number", "name", "verdict", "seconds", "bytes", "note"}],
+               "pictures": [{"title", "caption"}],
                "messages": [{"transaction", "direction", "status", "bytes", "file"}]}]}
 
-The shape is exactly this: programs elsewhere read it. People read the HTML made from the same
-values (`report`).
+`link` is the profile of the line between the countries, "" where they meet directly or over one
+that shapes nothing. The shape is exactly this: programs elsewhere read it, and it only grows.
+People read the HTML made from the same values, where the pictures are (`report`).
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+
+from scenarios.pictures import Picture
 
 
 class Verdict(StrEnum):
@@ -64,13 +68,15 @@ class MessageLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One scenario played once over one transport."""
+    """One scenario played once over one transport, over a line by its profile."""
 
     scenario: str
     transport: str
     verdict: Verdict
     steps: tuple[Step, ...]
     messages: tuple[MessageLine, ...] = ()
+    link: str = ""
+    pictures: tuple[Picture, ...] = ()
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
@@ -86,6 +92,7 @@ def to_json(runs: Sequence[Run]) -> dict[str, Any]:
             {
                 "scenario": run.scenario,
                 "transport": run.transport,
+                "link": run.link,
                 "verdict": run.verdict.value,
                 "steps": [
                     {
@@ -97,6 +104,9 @@ def to_json(runs: Sequence[Run]) -> dict[str, Any]:
                         "note": step.note,
                     }
                     for step in run.steps
+                ],
+                "pictures": [
+                    {"title": picture.title, "caption": picture.caption} for picture in run.pictures
                 ],
                 "messages": [
                     {

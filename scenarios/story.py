@@ -17,6 +17,7 @@ import aiohttp
 
 from scenarios.client import Portal, Refused
 from scenarios.links import Link, LinkRefused
+from scenarios.pictures import Picture
 from scenarios.readable import readable_bytes, readable_rate, readable_seconds
 from scenarios.result import Step, Verdict, worst
 from scenarios.seeds import Seeds
@@ -82,6 +83,7 @@ class Story:
         self.links: Mapping[str, Link] = links or {}
         self.seeds = seeds
         self.steps: list[Step] = []
+        self.pictures: list[Picture] = []
         self._say = say
         self._clock = clock
         self._said = 0.0
@@ -134,6 +136,10 @@ class Story:
     def skip(self, number: int, name: str, why: str) -> None:
         """A step that cannot be told with this seed."""
         self._end(Telling(number, name, notes=[why]), Verdict.SKIPPED, 0.0)
+
+    def picture(self, picture: Picture) -> None:
+        """Something to look at in the report."""
+        self.pictures.append(picture)
 
     def watch(self, view: Mapping[str, Any]) -> None:
         """Say how far an image job is, every few seconds."""

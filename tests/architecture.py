@@ -284,6 +284,8 @@ TESTED_BY: Mapping[str, str] = {
     "gateway.wire.soap.foreign_codes": "tests/wire/soap/test_refusals.py",
     # Lists and exit codes, as `ncpeh scenario` relays them from a process of its own.
     "scenarios.__main__": "tests/test_cli.py",
+    # Options are proved by the commands that take them.
+    "gateway.cli_options": "tests/test_cli.py",
 }
 
 

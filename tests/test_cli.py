@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gateway import house
-from gateway.cli import app
+from gateway.cli import _lines_of, app
 
 RUN = CliRunner()
 
@@ -40,6 +40,7 @@ def test_without_a_command_there_is_help(arguments: list[str]) -> None:
         ["link", "serve", "--help"],
         ["link", "profiles", "--help"],
         ["link", "measure", "--help"],
+        ["plan", "--help"],
         ["seed", "--help"],
         ["check", "--help"],
         ["coverage", "--help"],
@@ -87,6 +88,19 @@ def test_unknown_story_is_code_two_and_names_those_there_are() -> None:
 
     assert result.exit_code == 2
     assert "uc1_report_and_images" in result.output
+
+
+@pytest.mark.parametrize(
+    ("names", "links"),
+    [
+        (["uc1_refusals"], ("", "")),
+        (["uc1_refusals", "uc1_narrow_link"], ("unshaped", "")),
+        (["all"], ("unshaped", "unshaped")),
+    ],
+)
+def test_stories_that_need_a_link_get_one(names: list[str], links: tuple[str, str]) -> None:
+    """Without shape: each story makes it the line that it is told over."""
+    assert _lines_of(names) == links
 
 
 def test_list_names_the_stories(capfd: pytest.CaptureFixture[str]) -> None:

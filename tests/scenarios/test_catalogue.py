@@ -28,6 +28,17 @@ def test_list_names_every_story(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(capsys.readouterr().out.splitlines()) == len(SCENARIOS)
 
 
+def test_programs_are_told_the_lines_of_every_story(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever starts the countries for stories asks which links they need."""
+    assert main(["list", "--json"]) == 0
+
+    told = {each["name"]: each for each in json.loads(capsys.readouterr().out)}
+    assert set(told) == set(SCENARIOS)
+    assert told["uc1_refusals"] == {"name": "uc1_refusals", "link": "", "image_link": ""}
+    assert told["uc1_two_routes"]["link"]
+    assert told["uc1_two_routes"]["image_link"]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [[], ["run"], ["run", "uc1_filters"], ["dance"]],

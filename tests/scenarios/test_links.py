@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import AsyncIterator
+from typing import cast
 
 import aiohttp
 import pytest
 
 from gateway.link.proxy import LOOPBACK
 from gateway.link.service import LinkSettings, running
-from scenarios.links import Link, LinkRefused, named_url
+from scenarios.links import Link, LinkRefused, as_wanted, declared, named_url
 from tests.link.ends import profile
+from tests.scenarios.planned import Line
 
 
 @pytest.fixture
@@ -44,3 +46,50 @@ def test_a_link_is_named_on_the_command_line() -> None:
     for text in ("images", "=http://x", "images=8080"):
         with pytest.raises(argparse.ArgumentTypeError, match="NAME=URL"):
             named_url(text)
+
+
+async def test_what_a_story_wants_is_what_the_link_then_is(link: Link) -> None:
+    """As it calls itself, and as a requester tells it; without a rate there is nothing to tell."""
+    assert declared(await link.show()) is None
+
+    async with as_wanted({"metadata": link}, "4mbit/80ms") as told:
+        assert told == "4mbit/80ms"
+        assert declared(await link.show()) == {"mbit": 4.0, "round_trip_ms": 80.0}
+
+    assert (await link.show())["profile"] == "unshaped"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told", "switched"),
+    [
+        (("", ""), "", ([], [])),
+        (("4mbit", ""), "4mbit", (["4mbit", "unshaped"], ["4mbit", "unshaped"])),
+        (
+            ("1mbit", "8mbit"),
+            "metadata 1mbit, images 8mbit",
+            (["1mbit", "unshaped"], ["8mbit", "unshaped"]),
+        ),
+    ],
+)
+async def test_lines_without_shape_are_switched_and_back(
+    wanted: tuple[str, str], told: str, switched: tuple[list[str], list[str]]
+) -> None:
+    """Images go by a line like the other unless the story wants one of their own."""
+    metadata, images = Line(), Line()
+    links = cast(dict[str, Link], {"metadata": metadata, "images": images})
+
+    async with as_wanted(links, *wanted) as words:
+        assert words == told
+
+    assert (metadata.switched, images.switched) == switched
+
+
+async def test_a_line_somebody_chose_stays() -> None:
+    """Whoever gives --link sees the stories over that line."""
+    chosen = Line("8mbit/80ms")
+    links = cast(dict[str, Link], {"metadata": chosen})
+
+    async with as_wanted(links, "4mbit/80ms") as words:
+        assert words == "8mbit/80ms"
+
+    assert chosen.switched == []

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from lxml import html
 
+from scenarios.pictures import Picture
 from scenarios.report import Evidence, ReportFiles, mark_of, write_report
 from scenarios.result import Run, Step, Verdict
 
@@ -93,6 +94,29 @@ def test_one_file_shows_steps_messages_and_meaning(tmp_path: Path) -> None:
     assert "application/soap+xml" in words(opened)
     assert "as both countries understood it" in words(opened)
     assert "urn:uuid:1" in words(opened)
+
+
+def test_pictures_and_the_line_stand_before_the_steps(tmp_path: Path) -> None:
+    """A picture with its title and caption, the profile in the head of the run and on its card."""
+    picture = Picture("MR & line", '<svg class="picture"><title>x</title></svg>', "over <4> Mbit/s")
+    shown = run(link="4mbit/80ms", pictures=(picture,))
+
+    document = page(written(tmp_path, Evidence(run=shown)))
+
+    (figure,) = document.xpath("//figure")
+    assert len(figure.xpath(".//svg[@class='picture']")) == 1
+    assert words(figure.find("figcaption")) == "over <4> Mbit/s"
+    assert "MR & line" in words(figure)
+    assert "4mbit/80ms" in words(document.xpath("//*[@class='card']")[0])
+    assert "line between the countries: 4mbit/80ms." in words(document.find(".//main"))
+
+
+def test_a_run_over_no_line_names_none(tmp_path: Path) -> None:
+    """Countries that meet directly."""
+    document = page(written(tmp_path, Evidence(run=run())))
+
+    assert "line between" not in words(document.find(".//main"))
+    assert not document.xpath("//figure")
 
 
 def test_nothing_is_loaded_from_elsewhere(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from scenarios.pictures import Picture
 from scenarios.result import MessageLine, Run, Step, Verdict, to_json, worst, write_json
 
 RUN = Run(
@@ -17,6 +18,8 @@ RUN = Run(
     messages=(
         MessageLine(transaction="ITI-55", direction="answer", status=200, bytes=7, file="m/1.xml"),
     ),
+    link="4mbit/80ms",
+    pictures=(Picture("t", "<svg/>", "c"),),
 )
 
 
@@ -27,6 +30,7 @@ def test_the_shape_is_exactly_this() -> None:
             {
                 "scenario": "uc1",
                 "transport": "SOAP",
+                "link": "4mbit/80ms",
                 "verdict": "pass",
                 "steps": [
                     {
@@ -38,6 +42,7 @@ def test_the_shape_is_exactly_this() -> None:
                         "note": "",
                     }
                 ],
+                "pictures": [{"title": "t", "caption": "c"}],
                 "messages": [
                     {
                         "transaction": "ITI-55",

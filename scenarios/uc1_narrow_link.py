@@ -1,0 +1,101 @@
+"""A study over a narrow link, as it is stored and as Country A plans it for the link.
+
+The same study is fetched twice: as it lies in the archive, and by a plan that says beforehand how
+each image comes, how many bytes that is and when. Planned takes at most half; what was predicted
+is held against what came.
+"""
+
+from __future__ import annotations
+
+from scenarios import deliveries, steps
+from scenarios.client import Json
+from scenarios.deliveries import Delivery
+from scenarios.pictures import Kind, Picture, bytes_over_time
+from scenarios.story import Story, Telling, check
+
+LINK = "4mbit/80ms"
+
+MOST = 0.5  # of the bytes, and of the seconds, of the same study as stored
+BYTES_OFF, SECONDS_OFF = 0.10, 0.15
+# What no plan knows of: looking up a manifest, opening connections, the last image's way to disk.
+SECONDS_ASIDE = 0.5
+
+
+async def tell(story: Story) -> None:
+    """As stored, the plan, as planned."""
+    patient = story.seeds.role("main")
+    if why := deliveries.why_not(story, patient["studies"]):
+        story.skip(8, steps.PROVIDED, why)
+        return
+    needs = {"purpose": "diagnostic", **await deliveries.own_link(story)}
+
+    async with story.step(7, "Country A plans how a study would come over this link") as step:
+        visit = await deliveries.visit_of(story, patient)
+        found = await deliveries.first_plan(visit, patient["studies"], choice="sender", **needs)
+        if found is not None:
+            study, plan = found
+            step.note(
+                f"{study['modality']}, {steps.counted(study['instances'], 'image', 'images')}: "
+                f"{deliveries.planned_words(plan)}, instead of {deliveries.stored_words(plan)}"
+            )
+    if found is None:
+        story.skip(8, steps.PROVIDED, deliveries.TOO_SMALL)
+        return
+
+    async with story.step(8, "The study as it is stored") as step:
+        stored = await deliveries.deliver(story, visit, study)
+        deliveries.judge_complete(step, stored, study)
+        step.note(deliveries.looks_words(stored))
+
+    async with story.step(8, "The same study as planned") as step:
+        visit = await deliveries.visit_of(story, patient)
+        await deliveries.bring_manifest(visit, study)
+        planned = await deliveries.deliver(story, visit, study, plan=plan["id"], **needs)
+        deliveries.judge_complete(step, planned, study)
+        step.note(deliveries.looks_words(planned))
+        step.note(deliveries.against_plan(planned, plan))
+        story.picture(_picture(study["modality"], plan, stored, planned))
+        _check(step, plan, stored, planned)
+
+
+def _check(step: Telling, plan: Json, stored: Delivery, planned: Delivery) -> None:
+    """Half, and as predicted; on a line so fast that nothing is gained the plan says so itself."""
+    size, seconds = planned.size_bytes / stored.size_bytes, planned.seconds / stored.seconds
+    step.note(f"{size:.0%} of the bytes and {seconds:.0%} of the time as stored")
+    sized = deliveries.off(planned.size_bytes, deliveries.planned_bytes(plan))
+    check(abs(sized) <= BYTES_OFF, f"the bytes are {sized:+.0%} off what was predicted")
+    promised = deliveries.planned_seconds(plan) <= MOST * 0.95 * plan["stored_seconds"]
+    if not promised:
+        step.note(f"the plan promised no more on this link: {MOST:.0%} is not asked for")
+        return
+    check(size <= MOST, f"more than {MOST:.0%} of the bytes as stored")
+    if not _on_time(stored, float(plan["stored_seconds"])):
+        # What needs no coding was late as well: this says nothing about the plan.
+        step.note("this machine is slower than the line now: times are not judged")
+        return
+    check(seconds <= MOST, f"more than {MOST:.0%} of the time as stored")
+    late = planned.seconds - deliveries.planned_seconds(plan)
+    check(
+        _on_time(planned, deliveries.planned_seconds(plan)),
+        f"it was there {late:+.2f} s from when it was predicted",
+    )
+
+
+def _on_time(delivery: Delivery, predicted: float) -> bool:
+    return abs(delivery.seconds - predicted) <= SECONDS_OFF * predicted + SECONDS_ASIDE
+
+
+def _picture(modality: str, plan: Json, stored: Delivery, planned: Delivery) -> Picture:
+    came = deliveries.came_line(planned, "as planned, what came")
+    as_stored = deliveries.came_line(stored, "as stored, what came", Kind.OTHER)
+    lines = [came, deliveries.planned_line(plan), as_stored, *deliveries.other_lines(plan)]
+    moments = [
+        *deliveries.moments_of(planned, came),
+        deliveries.moments_of(stored, as_stored, "as stored: ")[-1],
+    ]
+    return bytes_over_time(
+        f"{modality} over a narrow link: as stored and as planned",
+        lines,
+        moments,
+        caption=deliveries.caption(plan),
+    )

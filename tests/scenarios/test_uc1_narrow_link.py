@@ -1,0 +1,79 @@
+"""A study over a narrow link as a story."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scenarios import deliveries, uc1_narrow_link
+from scenarios.deliveries import Delivery
+from scenarios.result import Verdict
+from scenarios.story import CheckFailed, Telling
+from tests.scenarios.planned import plan, planned
+from tests.scenarios.told import population, seeds_of, told
+
+
+async def test_without_a_line_it_is_skipped_with_the_reason(tmp_path: Path) -> None:
+    """Countries that meet directly have nothing to tell."""
+    country, info = population()
+
+    story, _ = await told(uc1_narrow_link.tell, country, seeds_of(info), tmp_path)
+
+    assert story.verdict is Verdict.SKIPPED
+    assert story.steps[0].note == deliveries.NO_LINK
+
+
+def delivery(seconds: float, size: int) -> Delivery:
+    """What came in some time."""
+    return Delivery(job={"seconds": seconds, "bytes": size}, timeline=(), kept=())
+
+
+PLAN = plan(planned(1, size=2_000_000, seconds=4.0))
+
+
+@pytest.mark.parametrize(
+    ("stored", "came", "says"),
+    [
+        ((12.9, 6_000_000), (4.2, 2_050_000), "34% of the bytes and 33% of the time as stored"),
+        ((25.0, 6_000_000), (20.0, 2_000_000), "times are not judged"),
+    ],
+)
+def test_half_and_as_predicted_passes(
+    stored: tuple[float, int], came: tuple[float, int], says: str
+) -> None:
+    """Bytes are judged always; times where the line, and not this machine, was the limit."""
+    step = Telling(8, "x")
+
+    uc1_narrow_link._check(step, PLAN, delivery(*stored), delivery(*came))
+
+    assert says in "; ".join(step.notes)
+
+
+@pytest.mark.parametrize(
+    ("stored", "came", "says"),
+    [
+        ((12.9, 6_000_000), (5.9, 2_000_000), r"it was there \+1.90 s from when"),
+        ((12.9, 6_000_000), (4.2, 2_500_000), r"the bytes are \+25% off"),
+        ((12.9, 6_000_000), (8.0, 2_000_000), "more than 50% of the time"),
+        ((12.9, 3_900_000), (4.0, 2_000_000), "more than 50% of the bytes"),
+    ],
+)
+def test_more_than_half_or_not_as_predicted_fails(
+    stored: tuple[float, int], came: tuple[float, int], says: str
+) -> None:
+    """With the number that is wrong."""
+    with pytest.raises(CheckFailed, match=says):
+        uc1_narrow_link._check(Telling(8, "x"), PLAN, delivery(*stored), delivery(*came))
+
+
+def test_a_line_on_which_nothing_is_gained_asks_for_nothing() -> None:
+    """The plan said so beforehand."""
+    step = Telling(8, "x")
+    plan_of_a_fast_line = plan(planned(1, size=2_000_000, seconds=4.0), stored_seconds=5.0)
+
+    uc1_narrow_link._check(
+        step, plan_of_a_fast_line, delivery(5.0, 3_000_000), delivery(4.0, 2_000_000)
+    )
+
+    assert "50% is not asked for" in step.notes[-1]
