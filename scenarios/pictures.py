@@ -117,16 +117,24 @@ class _Axis:
 
 
 def bytes_over_time(
-    title: str, lines: Sequence[Line], moments: Sequence[Moment] = (), *, caption: str = ""
+    title: str,
+    lines: Sequence[Line],
+    moments: Sequence[Moment] = (),
+    *,
+    caption: str = "",
+    since: str = "the request",
 ) -> Picture:
-    """A picture of lines and moments. Raises `ValueError` where there is no line to draw."""
+    """A picture of lines and moments; `since` is what happened at 0 seconds.
+
+    Raises `ValueError` where there is no line to draw.
+    """
     lines = [line for line in lines if line.points]
     if not lines:
         raise ValueError(f"{title}: there is nothing to draw")
     longest = max([line.seconds for line in lines] + [moment.seconds for moment in moments])
     across = _time_axis(longest)
     up = _byte_axis(max(line.size_bytes for line in lines))
-    return Picture(title, _Drawing(title, lines, moments, across, up).svg(), caption)
+    return Picture(title, _Drawing(title, since, lines, moments, across, up).svg(), caption)
 
 
 def _time_axis(longest: float) -> _Axis:
@@ -173,6 +181,7 @@ class _Drawing:
     """The places of everything in one picture."""
 
     title: str
+    since: str
     lines: Sequence[Line]
     moments: Sequence[Moment]
     across: _Axis
@@ -234,7 +243,7 @@ class _Drawing:
             *parts,
             f'<path class="axis" d="M{LEFT} {top}V{bottom}H{right}"/>',
             f'<text class="axis-name" x="{middle:.0f}" y="{bottom + 38}" text-anchor="middle">'
-            f"time since the request, {self.across.name}</text>",
+            f"time since {escape(self.since)}, {self.across.name}</text>",
             f'<text class="axis-name" x="18" y="{turned:.0f}" text-anchor="middle"'
             f' transform="rotate(-90 18 {turned:.0f})">received, {self.up.name}</text>',
         ]

@@ -108,6 +108,7 @@ async def tell(story: Story) -> None:
             lines,
             moments,
             caption="Bytes as the lines between the countries count them, both ways together.",
+            since="the visit began",
         )
     )
 

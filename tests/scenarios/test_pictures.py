@@ -90,6 +90,13 @@ def test_words_of_moments_lie_neither_on_words_nor_on_lines() -> None:
         assert not [x for x, top in leads if left + 1 < x < right - 1 and top < y - 12]
 
 
+def test_what_time_is_counted_from_is_said() -> None:
+    """The request, or what a story counts from."""
+    picture = bytes_over_time("t", [CAME], since="the visit began")
+
+    assert "time since the visit began, s" in texts(picture)
+
+
 def test_names_are_escaped() -> None:
     """A name is text, whatever is in it."""
     line = Line(name="<script>", kind=Kind.CAME, points=((1.0, 5.0),))

@@ -36,7 +36,7 @@ PLAN = plan(planned(1, size=2_000_000, seconds=4.0))
     ("stored", "came", "says"),
     [
         ((12.9, 6_000_000), (4.2, 2_050_000), "34% of the bytes and 33% of the time as stored"),
-        ((25.0, 6_000_000), (20.0, 2_000_000), "times are not judged"),
+        ((25.0, 6_000_000), (10.0, 2_000_000), "this machine is slower than the line"),
     ],
 )
 def test_half_and_as_predicted_passes(
@@ -48,6 +48,16 @@ def test_half_and_as_predicted_passes(
     uc1_narrow_link._check(step, PLAN, delivery(*stored), delivery(*came))
 
     assert says in "; ".join(step.notes)
+    assert not step.incomplete
+
+
+def test_a_machine_too_slow_for_the_line_leaves_it_open() -> None:
+    """Neither a pass, for it was not sooner, nor a failure of the plan."""
+    step = Telling(8, "x")
+
+    uc1_narrow_link._check(step, PLAN, delivery(25.0, 6_000_000), delivery(20.0, 2_000_000))
+
+    assert step.incomplete
 
 
 @pytest.mark.parametrize(
