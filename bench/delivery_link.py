@@ -52,7 +52,7 @@ from tests.interop.orthanc import MISSING, Orthanc, is_installed, orthanc
 PROFILE = "ihe"
 # The study that takes seconds at a rate, by its number in `delivery_studies.sent_sizes`.
 CELLS = {0.5: 0, 2.0: 1, 10.0: 3, 50.0: 5, 100.0: 5}
-BESIDE = {10.0: 2, 50.0: 4, 100.0: 5}
+BESIDE = {10.0: 2, 100.0: 4}
 FIRST_LOOK_RATE, FIRST_LOOK_STUDY, REDUCTION, CONNECTIONS = 10.0, 5, 2, 32
 FIRST_LOOK_BOUND, BESIDE_BOUND = 1.15, 1.0
 MODEL_BOUND = 1.1

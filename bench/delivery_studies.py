@@ -22,6 +22,7 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from bench.places import FOLDER, settings_a, settle_patient
 from country_a.app import national_systems
 from country_a.seed.phantoms import ct_slices, mr_slices
+from gateway.compression.sampling import evenly_spaced
 from gateway.domain import Uid
 from tests.builders import CT_IMAGE, PATIENT
 from tests.shared import SHARED
@@ -32,7 +33,8 @@ ROOT = "2.999.1.1.9.88"
 # What is in the study that link, first look and Orthanc are measured with, and in the large one.
 SLICES, MANY_SERIES, MANY = 400, 10, 5000
 MANY_SIDE = 256
-_FORM = "1"  # changed with what is prepared, which is made anew then
+MEASURED = 10  # images of a series, evenly spaced, that are coded in every way
+_FORM = "2"  # changed with what is prepared, which is made anew then
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +69,22 @@ def images() -> tuple[Images, ...]:
     made = Images(
         "MR generated",
         "MR",
-        tuple(_made(plane, "MR") for plane in mr_slices(24, MANY_SIDE, rng)),
+        tuple(_made(plane, "MR") for plane in mr_slices(MEASURED, MANY_SIDE, rng)),
         real=False,
     )
     held = [one for one in found if one is not None]
     if not any(one.modality == "CT" for one in held):
-        planes = ct_slices(24, 512, rng)
+        planes = ct_slices(MEASURED, 512, rng)
         held.insert(0, Images("CT", "CT", tuple(_made(one, "CT") for one in planes), real=False))
     return (*held, made)
 
 
 def _real(name: str, modality: str, folder: str) -> Images | None:
     paths = sorted(one for one in (SAMPLES / folder).glob("*") if one.is_file())
-    return Images(name, modality, tuple(one.read_bytes() for one in paths), real=True) if paths else None
+    chosen = [paths[at] for at in evenly_spaced(len(paths), MEASURED)]
+    if not chosen:
+        return None
+    return Images(name, modality, tuple(one.read_bytes() for one in chosen), real=True)
 
 
 def _made(plane: np.ndarray, modality: str) -> bytes:
