@@ -22,7 +22,7 @@ def rows() -> list[dict[str, Any]]:
     fresh_trust(PLACE)
     report = delivery_codecs.rows(images())
     report += delivery_pipeline.rows()
-    series = delivery_codecs.series_of(1, thin_slices(), delivery_codecs.MIN_RAW * 2)
+    series = delivery_codecs.series_of(1, thin_slices(), delivery_codecs.MIN_RAW * 3)
     return report + delivery_link.rows(series)
 
 

@@ -1,4 +1,4 @@
-"""Planner against oracle: real bytes and CPU seconds of every coding, and what a plan makes of them.
+"""Planner against oracle: bytes and CPU seconds of every coding, and what a plan makes of them.
 
 Every image is really written in every coding, and really read again; the seconds are CPU seconds
 of the thread, so that a busy machine counts for little. What a study takes over a link is computed
@@ -218,7 +218,9 @@ def chosen_costs(series: Sequence[Series], plan: DeliveryPlan) -> list[list[Cost
     return found
 
 
-def _row(name: str, what: str, value: float, baseline: float, bound: float | None) -> dict[str, Any]:
+def _row(
+    name: str, what: str, value: float, baseline: float, bound: float | None
+) -> dict[str, Any]:
     ratio = value / baseline if baseline else 0.0
     return {
         "name": f"delivery-{name}",
@@ -236,14 +238,17 @@ def study_rows(name: str, source: str, series: Sequence[Series]) -> list[dict[st
     cores = usable_cores()
     found: list[dict[str, Any]] = []
     sums = {
-        coding: total(total(each.costs[coding]) for each in series) for coding in (*CODINGS, STORED, PLAIN)
+        coding: total(total(each.costs[coding]) for each in series)
+        for coding in (*CODINGS, STORED, PLAIN)
     }
     codings = {coding: sums[coding] for coding in CODINGS}
     raw = sum(one.raw_bytes for one in series) / 1e6
     of = f"{source}, {raw:.0f} MB raw, {ROUND_TRIP * 1e3:.0f} ms"
     # Of CT and MR that are stored uncompressed; anything else has less to gain.
     is_plain = all(
-        one.transfer_syntax == EXPLICIT_LITTLE_ENDIAN for each in series for one in each.facts.instances
+        one.transfer_syntax == EXPLICIT_LITTLE_ENDIAN
+        for each in series
+        for one in each.facts.instances
     )
     smallest = min(codings, key=lambda one: codings[one].size_bytes)
     for rate in (*RATES, UNSHAPED):
@@ -271,8 +276,12 @@ def study_rows(name: str, source: str, series: Sequence[Series]) -> list[dict[st
             found.append(_row(f"bytes-{at}", text, size, codings[smallest].size_bytes, bound_small))
             gap = off(plan.size_bytes, size)
             text = f"predicted bytes against those that came; {said}"
-            found.append({**_row(f"predicted-bytes-{at}", text, plan.size_bytes, size, 1.1),
-                          "holds": gap <= PREDICTION_BOUND})
+            found.append(
+                {
+                    **_row(f"predicted-bytes-{at}", text, plan.size_bytes, size, 1.1),
+                    "holds": gap <= PREDICTION_BOUND,
+                }
+            )
             gap = off(plan.seconds, seconds)
             text = f"predicted seconds against the timeline of what was measured; {said}"
             row = _row(f"predicted-seconds-{at}", text, plan.seconds, seconds, 1.1 if low else None)
@@ -304,7 +313,8 @@ def rows(images: Sequence[Images]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for name, members in studies:
         series = [
-            series_of(number + 1, one, MIN_RAW // len(members)) for number, one in enumerate(members)
+            series_of(number + 1, one, MIN_RAW // len(members))
+            for number, one in enumerate(members)
         ]
         source = ", ".join(f"{one.name}: {one.source}" for one in members)
         found += study_rows(name, source, series)

@@ -42,7 +42,6 @@ from gateway.compression.transcode import transcode
 from gateway.link.model import LaneShape, LinkShape
 from gateway.link.profiles import Profile
 from gateway.link.proxy import LinkProxy
-
 from gateway.wire.delivery_wish import write_wish
 from gateway.wire.dicom.accept import accept_for
 from gateway.wire.dicom.stored_frames import StoredFrames
@@ -77,7 +76,9 @@ def profile_at(mbit: float) -> Profile:
 
 
 @asynccontextmanager
-async def warm(port: int, mbit: float, path: str) -> AsyncIterator[tuple[aiohttp.ClientSession, str]]:
+async def warm(
+    port: int, mbit: float, path: str
+) -> AsyncIterator[tuple[aiohttp.ClientSession, str]]:
     """A session over a line, its connection open, and the base of addresses."""
     async with (
         LinkProxy("127.0.0.1", port, profile_at(mbit)) as link,
@@ -153,19 +154,32 @@ def cells(series: Series) -> list[dict[str, Any]]:
     for rate, study in CELLS.items():
         came: Came = ours(lambda port, r=rate, s=study: asyncio.run(take(port, r, s, wished(r))))
         planned = plan_for([_first(series, came.count)], link_at(rate))
-        what = f"{came.count} slices of CT over a line of {rate:g} Mbit/s, {ROUND_TRIP * 1e3:.0f} ms"
+        what = (
+            f"{came.count} slices of CT over a line of {rate:g} Mbit/s, {ROUND_TRIP * 1e3:.0f} ms"
+        )
         found.append(
-            _told(f"real-{rate:g}", f"seconds until {what} are readable, sampling and planning "
-                  "included, against the plan's", came.seconds, planned.seconds,
-                  MODEL_BOUND if rate <= 50 else None,
-                  off(came.seconds, planned.seconds) <= PREDICTION_BOUND or rate > 50)
+            _told(
+                f"real-{rate:g}",
+                f"seconds until {what} are readable, sampling and planning "
+                "included, against the plan's",
+                came.seconds,
+                planned.seconds,
+                MODEL_BOUND if rate <= 50 else None,
+                off(came.seconds, planned.seconds) <= PREDICTION_BOUND or rate > 50,
+            )
         )
         if rate == 2:
             least = 2 * ROUND_TRIP + came.first_bytes * 8 / (rate * 1e6)
             found.append(
-                _told("first-image-2", f"seconds until the first image of {what} is readable, "
-                      "against two round trips and its bytes; key images take the same place",
-                      came.first, least, KEY_BOUND, came.first <= KEY_BOUND * least)
+                _told(
+                    "first-image-2",
+                    f"seconds until the first image of {what} is readable, "
+                    "against two round trips and its bytes; key images take the same place",
+                    came.first,
+                    least,
+                    KEY_BOUND,
+                    came.first <= KEY_BOUND * least,
+                )
             )
     return found
 
@@ -204,8 +218,8 @@ def first_look() -> list[dict[str, Any]]:
     seconds = ours(lambda port: asyncio.run(_prefixes(port, lengths)))
     least = sum(lengths) * 8 / (FIRST_LOOK_RATE * 1e6) + 3 * ROUND_TRIP
     what = (
-        f"seconds until the quarter resolutions of {len(lengths)} slices ({sum(lengths)} bytes) came "
-        f"by Range requests on {CONNECTIONS} warm connections over {FIRST_LOOK_RATE:g} Mbit/s, no "
+        f"seconds until the quarter resolutions of {len(lengths)} slices ({sum(lengths)} bytes) "
+        f"came by Range requests on {CONNECTIONS} warm connections over {FIRST_LOOK_RATE:g} Mbit/s, no "
         "rendition made before, against those bytes and three round trips"
     )
     bound = FIRST_LOOK_BOUND
@@ -242,8 +256,14 @@ def beside() -> list[dict[str, Any]]:
     asked = {"as stored": only("*"), "JPEG-LS": only(CODINGS["JPEG-LS"].syntax)}
     if not is_installed():
         return [
-            {"name": f"delivery-orthanc-{rate:g}", "what": MISSING, "value": None, "baseline": None,
-             "bound": BESIDE_BOUND, "holds": None}
+            {
+                "name": f"delivery-orthanc-{rate:g}",
+                "what": MISSING,
+                "value": None,
+                "baseline": None,
+                "bound": BESIDE_BOUND,
+                "holds": None,
+            }
             for rate in BESIDE
         ]
     found: list[dict[str, Any]] = []
@@ -256,20 +276,42 @@ def beside() -> list[dict[str, Any]]:
                 came: Came = ours(
                     lambda port, r=rate, s=study, h=headers: asyncio.run(take(port, r, s, h))
                 )
-                found.append(_beside(f"{name.lower().replace(' ', '-')}-{rate:g}", came, times[name],
-                                     f"both asked for {name}", rate))
-            free: Came = ours(lambda port, r=rate, s=study: asyncio.run(take(port, r, s, wished(r))))
-            found.append(_beside(f"free-{rate:g}", free, min(times.values()),
-                                 "ours free to choose, Orthanc's best", rate))
+                found.append(
+                    _beside(
+                        f"{name.lower().replace(' ', '-')}-{rate:g}",
+                        came,
+                        times[name],
+                        f"both asked for {name}",
+                        rate,
+                    )
+                )
+            free: Came = ours(
+                lambda port, r=rate, s=study: asyncio.run(take(port, r, s, wished(r)))
+            )
+            found.append(
+                _beside(
+                    f"free-{rate:g}",
+                    free,
+                    min(times.values()),
+                    "ours free to choose, Orthanc's best",
+                    rate,
+                )
+            )
     return found
 
 
 def _beside(name: str, came: Came, theirs: float, how: str, rate: float) -> dict[str, Any]:
-    what = f"seconds until {came.count} slices of CT are readable over {rate:g} Mbit/s, against Orthanc"
+    what = f"seconds until {came.count} slices are readable over {rate:g} Mbit/s, beside Orthanc"
     # As stored the line decides for both: a per cent either way is not being behind.
     bound = 1.02 if "stored" in name else BESIDE_BOUND
-    return _told(f"orthanc-{name}", f"{what}, {how}", came.seconds, theirs, bound,
-                 came.seconds <= bound * theirs)
+    return _told(
+        f"orthanc-{name}",
+        f"{what}, {how}",
+        came.seconds,
+        theirs,
+        bound,
+        came.seconds <= bound * theirs,
+    )
 
 
 def _fill(running: Orthanc, study: int) -> None:

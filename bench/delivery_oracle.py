@@ -1,7 +1,7 @@
 """The arithmetic of `bench.delivery`: what a study costs in each coding, and the best there is.
 
-Pure: bytes and CPU seconds come in, measured by others, and times go out. The least time of a coding
-is what the slower of link and processors takes, as if nothing ever waited for anything else; no
+Pure: bytes and CPU seconds come in, measured by others, and times go out. The least time of a
+coding is what the slower of link and processors takes, as if nothing ever waited for anything else; no
 pipeline can be faster, and none is this fast.
 """
 
@@ -68,7 +68,10 @@ def best_seconds(
 ) -> tuple[tuple[str, ...], float]:
     """The soonest of all ways to give each series a coding, and the codings: the oracle."""
     found = (
-        (names, seconds_of([one[name] for one, name in zip(series, names, strict=True)], link, cores))
+        (
+            names,
+            seconds_of([one[name] for one, name in zip(series, names, strict=True)], link, cores),
+        )
         for names in product(*series)
     )
     return min(found, key=lambda one: one[1])

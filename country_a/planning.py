@@ -231,7 +231,5 @@ def _sizes(samples: Sequence[SeriesSample]) -> Iterator[tuple[Coding, int]]:
             base = base or coding
             yield coding, size
         elif coding.effort and base is not None:
-            of_these, of_all = (
-                sum(one.sizes[base] for one in some) for some in (having, samples)
-            )
+            of_these, of_all = (sum(one.sizes[base] for one in some) for some in (having, samples))
             yield coding, round(size * of_all / of_these)

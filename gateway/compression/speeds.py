@@ -62,7 +62,7 @@ class Speeds:
 # Coder → speeds in MB/s by kind of image, in the order of IMAGE_KINDS: (encode, decode).
 _MEASURED: Final[Mapping[str, tuple[tuple[float, float], ...]]] = {
     "plain": ((5000, 5000),) * 5,
-    # Decoded by OpenJPEG, as `gateway.wire.dicom.frames` does: OpenJPH, twice as fast, bears damage.
+    # Decoded by OpenJPEG, as `gateway.wire.dicom.frames` does; OpenJPH is twice as fast.
     "htj2k": ((115, 85), (109, 75), (142, 92), (252, 160), (112, 64)),
     "jpegls": ((60, 67), (43, 46), (49, 54), (143, 156), (150, 200)),
     "jpeg2000": ((9, 10), (10, 11), (9, 10), (18, 22), (26, 30)),
