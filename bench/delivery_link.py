@@ -219,8 +219,8 @@ def first_look() -> list[dict[str, Any]]:
     least = sum(lengths) * 8 / (FIRST_LOOK_RATE * 1e6) + 3 * ROUND_TRIP
     what = (
         f"seconds until the quarter resolutions of {len(lengths)} slices ({sum(lengths)} bytes) "
-        f"came by Range requests on {CONNECTIONS} warm connections over {FIRST_LOOK_RATE:g} Mbit/s, no "
-        "rendition made before, against those bytes and three round trips"
+        f"came by Range requests on {CONNECTIONS} warm connections over {FIRST_LOOK_RATE:g} Mbit/s, "
+        "no rendition made before, against those bytes and three round trips"
     )
     bound = FIRST_LOOK_BOUND
     return [_told("first-look-10", what, seconds, least, bound, seconds <= bound * least)]

@@ -1,8 +1,7 @@
 """The arithmetic of `bench.delivery`: what a study costs in each coding, and the best there is.
 
 Pure: bytes and CPU seconds come in, measured by others, and times go out. The least time of a
-coding is what the slower of link and processors takes, as if nothing ever waited for anything else; no
-pipeline can be faster, and none is this fast.
+coding is what the slower of link and processors takes, as if nothing ever waited for anything else.
 """
 
 from __future__ import annotations

@@ -175,7 +175,7 @@ def memory() -> list[dict[str, Any]]:
             {
                 "name": f"delivery-memory-{count}",
                 "what": f"MiB of resident memory Country A takes more than idle while {count} "
-                "slices of 256 x 256 are planned, encoded and sent; baseline is what it has when idle",
+                "slices of 256 x 256 are planned, encoded and sent; baseline is what it has idle",
                 "value": round(growth, 1),
                 "baseline": round(watched.idle["server"] / MIB, 1),
                 "bound": bound,
