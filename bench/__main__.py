@@ -23,7 +23,16 @@ from rich.table import Table
 
 from bench.places import FOLDER
 
-MODULES = ("ebxml", "fhir_list", "manifest", "registry", "round_trip", "transfer", "orthanc")
+MODULES = (
+    "ebxml",
+    "fhir_list",
+    "manifest",
+    "registry",
+    "round_trip",
+    "transfer",
+    "orthanc",
+    "delivery",
+)
 REPORT = FOLDER.parent / "bench.json"
 
 

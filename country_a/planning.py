@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -139,18 +139,21 @@ class Planning:
         pixels = chosen[0].pixels
         if pixels is None:
             return None
+        # Slow codings are measured on one frame, against what that costs in the quick ones.
+        middle = chosen[len(chosen) // 2]
+        quick = tuple(one for one in codings if not one.effort or pixels.samples > 1)
         frame = max(one.pixels.frame_bytes for one in chosen if one.pixels is not None)
         per_frame = await asyncio.gather(
             *(
                 self._workers.run(
-                    partial(_sample_one, one, codings),
+                    partial(_sample_one, one, codings if one is middle else quick),
                     urgency=-1.0,  # a plan is waited for before anything is sent
                     memory_bytes=frame * FRAMES_IN_MEMORY,
                 )
                 for one in chosen
             )
         )
-        sample = _together([one for one in per_frame if one is not None])
+        sample = together([one for one in per_frame if one is not None])
         if sample is not None:
             self._samples[key] = sample
             while len(self._samples) > MAX_SAMPLES:
@@ -201,19 +204,32 @@ def _sample_one(
         return None
 
 
-def _together(samples: Sequence[SeriesSample]) -> SeriesSample | None:
-    """Samples of single frames as one of all; codings that some of them lack are left out."""
+def together(samples: Sequence[SeriesSample]) -> SeriesSample | None:
+    """Samples of single frames as one of all, in codings that every frame has, the first above all.
+
+    A coding with an effort that only some frames have is as much smaller than the first one in all
+    of them as it is in those; any other that some lack is left out.
+    """
     if not samples:
         return None
-    codings = set.intersection(*(set(one.sizes) for one in samples))
     noises = sorted(one.noise for one in samples if one.noise is not None)
     return SeriesSample(
         frames=sum(one.frames for one in samples),
         raw_bytes=sum(one.raw_bytes for one in samples),
-        sizes={
-            coding: sum(one.sizes[coding] for one in samples)
-            for coding in samples[0].sizes
-            if coding in codings
-        },
+        sizes=dict(_sizes(samples)),
         noise=noises[len(noises) // 2] if noises else None,
     )
+
+
+def _sizes(samples: Sequence[SeriesSample]) -> Iterator[tuple[Coding, int]]:
+    codings = dict.fromkeys(coding for one in samples for coding in one.sizes)
+    base: Coding | None = None
+    for coding in codings:
+        having = [one for one in samples if coding in one.sizes]
+        size = sum(one.sizes[coding] for one in having)
+        if len(having) == len(samples):
+            base = base or coding
+            yield coding, size
+        elif coding.effort and base is not None:
+            of_these, of_all = (sum(one.sizes[base] for one in some) for some in (having, samples))
+            yield coding, round(size * of_all / of_these)

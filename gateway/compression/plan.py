@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from gateway.compression.budget import Sent, cap_of, fitting, with_loss
 from gateway.compression.choices import lossless_choice, lossy_samples, lossy_syntaxes
+from gateway.compression.estimate import SAMPLED_EFFORT
 from gateway.compression.facts import SeriesFacts, SeriesSample
 from gateway.compression.lossless import Delivery, Limits, segments_of, soonest
 from gateway.compression.plan_reasons import SeriesReasons, plan_notes
@@ -38,7 +39,8 @@ def codings_to_sample(
 ) -> tuple[Coding, ...]:
     """What a few frames of a series are to be encoded in, before it is planned.
 
-    Grey: HTJ2K, to which the others have known factors; colour: every candidate, for there those
+    Grey: HTJ2K, to which the others have known factors, and fast JPEG XL, to which the slow one has
+    one; colour: every candidate, for there those
     factors are from 0.4 to 5. `lossy` adds what a plan interpolates between. Nothing where the
     answer does not depend on sizes.
     """
@@ -51,6 +53,8 @@ def codings_to_sample(
         else:
             ht = [c for c in candidates if c.syntax.endswith((".201", ".202"))]
             found += ht[:1] or [Coding(syntax=Uid("1.2.840.10008.1.2.4.202"))]
+            # Smooth images are where JPEG XL shines, by a sixth more than its factor tells.
+            found += [c for c in candidates if c.effort == SAMPLED_EFFORT]
     if lossy and pixels:
         found += lossy_samples(series, wish)
     return tuple(found)

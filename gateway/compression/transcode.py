@@ -45,8 +45,8 @@ from gateway.domain.delivery_plan import Coding
 from gateway.domain.fidelity import PixelError
 from gateway.domain.images import EXPLICIT_LITTLE_ENDIAN
 from gateway.domain.pixels import PixelFacts
-from gateway.wire.dicom.dataset import describe, read_to_pixels
-from gateway.wire.dicom.elements import integer, reading, texts
+from gateway.wire.dicom.dataset import picture, read_to_pixels
+from gateway.wire.dicom.elements import integer, reading, text, texts
 from gateway.wire.dicom.frames import FrameFormat, Samples, decode_frame
 from gateway.wire.dicom.instances import declare_decoded
 from gateway.wire.dicom.part10 import element
@@ -57,6 +57,7 @@ from gateway.wire.problems import DecodeError, EncodeError
 
 PIXEL_DATA: Final = 0x7FE00010
 _EXTENDED_OFFSETS, _EXTENDED_LENGTHS = 0x7FE00001, 0x7FE00002
+_PHOTOMETRIC: Final = Tag(0x0028, 0x0004)
 _PLANAR: Final = Tag(0x0028, 0x0006)
 _ITEM: Final = b"\xfe\xff\x00\xe0"
 _DELIMITER: Final = b"\xfe\xff\xdd\xe0\0\0\0\0"
@@ -130,7 +131,7 @@ class _Work:
         self._coding = coding
         self._derivation = derivation
         self._frames = StoredFrames(source)
-        self._told = describe(self._frames.header)
+        self._told = picture(self._frames.header)
         self._pixels_sha256 = hashlib.sha256()
         self._first: tuple[bytes, str] | None = None  # decoded to look at it, and used once
         demand_frames(self._frames, source)
@@ -223,6 +224,9 @@ class _Work:
     def _head(self, ratio: float = 1.0) -> bytes:
         """The file up to the elements of the pixel data; read anew, as writing uses it up."""
         with reading("instance"):
+            kept = self._frames.header_bytes() if self._keeps_header() else None
+            if kept is not None:
+                return file_head(self._frames.header, self._coding.syntax) + kept
             ds, _ = read_to_pixels(self._source)
             if self._frames.is_compressed:
                 declare_decoded(ds, self._frames.form, self._photometric)
@@ -233,6 +237,19 @@ class _Work:
                 write_derivation(ds, self._derivation, self._coding, ratio=ratio, padding=widened)
             syntax = self._coding.syntax
             return file_head(ds, syntax) + encode_header(_without_offsets(ds), syntax)
+
+    def _keeps_header(self) -> bool:
+        """Whether no element of the header changes, so that its bytes can go as they are.
+
+        Writing them anew takes as long as HTJ2K takes for a slice.
+        """
+        if self._derivation is not None:
+            return False
+        if self._is_copy:
+            return True
+        named = text(self._frames.header, _PHOTOMETRIC)
+        facts = self._facts
+        return facts.samples == 1 and not facts.lossy and named == self._photometric
 
     def _write_again(self, out: BinaryIO, before: bytes, ratio: float) -> None:
         """Put the header with what is known at the end in the place of the first one."""

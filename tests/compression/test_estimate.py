@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.compression.estimate import estimate
+from gateway.compression.facts import SeriesSample
 from tests.compression.plan_studies import HEADER, coding, study
 
 
@@ -35,3 +36,12 @@ def test_the_reserve_is_nothing_for_a_whole_series_and_much_without_a_sample() -
     assert estimate(facts, sample).reserve == 0.0
     assert estimate(facts, None).reserve > 0.3
     assert 0 < estimate(*study("ct")).reserve < 0.03
+
+
+def test_slow_jpeg_xl_is_told_by_the_fast_one_where_that_was_sampled() -> None:
+    """Smooth images become smaller than factors against HTJ2K tell."""
+    wavelet, fast, slow = coding("202"), coding("110e3"), coding("110e7")
+    sample = SeriesSample(frames=1, raw_bytes=1000, sizes={wavelet: 300, fast: 200})
+    found = estimate(study("ct")[0], sample)
+    assert found.rate(fast) == 0.2
+    assert found.rate(slow) == pytest.approx(0.2 * 0.86 / 0.88)

@@ -39,8 +39,9 @@ HOP_NONE = coding("ele")
 
 @pytest.mark.parametrize(
     ("name", "least", "most"),
-    # 7 instead of 4-5 Mbit/s for effort 7: two cores code at once.
-    [("110e7", 3.5, 8), ("110e3", 35, 55), ("80", 140, 175), ("202", 800, 1800)],
+    # 7 instead of 4-5 Mbit/s for effort 7: two cores code at once. 600 instead of 1,000 Mbit/s for
+    # HTJ2K: it is decoded by OpenJPEG, at half the speed of the study's OpenJPH.
+    [("110e7", 3.5, 8), ("110e3", 35, 55), ("80", 140, 175), ("202", 400, 1800)],
 )
 def test_crossovers_are_as_measured(name: str, least: float, most: float) -> None:
     assert least < _first_rate_without(name) < most

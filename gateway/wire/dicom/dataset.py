@@ -306,6 +306,25 @@ def identify(ds: Dataset) -> InstanceHeader:
         )
 
 
+def picture(ds: Dataset) -> InstanceHeader:
+    """What its pixels are, of which kind and modality: the same as `describe`, and no more."""
+    with reading("header"):
+        meta = getattr(ds, "file_meta", None) or Dataset()
+        sop_class, modality = uid(ds, _SOP_CLASS), _text(ds, 0x0008, 0x0060).upper()
+        syntax = transfer_syntax(ds)
+        sides = (integer(ds, Tag(0x0028, at)) for at in (0x0010, 0x0011, 0x0100))
+        has_pixels = all(sides)
+        burned_in = _burned_in(ds, modality, sop_class or "", has_pixels=has_pixels)
+        return InstanceHeader(
+            sop_class=sop_class or uid(meta, Tag(0x0002, 0x0002)),
+            transfer_syntax=syntax,
+            modality=modality,
+            has_pixels=has_pixels,
+            burned_in=burned_in,
+            pixels=pixel_facts(ds, syntax, shows_text=bool(burned_in)),
+        )
+
+
 def _text(ds: Dataset, group: int, element: int) -> str:
     return text(ds, Tag(group, element))[:MAX_TEXT]
 

@@ -20,11 +20,16 @@ from pydicom.uid import UID
 
 from gateway.domain.ids import Uid
 from gateway.wire.dicom import part10
-from gateway.wire.dicom.dataset import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
+from gateway.wire.dicom.dataset import DEFLATED, EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from gateway.wire.dicom.elements import uid
 from gateway.wire.problems import DecodeError
 
 _SWAP_WIDTH = {"OW": 2, "OL": 4, "OF": 4, "OD": 8, "OV": 8}
+_SYNTAX = Tag(0x0002, 0x0010)
+_LAST_OF_META = 0x0007FFFF  # what belongs to an exchange or to media, and to no instance
+_PIXELS = 0x7FE0
+_META = 128  # after the preamble
+_META_LENGTH = b"DICM\2\0\0\0UL\4\0"
 _META_GROUP_LENGTH = 140  # offset of the value of (0002,0000), behind preamble and prefix
 
 
@@ -62,6 +67,36 @@ def encode_header(ds: FileDataset, syntax: str) -> bytes:
     whole = out.getvalue()
     (meta_length,) = struct.unpack_from("<I", whole, _META_GROUP_LENGTH)
     return whole[_META_GROUP_LENGTH + 4 + meta_length :]
+
+
+def header_span(ds: FileDataset, file: BinaryIO, end: int) -> tuple[int, int] | None:
+    """Where the data set stands in its file, from its first element to `end`, its pixel data.
+
+    None where another file cannot take these bytes as they are: they are not in explicit little
+    endian, not in order, or hold what depends on the rest of the file or has to be mended. `ds` is
+    as it was read, none of its elements looked at, which turns them into something else. The file
+    is left standing anywhere.
+    """
+    if ds.original_encoding != (False, True) or uid(ds.file_meta, _SYNTAX) == DEFLATED:
+        return None
+    before = _LAST_OF_META
+    for tag in ds.keys():  # noqa: SIM118  # iterating a data set would convert its elements
+        # What stands in the group of the pixels tells where they lie and how long they are.
+        if int(tag) <= before or tag.group == _PIXELS:
+            return None
+        before = int(tag)
+        raw = ds.get_item(tag)
+        # pydicom has made the character set, and what has no length of its own, into something.
+        if isinstance(raw, RawDataElement) and (raw.is_implicit_VR or raw.length % 2):
+            return None
+    file.seek(_META)
+    told = file.read(_META_GROUP_LENGTH + 4 - _META)
+    if told[:12] != _META_LENGTH or not ds:
+        return None
+    begin = file.seek(_META_GROUP_LENGTH + 4 + struct.unpack_from("<I", told, 12)[0])
+    first = next(iter(ds.keys()))
+    is_there = file.read(4) == struct.pack("<HH", first.group, first.element)
+    return (begin, end) if is_there and begin < end else None
 
 
 def write_header(ds: FileDataset, destination: BinaryIO, syntax: str) -> None:

@@ -29,7 +29,7 @@ from gateway.wire.dicom.elements import integer, reading, text
 from gateway.wire.dicom.frames import MAX_FRAME_BYTES, FrameFormat, decode_frame
 from gateway.wire.dicom.instances import can_decode, frame_format
 from gateway.wire.dicom.pixel_element import UNDEFINED, PixelElement, read_pixel_element
-from gateway.wire.dicom.rewrite import swapped
+from gateway.wire.dicom.rewrite import header_span, swapped
 from gateway.wire.problems import DecodeError
 
 # A cine loop of an hour has some hundred thousand; more make the list of them a weapon.
@@ -65,6 +65,9 @@ class StoredFrames:
         self.header, self._file = read_to_pixels(stream)
         with reading("instance"):
             implicit, little = (bool(flag) for flag in self.header.original_encoding)
+            at = self._file.tell()
+            self._header_span = header_span(self.header, self._file, at)
+            self._file.seek(at)
             self._element = read_pixel_element(self._file, implicit=implicit, little=little)
             self._little = little
             self._start = self._file.tell()
@@ -72,6 +75,17 @@ class StoredFrames:
             self.form: FrameFormat = frame_format(self.header, self.syntax)
             self.count = max(1, integer(self.header, Tag(0x0028, 0x0008)) or 1)
             """How many frames the header promises."""
+
+    def header_bytes(self) -> bytes | None:
+        """The data set up to the pixel data as it stands in the file, for one that is like it.
+
+        None where it cannot stand so in another file in explicit little endian.
+        """
+        if self._header_span is None:
+            return None
+        first, end = self._header_span
+        self._file.seek(first)
+        return self._file.read(end - first)
 
     @property
     def element(self) -> PixelElement:

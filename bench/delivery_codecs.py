@@ -1,0 +1,321 @@
+"""Planner against oracle: bytes and CPU seconds of every coding, and what a plan makes of them.
+
+Every image is really written in every coding, and really read again; the seconds are CPU seconds
+of the thread, so that a busy machine counts for little. What a study takes over a link is computed
+from these by the timeline that the planner uses itself: half a megabit would take hours. The last
+images of a series are read by one thread, the rest of the arithmetic is `delivery_oracle`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
+from itertools import cycle, islice
+from typing import Any
+
+from bench.delivery_oracle import Cost, best_seconds, floor, off, seconds_of, total
+from bench.delivery_studies import Images
+from country_a.planning import together
+from gateway.compression.derivation import derived_uid
+from gateway.compression.facts import InstanceFacts, SeriesFacts, SeriesSample
+from gateway.compression.plan import codings_to_sample, make_plan
+from gateway.compression.sampling import evenly_spaced, sample_series
+from gateway.compression.speeds import Sender
+from gateway.compression.transcode import transcode
+from gateway.compression.worker import usable_cores
+from gateway.domain import (
+    EXPLICIT_LITTLE_ENDIAN,
+    Coding,
+    Decoding,
+    DeliveryPlan,
+    DeliveryWish,
+    InstanceRef,
+    LinkProfile,
+    SyntaxChoice,
+    Uid,
+)
+from gateway.wire.dicom.dataset import describe
+from gateway.wire.dicom.frame_samples import samples_of
+from gateway.wire.dicom.stored_frames import StoredFrames
+
+_JPEG = "1.2.840.10008.1.2.4."
+CODINGS: Mapping[str, Coding] = {
+    "HTJ2K": Coding(syntax=Uid(_JPEG + "202")),
+    "JPEG-LS": Coding(syntax=Uid(_JPEG + "80")),
+    "J2K": Coding(syntax=Uid(_JPEG + "90")),
+    "JPEG XL e3": Coding(syntax=Uid(_JPEG + "110"), effort=3),
+    "JPEG XL e7": Coding(syntax=Uid(_JPEG + "110"), effort=7),
+}
+STORED = "as stored"
+PLAIN = "uncompressed"
+RATES = (0.5, 2.0, 10.0, 50.0, 100.0)  # Mbit/s
+ROUND_TRIP = 0.08
+MIN_RAW = 100_000_000
+UNSHAPED = 10_000.0
+
+WHOLE_BOUND, WHOLE_BOUND_AT_100 = 1.10, 1.25
+SMALL_BOUND, PLAIN_BOUND, STORED_BOUND, STORED_BOUND_UNSHAPED = 1.05, 0.35, 1.02, 1.05
+ORACLE_BOUND, PREDICTION_BOUND = 1.05, 0.10
+KEY_BOUND = 1.5
+
+
+def wish_at(link: LinkProfile) -> DeliveryWish:
+    """What a gateway asks for that takes whatever brings the images soonest."""
+    syntaxes = dict.fromkeys(one.syntax for one in CODINGS.values())
+    return DeliveryWish(
+        syntaxes=(*syntaxes, EXPLICIT_LITTLE_ENDIAN),
+        choice=SyntaxChoice.SENDER,
+        decoding=Decoding.GATEWAY,
+        link=link,
+    )
+
+
+def link_at(mbit: float) -> LinkProfile:
+    """A line of so many Mbit/s."""
+    return LinkProfile(bits_per_second=mbit * 1e6, round_trip_seconds=ROUND_TRIP)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A series long enough to be sent, and what each of its instances costs in each coding."""
+
+    facts: SeriesFacts
+    sample: SeriesSample
+    costs: Mapping[str, Sequence[Cost]]
+
+    @property
+    def raw_bytes(self) -> int:
+        """Its pixels uncompressed."""
+        return sum(one.raw_bytes for one in self.facts.instances)
+
+
+def _read_seconds(data: bytes) -> float:
+    """CPU seconds to have the pixels of a file; the least of two, for the first warms caches."""
+
+    def once() -> float:
+        begun = time.thread_time()
+        frames = StoredFrames(data)
+        for number in range(1, frames.count + 1):
+            frames.plain(number)
+        return time.thread_time() - begun
+
+    return min(once(), once())
+
+
+def _cost(data: bytes, coding: Coding) -> Cost:
+    """One file in one coding, really made; fast codings are made three times."""
+    times = 1 if coding.effort or coding.syntax.endswith(".90") else 3
+    spent = []
+    for _ in range(times):
+        out = BytesIO()
+        begun = time.thread_time()
+        transcode(BytesIO(data), out, coding)
+        spent.append(time.thread_time() - begun)
+    made = out.getvalue()
+    return Cost(len(made), min(spent), _read_seconds(made))
+
+
+def costs_of(images: Images) -> dict[str, list[Cost]]:
+    """What each image costs in each coding, measured on every core at once."""
+    plain = Coding(syntax=EXPLICIT_LITTLE_ENDIAN)
+    with ThreadPoolExecutor(usable_cores()) as threads:
+        found = {
+            name: list(threads.map(partial(_cost, coding=coding), images.files))
+            for name, coding in {**CODINGS, PLAIN: plain}.items()
+        }
+        read = list(threads.map(_read_seconds, images.files))
+    found[STORED] = [
+        Cost(len(data), 0.0, seconds) for data, seconds in zip(images.files, read, strict=True)
+    ]
+    return found
+
+
+def series_of(number: int, images: Images, least_raw: int) -> Series:
+    """The images again and again until they are so many bytes, as a series to be planned."""
+    costs = costs_of(images)
+    told = [describe(StoredFrames(data).header) for data in images.files]
+    raw = sum(one.pixels.raw_bytes for one in told if one.pixels)
+    count = max(len(told), -(-least_raw * len(told) // raw))
+    study = Uid("2.999.1.1.9.89")
+    uid = Uid(f"{study}.{number}")
+    instances = tuple(
+        InstanceFacts(
+            ref=InstanceRef(study=study, series=uid, instance=Uid(f"{uid}.{at + 1}")),
+            sop_class=one.sop_class or Uid("1.2.840.10008.5.1.4.1.1.2"),
+            transfer_syntax=one.transfer_syntax or EXPLICIT_LITTLE_ENDIAN,
+            size_bytes=len(images.files[at % len(told)]),
+            pixels=one.pixels,
+        )
+        for at, one in enumerate(islice(cycle(told), count))
+    )
+    facts = SeriesFacts(series=uid, modality=images.modality, instances=instances)
+    return Series(
+        facts,
+        _sampled(facts, images),
+        {name: list(islice(cycle(each), count)) for name, each in costs.items()},
+    )
+
+
+def _sampled(facts: SeriesFacts, images: Images) -> SeriesSample:
+    """As Country A samples: the same places, the same codings."""
+    codings = codings_to_sample(facts, wish_at(link_at(10)), lossy=False)
+    chosen = evenly_spaced(len(facts.instances), 5)
+    pixels = facts.instances[0].pixels
+    if pixels is None:
+        raise RuntimeError("images without pixels")
+    quick = tuple(one for one in codings if not one.effort)
+    middle = chosen[len(chosen) // 2]
+    found = together(
+        [
+            sample_series(
+                [samples_of(StoredFrames(images.files[at % len(images.files)]), 1)[0]],
+                pixels,
+                codings if at == middle else quick,
+            )
+            for at in chosen
+        ]
+    )
+    if found is None:
+        raise RuntimeError("no image to sample")
+    return found
+
+
+def plan_for(series: Sequence[Series], link: LinkProfile) -> DeliveryPlan:
+    """What the planner of Country A does with these series."""
+    return make_plan(
+        [one.facts for one in series],
+        {one.facts.series: one.sample for one in series},
+        wish_at(link),
+        link,
+        sender=Sender(cores=usable_cores()),
+        derived_uid=derived_uid,
+        id="bench",
+    )
+
+
+def chosen_costs(series: Sequence[Series], plan: DeliveryPlan) -> list[list[Cost]]:
+    """The measured costs of what a plan chose, in the order of sending, by series."""
+    names = {coding: name for name, coding in CODINGS.items()}
+    places = {
+        one.ref.instance: (each, at)
+        for each in series
+        for at, one in enumerate(each.facts.instances)
+    }
+    found: list[list[Cost]] = []
+    before: Series | None = None
+    for planned in plan.coming:
+        each, at = places[planned.ref.instance]
+        stored = planned.coding is None or planned.action == "as-stored"
+        name = STORED if stored or planned.coding is None else names.get(planned.coding, PLAIN)
+        if each is not before:
+            found.append([])
+        before = each
+        found[-1].append(each.costs[name][at])
+    return found
+
+
+def _row(
+    name: str, what: str, value: float, baseline: float, bound: float | None
+) -> dict[str, Any]:
+    ratio = value / baseline if baseline else 0.0
+    return {
+        "name": f"delivery-{name}",
+        "what": what,
+        "value": round(value, 3),
+        "baseline": round(baseline, 3),
+        "ratio": round(ratio, 3),
+        "bound": bound,
+        "holds": bound is None or ratio <= bound,
+    }
+
+
+def study_rows(name: str, source: str, series: Sequence[Series]) -> list[dict[str, Any]]:
+    """Everything that is computed of one study, at every rate."""
+    cores = usable_cores()
+    found: list[dict[str, Any]] = []
+    sums = {
+        coding: total(total(each.costs[coding]) for each in series)
+        for coding in (*CODINGS, STORED, PLAIN)
+    }
+    codings = {coding: sums[coding] for coding in CODINGS}
+    raw = sum(one.raw_bytes for one in series) / 1e6
+    of = f"{source}, {raw:.0f} MB raw, {ROUND_TRIP * 1e3:.0f} ms"
+    # Of CT and MR that are stored uncompressed; anything else has less to gain.
+    is_plain = all(
+        one.transfer_syntax == EXPLICIT_LITTLE_ENDIAN
+        for each in series
+        for one in each.facts.instances
+    )
+    smallest = min(codings, key=lambda one: codings[one].size_bytes)
+    for rate in (*RATES, UNSHAPED):
+        link = link_at(rate)
+        plan = plan_for(series, link)
+        chosen = chosen_costs(series, plan)
+        seconds = seconds_of(chosen, link, cores)
+        size = total(total(one) for one in chosen).size_bytes
+        at = f"{name}-{rate:g}" if rate < UNSHAPED else f"{name}-unshaped"
+        kinds = "+".join(dict.fromkeys(str(_name(one)) for one in plan.coming))
+        said = f"computed from measured bytes and CPU seconds ({of}); planned: {kinds}"
+        stored = seconds_of([each.costs[STORED] for each in series], link, cores)
+        low = rate <= 50
+        if rate < UNSHAPED:
+            best, least = floor(codings, rate * 1e6, cores)
+            bound = WHOLE_BOUND if low else WHOLE_BOUND_AT_100
+            text = f"seconds against the least of any coding ({best}); {said}"
+            found.append(_row(f"whole-{at}", text, seconds, least, bound))
+            menus = [{k: each.costs[k] for k in (*CODINGS, STORED)} for each in series]
+            names, oracle = best_seconds(menus, link, cores)
+            text = f"seconds against the best of all choices ({'+'.join(names)}); {said}"
+            found.append(_row(f"oracle-{at}", text, seconds, oracle, ORACLE_BOUND if low else None))
+            text = f"bytes against the least of any coding ({smallest}); {said}"
+            bound_small = SMALL_BOUND if rate <= 2 else None
+            found.append(_row(f"bytes-{at}", text, size, codings[smallest].size_bytes, bound_small))
+            gap = off(plan.size_bytes, size)
+            text = f"predicted bytes against those that came; {said}"
+            found.append(
+                {
+                    **_row(f"predicted-bytes-{at}", text, plan.size_bytes, size, 1.1),
+                    "holds": gap <= PREDICTION_BOUND,
+                }
+            )
+            gap = off(plan.seconds, seconds)
+            text = f"predicted seconds against the timeline of what was measured; {said}"
+            row = _row(f"predicted-seconds-{at}", text, plan.seconds, seconds, 1.1 if low else None)
+            found.append({**row, "holds": gap <= PREDICTION_BOUND if low else True})
+        if is_plain and low:
+            text = f"seconds against sending uncompressed; {said}"
+            plain = seconds_of([each.costs[PLAIN] for each in series], link, cores)
+            found.append(_row(f"over-plain-{at}", text, seconds, plain, PLAIN_BOUND))
+        if low or rate == UNSHAPED:
+            bound = STORED_BOUND if low else STORED_BOUND_UNSHAPED
+            text = f"seconds against sending as stored; {said}"
+            found.append(_row(f"over-stored-{at}", text, seconds, stored, bound))
+    return found
+
+
+def _name(planned: Any) -> str:
+    names = {coding: name for name, coding in CODINGS.items()}
+    return STORED if planned.action == "as-stored" else names.get(planned.coding, PLAIN)
+
+
+def rows(images: Sequence[Images]) -> list[dict[str, Any]]:
+    """Studies of these images: CT of two series, MR, and one that is compressed already."""
+    ct = [one for one in images if one.modality == "CT" and "2000" not in one.name]
+    studies = [("ct", ct)]
+    for one in images:
+        if one not in ct:
+            key = {"MR": "mr", "MR generated": "mr-made"}.get(one.name, "ct-j2k")
+            studies.append((key, [one]))
+    found: list[dict[str, Any]] = []
+    for name, members in studies:
+        series = [
+            series_of(number + 1, one, MIN_RAW // len(members))
+            for number, one in enumerate(members)
+        ]
+        source = ", ".join(f"{one.name}: {one.source}" for one in members)
+        found += study_rows(name, source, series)
+    return found
