@@ -58,7 +58,7 @@ class DeliveryDesk:
             async def ended(sent: Sequence[InstanceFidelity]) -> None:
                 await self._book.happened(plan.id, sent, at=self._now())
 
-            return deliver_by_plan(held, plan, self._renderer, ended)
+            return deliver_by_plan(held, plan, self._renderer, ended, have=wish.have)
         if wish.choice is SyntaxChoice.SENDER and held.instances:
             plan = await self._made(held, wish, context)
             return deliver_by_plan(held, plan, self._renderer)

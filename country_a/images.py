@@ -391,18 +391,24 @@ def deliver_by_order(held: Held, wish: DeliveryWish, renderer: Renderer) -> Stor
 
 
 def deliver_by_plan(
-    held: Held, plan: DeliveryPlan, renderer: Renderer, ended: Ended | None = None
+    held: Held,
+    plan: DeliveryPlan,
+    renderer: Renderer,
+    ended: Ended | None = None,
+    *,
+    have: frozenset[int] = frozenset(),
 ) -> StoreDelivery:
     """A delivery of what a plan has for the instances asked for, in its order.
 
-    One that the plan does not know, or sends nothing of, is an issue.
+    One that the plan does not know, or sends nothing of, is an issue; one at a position of the
+    plan that the requester has is left out without a word.
     """
     asked = {stored.ref.instance: (stored, repository) for stored, repository in held.instances}
     items: list[Item] = []
     issues = list(held.issues)
-    for planned in plan.instances:
+    for at, planned in enumerate(plan.instances):
         stored, repository = asked.pop(planned.ref.instance, (None, None))
-        if stored is None or repository is None:
+        if stored is None or repository is None or at in have:
             continue
         form = form_by_plan(planned, plan)
         if form is None:

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from gateway.compression.plan_text import plan_view, read_plan
 
+from gateway.compression.plan_text import plan_view, read_plan
 from gateway.domain import (
     CommunityId,
     DeliveryPlan,

@@ -14,15 +14,15 @@ from functools import partial
 from pathlib import Path
 
 import structlog
-from gateway.compression.plan import codings_to_sample, make_plan, wants_lossy
-from gateway.compression.speeds import Sender
 
 from country_a.images import Held
 from country_a.national.ports import Pacs, StoredInstance, StoredSeries
 from country_a.rendering import Renderer
 from gateway.compression.derivation import derived_uid
 from gateway.compression.facts import InstanceFacts, SeriesFacts, SeriesSample
+from gateway.compression.plan import codings_to_sample, make_plan, wants_lossy
 from gateway.compression.sampling import evenly_spaced, sample_series
+from gateway.compression.speeds import Sender
 from gateway.compression.worker import Stopping, Workers
 from gateway.domain import Coding, DeliveryPlan, DeliveryWish, LinkProfile, Uid
 from gateway.domain.manifests import KEY_OBJECT_SOP_CLASS

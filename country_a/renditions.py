@@ -21,9 +21,9 @@ from typing import Any, BinaryIO, TypeAlias, cast
 
 import orjson
 import structlog
-from gateway.compression.transcode import Rendered
 
 from country_a.national.ports import StoredInstance
+from gateway.compression.transcode import Rendered
 from gateway.compression.worker import Stopping, Workers
 from gateway.domain import Coding, PixelError, Uid
 

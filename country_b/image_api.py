@@ -6,7 +6,6 @@ import asyncio
 from dataclasses import replace
 
 from aiohttp import web
-from gateway.compression.plan_text import plan_view
 
 from country_b import requests
 from country_b.answers import CORRELATION
@@ -16,6 +15,7 @@ from country_b.image_progress import Progress
 from country_b.portal_routes import PortalRoutes, path_id
 from country_b.session import Action, Session, State
 from country_b.views import kept_document_view, kept_instance_view
+from gateway.compression.plan_text import plan_view
 from gateway.domain import (
     ImageRequest,
     ImagingManifest,

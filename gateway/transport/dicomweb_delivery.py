@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from io import BytesIO
@@ -41,6 +41,7 @@ from gateway.wire.dicom.web import instance_of_location
 from gateway.wire.dicom.web_parts import DERIVED_FROM, PartPiece, WebParts
 from gateway.wire.dicom.web_plan import Fetch
 from gateway.wire.problems import DecodeError
+from gateway.wire.validators import is_strong, sha256_of_tag
 
 # Answers read to their end whose digests are still to be told: each holds a transcript open.
 MAX_WAITING = 16
@@ -48,12 +49,16 @@ MAX_WAITING = 16
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An answer whose body is still to be read, and the record of its call."""
+    """An answer whose body is still to be read, and the record of its call.
+
+    `start` is where in its instance's file the body begins, 0 unless a part was asked for.
+    """
 
     fetch: Fetch
     record: Record
     response: aiohttp.ClientResponse
     pieces: Callable[[], AsyncIterator[bytes]]
+    start: int = 0
 
 
 Open: TypeAlias = Callable[[Fetch], AbstractAsyncContextManager[Opened]]
@@ -163,9 +168,10 @@ class DicomwebDelivery:
         self, opened: Opened, conversation: _Conversation
     ) -> AsyncGenerator[ImageChunk, None]:
         fetch, record = opened.fetch, opened.record
-        current = _Incoming(fetch)
+        current = _Incoming(fetch, opened.start)
         try:
-            parts = WebParts(opened.response.headers.get("Content-Type", ""))
+            said = opened.response.headers
+            parts = WebParts(said.get("Content-Type", ""), headers=_of_single(said))
             async with aclosing(_pieces(parts, opened.pieces())) as pieces:
                 async for piece in pieces:
                     data = current.take(piece)
@@ -178,9 +184,9 @@ class DicomwebDelivery:
         except DecodeError as error:
             text = f"the answer of {self._peer} cannot be read: {error}"
             raise PeerMisbehaved(Refusal.PEER_MISBEHAVED, text) from error
-        self._tell(fetch, record, parts)
+        self._tell(fetch, record, parts, whole=not opened.start)
 
-    def _tell(self, fetch: Fetch, record: Record, parts: WebParts) -> None:
+    def _tell(self, fetch: Fetch, record: Record, parts: WebParts, *, whole: bool) -> None:
         """What came of a fetch, to its record; what was odd about it, to whoever asked."""
         came = [ref for ref in fetch.wanted if ref.instance not in self._waiting]
         absent = [ref for ref in fetch.wanted if ref.instance in self._waiting]
@@ -192,7 +198,8 @@ class DicomwebDelivery:
             issues=tuple(self._absent(ref.instance) for ref in absent),
         )
         study = str(fetch.scope.study)
-        for finding in parts.findings:
+        # A part of a file begins with no preamble, and is never in a multipart.
+        for finding in parts.findings if whole else ():
             self._note(finding, study)
         listed = self._listed(fetch)
         if parts.complete > listed > 0:
@@ -226,23 +233,26 @@ class DicomwebDelivery:
         ref = current.ref
         if ref is None or (current.recorder is None and not self._wants(ref)):
             return None
-        sent = None
+        sent, start = None, 0
         if current.recorder is None:
+            start, etag = current.start, piece.header("etag")
             current.recorder = record.part(piece.headers, stored=str(ref.instance), digest=False)
             self._waiting.pop(ref.instance)
-            if current.derived is not None:
+            if current.derived is not None or is_strong(etag):
                 sent = AnnouncedInstance(
                     ref=ref,
                     repository=self._repositories[ref.instance],
                     transfer_syntax=piece.transfer_syntax,
+                    sha256=sha256_of_tag(etag),
                     derived=current.derived,
+                    etag=etag if is_strong(etag) else "",
                 )
         current.recorder.update(data)
         if piece.last:
             current.recorder.passed()
             self._passed[ref.instance] = (current.recorder, conversation)
             conversation.unhashed.add(ref.instance)
-        return ImageChunk(ref.instance, data, piece.last, sent)
+        return ImageChunk(ref.instance, data, piece.last, sent, start)
 
     def _refused(self, fetch: Fetch, error: ExchangeError) -> None:
         for ref in fetch.wanted:
@@ -303,11 +313,13 @@ class _Conversation:
 class _Incoming:
     """A part coming in: held back until it is known which instance it is.
 
-    `ref` is the instance that was asked for, `derived` the UID of a lossy form that comes of it.
+    `ref` is the instance that was asked for, `derived` the UID of a lossy form that comes of it,
+    `start` where in the file the part begins: behind its header it says nothing of what it is.
     """
 
-    def __init__(self, fetch: Fetch) -> None:
+    def __init__(self, fetch: Fetch, start: int = 0) -> None:
         self._fetch = fetch
+        self.start = start
         self._held: list[bytes] | None = []
         self._size = 0
         self.ref: InstanceRef | None = None
@@ -333,7 +345,7 @@ class _Incoming:
         location = instance_of_location(piece.header("content-location"))
         original = instance_of_location(piece.header(DERIVED_FROM))
         if location is None or original is None:
-            return location
+            return self._fetch.wanted[0] if self.start else location
         self.derived = location.instance
         return original
 
@@ -347,6 +359,12 @@ class _Incoming:
         if header.study is None or header.series is None or header.instance is None:
             return only
         return InstanceRef(study=header.study, series=header.series, instance=header.instance)
+
+
+def _of_single(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """What an answer that is one instance says of it, as a part would: its tag, and if derived."""
+    names = ("ETag", "Content-Location", DERIVED_FROM) if DERIVED_FROM in headers else ("ETag",)
+    return tuple((name, headers[name]) for name in names if name in headers)
 
 
 async def _pieces(parts: WebParts, body: AsyncIterator[bytes]) -> AsyncGenerator[PartPiece, None]:
