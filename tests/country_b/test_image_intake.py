@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from country_b.blobs import BlobStore
 from country_b.database import create_tables, database_url, make_engine
 from country_b.image_intake import ImageIntake, ImageSelection
 from country_b.image_progress import JobState
+from country_b.image_resuming import Patience
 from country_b.initiator import Community, Initiator
 from country_b.kept import KeptInstance, KeptStore
 from country_b.session import Session, State
@@ -80,8 +81,9 @@ class Bench:
     store: KeptStore
     exchange: FakeExchange
     manifest: ImagingManifest
+    waited: list[float] = field(default_factory=list)
 
-    def intake(self, selection: ImageSelection | None = None) -> ImageIntake:
+    def intake(self, selection: ImageSelection | None = None, *, attempts: int = 0) -> ImageIntake:
         reading = FakeReading()
         return ImageIntake(
             initiator=Initiator(
@@ -101,7 +103,12 @@ class Bench:
             wish=DeliveryWish(),
             correlation_id="c-1",
             now=lambda: NOON,
+            patience=Patience(attempts=attempts, wait=self.waits),
         )
+
+    async def waits(self, seconds: float) -> None:
+        """Nobody waits in a test."""
+        self.waited.append(seconds)
 
     def asked(self) -> list[list[str]]:
         """The instances of each image request, in order."""
