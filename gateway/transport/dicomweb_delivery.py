@@ -147,12 +147,30 @@ class DicomwebDelivery:
                 except ExchangeError as error:
                     self._ahead.popleft()
                     await self._end(conversation, error)
+                    async with aclosing(self._salvaged()) as images:
+                        async for chunk in images:
+                            yield chunk
                     raise
             self._read.append(self._ahead.popleft())
             while self._read and (not self._read[0].unhashed or len(self._read) > MAX_WAITING):
                 await self._end(self._read.popleft())
         for uid in self._waiting:
             self._issues.setdefault(str(uid), self._absent(uid))
+
+    async def _salvaged(self) -> AsyncGenerator[ImageChunk, None]:
+        """What comes of the answer asked for ahead, as far as that goes: its bytes were paid for."""
+        while self._ahead:
+            conversation = self._ahead.popleft()
+            error: ExchangeError | None = None
+            try:
+                if (opened := conversation.answer) is not None:
+                    async with aclosing(self._images(opened, conversation)) as images:
+                        async for chunk in images:
+                            yield chunk
+            except ExchangeError as broken:
+                error = broken  # the first one is told
+            finally:
+                await self._end(conversation, error)
 
     def _ask_ahead(self) -> None:
         if self._left:
@@ -299,6 +317,13 @@ class _Conversation:
     async def opened(self) -> Opened:
         """The answer; raises as the peer refuses."""
         return await asyncio.shield(self._task)
+
+    @property
+    def answer(self) -> Opened | None:
+        """The answer if it is there by now, None where it is not or was a refusal."""
+        if not self._task.done() or self._task.cancelled() or self._task.exception() is not None:
+            return None
+        return self._task.result()
 
     async def close(self, error: ExchangeError | None = None) -> None:
         """Let go of the answer, read or not; `error` is what ended its reading."""

@@ -152,14 +152,17 @@ async def country_b(
     section = own.peers[0].model_copy(update=addresses | {"images_by": images_by})
     settings = own.model_copy(update={"peers": (section,)})
     [peer] = PeerBook.of_sections(settings.peers, "ihe").peers
+    folder.mkdir(exist_ok=True)
     engine = make_engine(database_url(folder))
     await create_tables(engine)
     store = KeptStore(engine, BlobStore(folder))
     await store.open()
-    async with session_of(settings) as session:
-        exchange = exchange_of(peer, settings, session, pair.asking, pair.clockwork)
-        yield Intakes(exchange, manifest, store)
-    await engine.dispose()
+    try:
+        async with session_of(settings) as session:
+            exchange = exchange_of(peer, settings, session, pair.asking, pair.clockwork)
+            yield Intakes(exchange, manifest, store)
+    finally:
+        await engine.dispose()
 
 
 class Breaking:
