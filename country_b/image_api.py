@@ -87,6 +87,7 @@ class ImageApi(PortalRoutes):
             wish=requests.wish_of(wanted, self._syntaxes(session)),
             correlation_id=request[CORRELATION],
             now=self.portal.now,
+            patience=self.portal.patience,
         )
         correlation_id = request[CORRELATION]
         begun = asyncio.Event()

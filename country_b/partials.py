@@ -82,6 +82,7 @@ class Partials:
 def _named(name: str) -> tuple[Uid, str] | None:
     uid, _, tag = name.partition("~")
     try:
-        return Uid.parse(uid), base64.urlsafe_b64decode(tag).decode("latin-1")
+        etag = base64.urlsafe_b64decode(tag).decode("latin-1")
+        return (Uid.parse(uid), etag) if etag else None
     except (InvalidIdentifier, binascii.Error, ValueError):
         return None

@@ -108,6 +108,7 @@ class FakeExchange:
     cut_after_bytes: int | None = None
     chunk_bytes: int = 64 * 1024
     tells_digests: bool = False
+    sends_instead: dict[Uid, bytes] = field(default_factory=dict)
     gate: asyncio.Event | None = None
     asked_for_images: asyncio.Event = field(default_factory=asyncio.Event)
     viewer: ViewerLink = ViewerLink("https://viewer.example/view/x")
@@ -241,7 +242,7 @@ class FakeDelivery:
         for uid in uids:
             if uid in self.exchange.silent_about:
                 continue
-            data = self.exchange.instances[uid]
+            data = self.exchange.sends_instead.get(uid, self.exchange.instances[uid])
             size = self.exchange.chunk_bytes
             pieces = [data[at : at + size] for at in range(0, len(data), size)] or [b""]
             for number, piece in enumerate(pieces, 1):

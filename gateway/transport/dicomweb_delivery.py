@@ -158,7 +158,7 @@ class DicomwebDelivery:
             self._issues.setdefault(str(uid), self._absent(uid))
 
     async def _salvaged(self) -> AsyncGenerator[ImageChunk, None]:
-        """What comes of the answer asked for ahead, as far as that goes: its bytes were paid for."""
+        """What comes of the answer asked for ahead, as far as it goes: its bytes were paid for."""
         while self._ahead:
             conversation = self._ahead.popleft()
             error: ExchangeError | None = None

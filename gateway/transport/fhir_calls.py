@@ -268,7 +268,7 @@ async def _arriving(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
     except (aiohttp.ClientError, OSError):
         # aiohttp tells of the break before it hands over what lies in its buffer, for which there
         # is no other way in; over a fast line that is all there is between two breaks.
-        if left := content._read_nowait(-1):  # noqa: SLF001
+        if left := content._read_nowait(-1):
             yield left
         raise
 

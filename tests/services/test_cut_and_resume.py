@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -225,3 +226,142 @@ async def test_twenty_cuts_lose_nothing(
         if images_by == "wado-rs":
             assert progress.again_bytes < 0.02 * total
         assert receiving.store.blobs.used_bytes == total
+
+
+async def test_a_killed_country_b_goes_on_from_what_lies_on_its_disk(
+    trust_domain: TrustDomain, tmp_path: Path
+) -> None:
+    """Asked for the same images by a new process, it fetches the rest of the one it was at."""
+    exchange = archive()
+    there, left = tmp_path / "store", tmp_path / "left"
+
+    async def wait(seconds: float) -> None:
+        raise AssertionError(f"the link holds: {seconds}")
+
+    async with (
+        pair_of(exchange, trust_domain, tmp_path) as pair,
+        LinkProxy(LOOPBACK, port_of(pair), profile("80mbit/1ms")) as link,
+    ):
+        place: dict[str, Any] = {"port": link.port, "images_by": "wado-rs"}
+        async with country_b(pair, exchange.manifest, there, **place) as receiving:
+            intake = receiving.intake(wait)
+            task = asyncio.get_running_loop().create_task(intake.run())
+            while not await asyncio.to_thread(_half_a_file, there):
+                pass
+            # What a killed process leaves: its files as they are, and no farewell.
+            shutil.copytree(there, left)
+            task.cancel()
+            await asyncio.wait([task])
+        begun = sum(path.stat().st_size for path in (left / "partial").rglob("*~*"))
+        async with country_b(pair, exchange.manifest, left, **place) as receiving:
+            again = receiving.intake(wait)
+            await again.run()
+            whole = await receiving.whole(exchange.instances)
+
+    progress = again.progress
+    assert whole
+    assert progress.state is JobState.COMPLETE
+    assert progress.again_bytes == 0
+    assert progress.bytes == (IMAGES - progress.already_kept) * IMAGE_BYTES - begun
+    assert begun
+
+
+def _half_a_file(folder: Path) -> bool:
+    """Whether a part of an image lies on the disk, and not all of it."""
+    return any(0 < path.stat().st_size < IMAGE_BYTES for path in folder.glob("partial/*/*~*"))
+
+
+async def test_a_killed_country_a_comes_back_and_the_transfer_ends(
+    trust_domain: TrustDomain, tmp_path: Path
+) -> None:
+    """What it sends is the same to the byte, and so has the same tag."""
+    first, second = archive(), archive()
+    async with (
+        AsyncExitStack() as running,
+        pair_of(first, trust_domain, tmp_path) as pair,
+        LinkProxy(LOOPBACK, port_of(pair), profile("unshaped")) as link,
+        country_b(
+            pair, first.manifest, tmp_path / "store", port=link.port, images_by="wado-rs"
+        ) as receiving,
+    ):
+        breaking = Breaking(link, cuts=1)
+        downtime = iter((3, 2, 1, 0))
+
+        async def wait(seconds: float) -> None:
+            # Nobody listens at first; then another process does, which remembers nothing.
+            left = next(downtime)
+            link.target = (LOOPBACK, 1)
+            if left == 0:
+                other = await running.enter_async_context(
+                    pair_of(second, trust_domain, tmp_path / "again")
+                )
+                link.target = (LOOPBACK, port_of(other))
+                await breaking.wait(seconds)
+
+        intake = receiving.intake(wait)
+
+        await intake.run()
+
+        assert intake.progress.state is JobState.COMPLETE, intake.progress.view()
+        assert intake.progress.resumed == 4
+        assert intake.progress.again_bytes == 0
+        assert await receiving.whole(first.instances)
+
+
+async def test_a_file_that_has_changed_meanwhile_comes_anew(
+    trust_domain: TrustDomain, tmp_path: Path
+) -> None:
+    """Its tag is another one: what came of it before is thrown away, and counted."""
+    exchange = archive()
+    async with (
+        pair_of(exchange, trust_domain, tmp_path) as pair,
+        LinkProxy(LOOPBACK, port_of(pair), profile("unshaped")) as link,
+        country_b(
+            pair, exchange.manifest, tmp_path / "store", port=link.port, images_by="wado-rs"
+        ) as receiving,
+    ):
+        breaking = Breaking(link, cuts=1)
+
+        async def wait(seconds: float) -> None:
+            for uid, data in exchange.instances.items():
+                exchange.instances[uid] = data[:-1] + bytes([data[-1] ^ 1])
+            await breaking.wait(seconds)
+
+        intake = receiving.intake(wait)
+
+        await intake.run()
+
+        assert intake.progress.state is JobState.COMPLETE, intake.progress.view()
+        assert 0 < intake.progress.again_bytes < 2 * IMAGE_BYTES
+        assert intake.progress.bytes == IMAGES * IMAGE_BYTES + intake.progress.again_bytes
+
+
+async def test_a_cancelled_job_ends_at_once_while_it_waits(
+    trust_domain: TrustDomain, tmp_path: Path
+) -> None:
+    """What is whole stays, and so does what can be continued."""
+    exchange = archive()
+    waiting = asyncio.Event()
+
+    async def wait(seconds: float) -> None:
+        waiting.set()
+        await asyncio.Event().wait()
+
+    async with (
+        pair_of(exchange, trust_domain, tmp_path) as pair,
+        LinkProxy(LOOPBACK, port_of(pair), profile("unshaped")) as link,
+        country_b(
+            pair, exchange.manifest, tmp_path / "store", port=link.port, images_by="wado-rs"
+        ) as receiving,
+    ):
+        Breaking(link, cuts=1)
+        intake = receiving.intake(wait)
+        task = asyncio.get_running_loop().create_task(intake.run())
+        await waiting.wait()
+
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+        assert intake.progress.state is JobState.CANCELLED
+        assert receiving.store.blobs.used_bytes == intake.progress.bytes > 0
