@@ -44,7 +44,9 @@ class DeliveryDesk:
         self._now = now
 
     async def plan(self, held: Held, wish: DeliveryWish, context: CallContext) -> DeliveryPlan:
-        """A plan for what is held, kept for who asks."""
+        """A plan for what is held, kept for who asks; the one the wish names, if it names one."""
+        if wish.plan:
+            return await self._book.get(wish.plan, asking=context.asking, patients=_patients(held))
         plan = await self._made(held, wish, context)
         await self._book.add(plan, asking=context.asking, patients=_patients(held), at=self._now())
         return plan

@@ -14,18 +14,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from country_b.image_asking import ImageLots, Wanted
+from country_b.image_plan import AcceptedPlan, accept_plan
 from country_b.image_progress import JobState, Progress
-from country_b.image_resuming import Patience, TransferBroken, Tries, from_peer
+from country_b.image_resuming import Beginnings, Patience, TransferBroken, Tries, from_peer
 from country_b.image_shelf import ImageShelf, Shelved
 from country_b.initiator import IMAGES_PER_REQUEST, Initiator
 from country_b.kept import KeptInstance, KeptStore
-from country_b.partials import Partial
 from country_b.reading import Reading
 from country_b.session import Session
 from gateway.domain import (
@@ -108,8 +108,8 @@ class ImageIntake:
         self._correlation_id = correlation_id
         self._now = now
         self._patience = patience or Patience()
-        self._partials: Mapping[Uid, Partial] = {}
-        self._came: dict[Uid, int] = {}  # bytes of each image, whether they are still here or not
+        self._begun = Beginnings(kept.blobs, session.id)
+        self._plan: AcceptedPlan | None = None
         self._here_bytes = 0
         self._whole = ImageRequest.of_manifest(
             manifest, session.patient.community, default_location=default_location
@@ -188,7 +188,7 @@ class ImageIntake:
             for pair in ordered
             if pair[0].instance in self.progress.missing and pair[0].instance not in in_notes
         ]
-        await self._fetch(rest)
+        await self._fetch(rest, by_plan=self._wish.may_choose or bool(self._wish.plan))
 
     def _expect(self, wanted: Sequence[Wanted], held: set[Uid]) -> None:
         """Everything not yet here is missing until it has come in whole."""
@@ -240,12 +240,12 @@ class ImageIntake:
         issue = replace(_issue_of(error), severity=Severity.WARNING)
         self.progress.issue(replace(issue, subject=subject or issue.subject))
 
-    async def _fetch(self, wanted: Sequence[Wanted]) -> None:
+    async def _fetch(self, wanted: Sequence[Wanted], *, by_plan: bool = False) -> None:
         """Everything wanted, however often the transfer breaks, as long as something comes."""
-        tries = Tries(self._patience, await self._look(wanted))
+        tries = Tries(self._patience, self._here_bytes + await self._begun.look(wanted))
         while wanted:
             try:
-                await self._fetch_lots(wanted)
+                await self._fetch_lots(await self._planned(wanted) if by_plan else wanted)
                 return
             except TransferBroken as broken:
                 wanted = [
@@ -253,22 +253,30 @@ class ImageIntake:
                     for pair in wanted
                     if self.progress.missing.get(str(pair[0].instance)) is NOT_YET
                 ]
-                here = await self._look(wanted)
+                here = self._here_bytes + await self._begun.look(wanted)
                 if wanted and not (broken.may_pass and await tries.again(here)):
                     raise broken.error from broken
                 self.progress.resumed += 1 if wanted else 0
 
-    async def _look(self, wanted: Sequence[Wanted]) -> int:
-        """Find what has begun to come; how many bytes of this job are here."""
-        partials, session = self._kept.blobs.partials, self._session.id
-        await asyncio.to_thread(partials.prepare, session)
-        held = await asyncio.to_thread(partials.held, session)
-        self._partials = {
-            ref.instance: held[ref.instance] for ref, _ in wanted if ref.instance in held
-        }
-        for uid, partial in self._partials.items():
-            self._came[uid] = max(self._came.get(uid, 0), partial.begun.size_bytes)
-        return self._here_bytes + sum(one.begun.size_bytes for one in self._partials.values())
+    async def _planned(self, wanted: Sequence[Wanted]) -> Sequence[Wanted]:
+        """What a plan sends of what is wanted, in its order; the rest is missing as it says.
+
+        Everything as it is where the peer plans nothing. The plan is asked for once.
+        """
+        if self._plan is None:
+            community = self._patient.community
+            request = replace(self._whole, instances=tuple(wanted))
+            exchange = self._initiator.exchange(community, self._session.way)
+            context = self._initiator.context(self._session, community, self._correlation_id)
+            try:
+                self._plan = await accept_plan(exchange, request, self._wish, context)
+            except ExchangeError as error:
+                raise TransferBroken(error) from error
+            if self._plan is None:
+                return wanted
+            self.progress.plan = self._plan.view()
+            self._missing(self._plan.not_coming(wanted))
+        return self._plan.in_order(wanted)
 
     async def _fetch_lots(self, wanted: Sequence[Wanted]) -> None:
         community = self._initiator.community(self._patient.community)
@@ -292,11 +300,12 @@ class ImageIntake:
         request = replace(
             self._whole,
             instances=tuple(lot),
-            begun={uid: partial.begun for uid, partial in self._partials.items()},
+            begun=self._begun.held,
             sparing=bool(progress.resumed or progress.already_kept),
         )
         exchange = self._initiator.exchange(community, self._session.way)
-        return await exchange.retrieve_images(request, self._wish, context)
+        wish = self._plan.wish(self._wish, request) if self._plan else self._wish
+        return await exchange.retrieve_images(request, wish, context)
 
     async def _receive(
         self, delivery: ImageDelivery, asked: dict[Uid, InstanceRef], lots: ImageLots
@@ -328,7 +337,7 @@ class ImageIntake:
                     else:
                         progress.issue(_unasked(current))
                 if shelf.is_open:
-                    self._came[chunk.instance] += len(chunk.data)
+                    self._begun.came(chunk.instance, len(chunk.data))
                     await shelf.write(chunk.data)
                     progress.came(len(chunk.data), time.perf_counter() - self._started)
                 if chunk.last:
@@ -350,18 +359,9 @@ class ImageIntake:
             text = f"a lossy form ({derived}) came, which was not agreed to; it was not kept"
             self._missing([Issue(refusal=Refusal.PEER_MISBEHAVED, text=text, subject=ref.instance)])
             return
-        uid, blobs = ref.instance, self._kept.blobs
-        self.progress.again_bytes += max(0, self._came.get(uid, 0) - start)
-        self._came[uid] = start
-        partial = self._partials.get(uid)
-        if partial is not None and start == partial.begun.size_bytes:
-            file = blobs.file(at=partial.path)
-            await asyncio.to_thread(file.resume)
-        else:
-            if partial is not None:
-                await blobs.drop_partial(partial.path)
-            etag = coming.etag if coming is not None else ""
-            file = blobs.file(at=blobs.partials.place(self._session.id, uid, etag))
+        etag = coming.etag if coming is not None else ""
+        file, again_bytes = await self._begun.file(ref.instance, start, etag)
+        self.progress.again_bytes += again_bytes
         shelf.begin(
             ref,
             coming.size_bytes if coming is not None else None,

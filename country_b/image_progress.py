@@ -33,7 +33,8 @@ class Progress:
     """Counters of one job; `missing` maps an instance to why it is not here.
 
     `bytes` are those that came, `again_bytes` those of them that had come before and were lost
-    when the transfer broke; it was gone on with `resumed` times.
+    when the transfer broke; it was gone on with `resumed` times. `plan` is what an accepted plan
+    promised, None where there is none.
 
     `timeline` has how many bytes were here after how many seconds, `key_images_seconds` is when
     the last key image that was asked for was.
@@ -45,6 +46,7 @@ class Progress:
     bytes: int = 0
     again_bytes: int = 0
     resumed: int = 0
+    plan: dict[str, Any] | None = None
     seconds: float = 0.0
     first_image_seconds: float | None = None
     key_images_seconds: float | None = None
@@ -88,6 +90,7 @@ class Progress:
             "bytes": self.bytes,
             "again_bytes": self.again_bytes,
             "resumed": self.resumed,
+            "plan": self.plan,
             "seconds": round(self.seconds, 3),
             "bytes_per_second": round(rate),
             "first_image_seconds": (

@@ -8,11 +8,21 @@ do, for asking again helps only with the first.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Mapping,
+    Sequence,
+)
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from gateway.domain import ExchangeError, ImageChunk, NotNow, PeerMisbehaved
+from country_b.blobs import BlobFile, BlobStore
+from country_b.image_asking import Wanted
+from country_b.partials import Partial
+from gateway.domain import Begun, ExchangeError, ImageChunk, NotNow, PeerMisbehaved, Refusal, Uid
 
 # In all some four minutes without a byte: a gateway that was restarted is back by then.
 ATTEMPTS = 12
@@ -44,6 +54,56 @@ class Patience:
     first_seconds: float = FIRST_SECONDS
     longest_seconds: float = LONGEST_SECONDS
     wait: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
+class Beginnings:
+    """What is here of the images of one visit that came in half, and where the rest goes."""
+
+    def __init__(self, blobs: BlobStore, session: str) -> None:
+        self._blobs = blobs
+        self._session = session
+        self._partials: Mapping[Uid, Partial] = {}
+        self._came: dict[Uid, int] = {}  # bytes of each image, whether they are still here or not
+
+    @property
+    def held(self) -> Mapping[Uid, Begun]:
+        """What there was of each when it was last looked."""
+        return {uid: partial.begun for uid, partial in self._partials.items()}
+
+    async def look(self, wanted: Sequence[Wanted]) -> int:
+        """Find what is here of what is wanted; how many bytes that is."""
+        partials = self._blobs.partials
+        await asyncio.to_thread(partials.prepare, self._session)
+        found = await asyncio.to_thread(partials.held, self._session)
+        self._partials = {
+            ref.instance: found[ref.instance] for ref, _ in wanted if ref.instance in found
+        }
+        for uid, partial in self._partials.items():
+            self._came[uid] = max(self._came.get(uid, 0), partial.begun.size_bytes)
+        return sum(partial.begun.size_bytes for partial in self._partials.values())
+
+    def came(self, uid: Uid, size: int) -> None:
+        """So many more bytes of an image came."""
+        self._came[uid] = self._came.get(uid, 0) + size
+
+    async def file(self, uid: Uid, start: int, etag: str) -> tuple[BlobFile, int]:
+        """Where an image goes that comes from byte `start` on, and how much of it comes again.
+
+        Behind what is here of it, or in a new place: then what was here is thrown away.
+        """
+        again = max(0, self._came.get(uid, 0) - start)
+        self._came[uid] = start
+        partial = self._partials.get(uid)
+        if start and (partial is None or partial.begun.size_bytes != start):
+            text = f"the rest of image {uid} came from byte {start} on, which was not asked for"
+            raise TransferBroken(PeerMisbehaved(Refusal.PEER_MISBEHAVED, text, subject=uid))
+        if partial is not None and start:
+            file = self._blobs.file(at=partial.path)
+            await asyncio.to_thread(file.resume)
+            return file, again
+        if partial is not None:
+            await self._blobs.drop_partial(partial.path)
+        return self._blobs.file(at=self._blobs.partials.place(self._session, uid, etag)), again
 
 
 class Tries:
