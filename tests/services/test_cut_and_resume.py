@@ -12,7 +12,7 @@ import random
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from country_b.image_progress import JobState
 from country_b.image_resuming import Patience
 from country_b.initiator import Community, Initiator
 from country_b.kept import KeptStore
+from country_b.reading import DicomReading, Reading
 from country_b.session import Session, State
 from gateway.domain import (
     Authentication,
@@ -34,14 +35,18 @@ from gateway.domain import (
     Exchange,
     ImagingManifest,
     Outcome,
+    PatientIdentity,
     StudyQuery,
+    SyntaxChoice,
     TreatmentRelation,
 )
+from gateway.domain.delivery import STORED_SYNTAXES
 from gateway.link.proxy import LOOPBACK, LinkProxy
 from gateway.peers import PeerBook
 from gateway.pki import TrustDomain
 from gateway.transport.compose import exchange_of, session_of
 from tests.builders import COUNTRY_B
+from tests.conftest import Seeded
 from tests.fakes import (
     COUNTRY_A,
     IMAGING_SOURCE,
@@ -54,6 +59,7 @@ from tests.fakes import (
 from tests.gateways import Pair, pair_of
 from tests.link.ends import profile
 from tests.requests import context_for
+from tests.served import serving_patient
 
 IMAGES, IMAGE_BYTES = 40, 64 * 1024
 CUTS = 20
@@ -93,6 +99,9 @@ class Intakes:
     exchange: Exchange
     manifest: ImagingManifest
     store: KeptStore
+    reading: Reading = field(default_factory=FakeReading)
+    patient: PatientIdentity = field(default_factory=make_identity)
+    wish: DeliveryWish = field(default_factory=DeliveryWish)
 
     def intake(self, wait: Callable[[float], Awaitable[None]], attempts: int = 12) -> ImageIntake:
         """A job for the whole study."""
@@ -106,11 +115,11 @@ class Intakes:
                     COUNTRY_A: Community(id=COUNTRY_A, relation=TreatmentRelation.RESOURCE_ID)
                 },
                 kept=self.store,
-                reading=FakeReading(),
+                reading=self.reading,
                 now=lambda: datetime.now(UTC),
             ),
             kept=self.store,
-            reading=FakeReading(),
+            reading=self.reading,
             session=Session(
                 id="visit",
                 state=State.RETRIEVED,
@@ -119,12 +128,12 @@ class Intakes:
                 authentication=Authentication(at=now, method=context.authentication.method),
                 purpose=context.purpose,
                 community=COUNTRY_A,
-                patient=make_identity(),
+                patient=self.patient,
             ),
             manifest=self.manifest,
             default_location=IMAGING_SOURCE,
             selection=ImageSelection(),
-            wish=DeliveryWish(),
+            wish=self.wish,
             correlation_id="c-1",
             now=lambda: datetime.now(UTC),
             patience=Patience(attempts=attempts, wait=wait),
@@ -365,3 +374,49 @@ async def test_a_cancelled_job_ends_at_once_while_it_waits(
 
         assert intake.progress.state is JobState.CANCELLED
         assert receiving.store.blobs.used_bytes == intake.progress.bytes > 0
+
+
+async def test_renditions_made_anew_go_on_where_the_first_broke_off(
+    seeded: Seeded, trust_domain: TrustDomain, tmp_path: Path
+) -> None:
+    """A plan is accepted and held to; a Country A that lost its renditions makes the same bytes."""
+    async with (
+        AsyncExitStack() as restarted,
+        serving_patient("main", seeded, trust_domain, tmp_path / "one") as served,
+        AsyncExitStack() as running,
+    ):
+        study = max(served.studies, key=lambda one: len(one.instances()))
+        link = await running.enter_async_context(
+            LinkProxy(LOOPBACK, port_of(served.pair), profile("unshaped"))
+        )
+        receiving = await running.enter_async_context(
+            country_b(served.pair, study, tmp_path / "store", port=link.port, images_by="wado-rs")
+        )
+        receiving.reading = DicomReading()
+        receiving.patient = replace(make_identity(), id=served.patient)
+        receiving.wish = DeliveryWish(syntaxes=STORED_SYNTAXES, choice=SyntaxChoice.SENDER)
+        breaking = Breaking(link, cuts=5)
+
+        async def wait(seconds: float) -> None:
+            if link.target[1] == port_of(served.pair) and (tmp_path / "one" / "plans").exists():
+                # Another process, which has the plans of the first and none of its renditions.
+                shutil.copytree(tmp_path / "one" / "plans", tmp_path / "two" / "plans")
+                other = await restarted.enter_async_context(
+                    serving_patient("main", seeded, trust_domain, tmp_path / "two")
+                )
+                link.target = (LOOPBACK, port_of(other.pair))
+            await breaking.wait(seconds)
+
+        intake = receiving.intake(wait)
+
+        await intake.run()
+
+        progress = intake.progress
+        kept = await receiving.store.instances("visit")
+    assert progress.state is JobState.COMPLETE, progress.view()
+    assert progress.plan is not None
+    assert progress.resumed >= 1
+    assert (tmp_path / "two").exists()
+    assert progress.again_bytes == 0
+    assert sum(item.size_bytes for item in kept) == progress.bytes
+    assert progress.received == len(study.instances())
