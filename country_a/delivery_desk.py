@@ -54,7 +54,9 @@ class DeliveryDesk:
         self._new_id = new_id
 
     async def plan(self, held: Held, wish: DeliveryWish, context: CallContext) -> DeliveryPlan:
-        """A plan for what is held, kept for who asks."""
+        """A plan for what is held, kept for who asks; the one the wish names, if it names one."""
+        if wish.plan:
+            return await self._book.get(wish.plan, asking=context.asking, patients=_patients(held))
         plan = await self._made(held, wish, context)
         await self._book.add(plan, asking=context.asking, patients=_patients(held), at=self._now())
         return plan
@@ -64,7 +66,7 @@ class DeliveryDesk:
         if wish.plan:
             patients = _patients(held)
             plan = await self._book.get(wish.plan, asking=context.asking, patients=patients)
-            delivery = deliver_by_plan(held, plan, self._renderer)
+            delivery = deliver_by_plan(held, plan, self._renderer, have=wish.have)
             return self._recorded(delivery, held, plan, context, accepted=True)
         name = wish.delivery or self._new_id()
         if wish.choice is SyntaxChoice.SENDER and held.instances:

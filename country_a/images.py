@@ -413,19 +413,26 @@ def deliver_by_order(held: Held, wish: DeliveryWish, renderer: Renderer) -> Stor
 
 
 def deliver_by_plan(
-    held: Held, plan: DeliveryPlan, renderer: Renderer, *, order_of_plan: bool = True
+    held: Held,
+    plan: DeliveryPlan,
+    renderer: Renderer,
+    *,
+    have: frozenset[int] = frozenset(),
+    order_of_plan: bool = True,
 ) -> StoreDelivery:
     """A delivery of what a plan has for the instances asked for.
 
     They come in the order of the plan, or in that in which they were asked for, by who has not
-    seen the plan. One that the plan does not know, or sends nothing of, is an issue.
+    seen the plan. One that the plan does not know, or sends nothing of, is an issue; one at a
+    position of the plan that the requester has is left out without a word.
     """
     asked = {stored.ref.instance: (stored, repository) for stored, repository in held.instances}
     planned = {one.ref.instance: one for one in plan.instances}
     items: list[Item] = []
     issues = list(held.issues)
+    here = {one.ref.instance for at, one in enumerate(plan.instances) if at in have}
     for uid in planned if order_of_plan else asked:
-        if uid not in asked or uid not in planned:
+        if uid not in asked or uid not in planned or uid in here:
             continue
         stored, repository = asked[uid]
         form = form_by_plan(stored, planned[uid], plan)

@@ -19,6 +19,7 @@ from country_b.blobs import DEFAULT_QUOTA_BYTES, BlobStore
 from country_b.database import create_tables, database_url, make_engine
 from country_b.image_api import ImageApi
 from country_b.image_jobs import ImageJobs
+from country_b.image_resuming import Patience
 from country_b.initiator import IMAGES_PER_REQUEST, Community, Initiator
 from country_b.kept import KeptStore
 from country_b.kept_certificates import KeptCertificates
@@ -70,13 +71,15 @@ def build_app(
     manifest_form: ManifestEncoding = ManifestEncoding.KOS,
     allowed_hosts: frozenset[str] | None = LOOPBACK_HOSTS,
     trust: TrustStore | None = None,
+    patience: Patience | None = None,
 ) -> web.Application:
     """The portal API over the given exchanges; everything it keeps lies in `state`.
 
     `ways` are further ways to ask a community, by the names that its `Community` says.
     `manifest_form` is the encoding in which manifests are shown first and fetched by study.
     `allowed_hosts` are the names it may be called by, None for any. `trust` is whose seals are
-    believed on fidelity certificates, nobody's unless given.
+    believed on fidelity certificates, nobody's unless given. `patience` is how long a transfer
+    that brings nothing is tried again.
     """
     known = communities or {item: Community(id=item) for item in exchanges}
     reads = reading or DicomReading()
@@ -109,6 +112,7 @@ def build_app(
         manifest_form=manifest_form,
         now=now,
         new_id=new_id,
+        patience=patience or Patience(),
     )
 
     async def stores(_app: web.Application) -> AsyncIterator[None]:

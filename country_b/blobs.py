@@ -3,7 +3,8 @@
 Bytes are written beside their place and moved into it when whole, so that a file in `kept/` is
 never half of one. What failed a check lies in `quarantine/` and is never handed out as good.
 Every byte counts against a quota; a full store is refused in words (`STORE_FULL`), as is a full
-disk. Whose the files are is in the index, `kept`.
+disk. Whose the files are is in the index, `kept`. What came in half and can be continued lies in
+`partial/` (`partials`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from country_b.partials import Partials
 from gateway.domain import ExchangeError, Refusal, refuse
 
 # One hop to a thread costs some 50 µs; a piece of 1 MiB makes that nothing beside the writing.
@@ -27,6 +29,7 @@ DEFAULT_QUOTA_BYTES = 8 * 1024 * 1024 * 1024
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _PIECES_PER_CALL = 64  # POSIX promises 16, every system of today takes 1024
+_MORE = os.O_WRONLY | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
 
 
@@ -67,10 +70,14 @@ class BlobFile:
 
     Digests are computed in the loop, of bytes that have just been decrypted: in a thread they
     would have to be fetched from memory once more, and the thread would have to win back the
-    interpreter after each piece. End it with `complete` and `settle`, or with `drop`.
+    interpreter after each piece. End it with `complete` and `settle`, with `drop`, or, where what
+    came of it is `lasting` and can be continued, with `put_aside`.
     """
 
-    def __init__(self, store: BlobStore, temporary: str, *, sha1: bool) -> None:
+    def __init__(
+        self, store: BlobStore, temporary: str, *, sha1: bool, lasting: bool = False
+    ) -> None:
+        self.lasting = lasting
         self._store = store
         self._temporary = temporary
         self._descriptor = -1
@@ -90,6 +97,21 @@ class BlobFile:
         self._sha256.update(data)
         if self._sha1 is not None:
             self._sha1.update(data)
+
+    def resume(self) -> None:
+        """Go on behind what was put aside, whose room is counted already. Before anything else."""
+        try:
+            with open(self._temporary, "rb") as begun:
+                while data := begun.read(PIECE_BYTES):
+                    self._size += len(data)
+                    self._head += data[: HEAD_BYTES - len(self._head)]
+                    self._sha256.update(data)
+                    if self._sha1 is not None:
+                        self._sha1.update(data)
+            self._descriptor = os.open(self._temporary, _MORE)
+        except OSError as error:
+            raise refusal_of(error) from error
+        self._reserved = self._size
 
     def write(self, pieces: Sequence[bytes]) -> None:
         """Append pieces. Raises `ExchangeError` when the disk does not take them."""
@@ -137,6 +159,14 @@ class BlobFile:
         """The file is in its place: give back the room of what was here already."""
         if blob.held_before:
             self._store.release(self._reserved)
+        self._reserved = 0
+
+    def put_aside(self) -> None:
+        """Leave what was written where it is, to be continued. Does nothing after `settle`."""
+        self._close()
+        path = Path(self._temporary)
+        written = path.stat().st_size if path.exists() else 0
+        self._store.release(self._reserved - written)
         self._reserved = 0
 
     def drop(self) -> None:
@@ -220,6 +250,7 @@ class BlobStore:
 
     def __init__(self, folder: Path, *, quota_bytes: int = DEFAULT_QUOTA_BYTES) -> None:
         self._folder = folder
+        self.partials = Partials(folder / "partial")
         self._quota = quota_bytes
         self._used = 0
         self._names = 0
@@ -229,11 +260,11 @@ class BlobStore:
         """Make the folders, drop what was half written, and count what is there."""
 
         def prepare() -> int:
-            for name in ("kept", "quarantine", "incoming"):
+            for name in ("kept", "quarantine", "incoming", "partial"):
                 (self._folder / name).mkdir(parents=True, exist_ok=True)
             for left in (self._folder / "incoming").iterdir():
                 left.unlink(missing_ok=True)
-            return sum(
+            return self.partials.size_bytes() + sum(
                 file.stat().st_size
                 for name in ("kept", "quarantine")
                 for file in (self._folder / name).rglob("*")
@@ -252,8 +283,13 @@ class BlobStore:
         """How much may be kept."""
         return self._quota
 
-    def file(self, *, sha1: bool = False) -> BlobFile:
-        """A place for one thing to come in; `sha1` when its SHA-1 will be compared."""
+    def file(self, *, sha1: bool = False, at: Path | None = None) -> BlobFile:
+        """A place for one thing to come in; `sha1` when its SHA-1 will be compared.
+
+        `at` is a place among `partials`, for what can be continued when it breaks off.
+        """
+        if at is not None:
+            return BlobFile(self, str(at), sha1=sha1, lasting=True)
         self._names += 1
         return BlobFile(self, f"{self._folder}/incoming/{id(self):x}-{self._names}", sha1=sha1)
 
@@ -296,6 +332,20 @@ class BlobStore:
 
     def _name_of(self, sha256: str, *, good: bool) -> str:
         return f"{self._folder}/{'kept' if good else 'quarantine'}/{sha256[:2]}/{sha256}"
+
+    async def drop_partial(self, path: Path) -> None:
+        """Remove what came in half: it cannot be continued."""
+
+        def unlink() -> int:
+            size = path.stat().st_size if path.exists() else 0
+            path.unlink(missing_ok=True)
+            return size
+
+        self.release(await asyncio.to_thread(unlink))
+
+    async def drop_partials(self, session: str) -> None:
+        """Remove everything of a visit that came in half."""
+        self.release(await asyncio.to_thread(self.partials.forget, session))
 
     async def remove(self, digests: Iterable[str]) -> None:
         """Remove files, good or not, by their content."""

@@ -97,6 +97,7 @@ class ImageApi(PortalRoutes):
             wish=wish,
             correlation_id=request[CORRELATION],
             now=self.portal.now,
+            patience=self.portal.patience,
         )
         correlation_id = request[CORRELATION]
         begun = asyncio.Event()

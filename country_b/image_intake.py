@@ -3,8 +3,9 @@
 Key-image notes come first, then the images they point at, then the rest in manifest order. Each
 image is stored as it streams, and its header must name the study, series and instance that were
 asked for, and no other patient. A job that ends early keeps the images that are whole and names
-the ones that are missing: `complete` is said of nothing less than everything. Asking again
-fetches only what is missing.
+the ones that are missing: `complete` is said of nothing less than everything. A transfer that
+breaks is gone on with: only what is missing is asked for, and of an image that had begun only the
+rest, where the peer has a tag for it. So does asking again, after this process was killed too.
 
 Guideline, table 1: step 8; preconditions on significant images; Article 15 on bandwidth.
 """
@@ -14,12 +15,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from country_b.image_asking import ImageLots, Wanted
+from country_b.image_plan import AcceptedPlan, accept_plan
 from country_b.image_progress import JobState, Progress
+from country_b.image_resuming import Beginnings, Patience, TransferBroken, Tries, from_peer
 from country_b.image_shelf import ImageShelf, Shelved
 from country_b.initiator import IMAGES_PER_REQUEST, Initiator
 from country_b.kept import KeptInstance, KeptStore
@@ -89,6 +92,7 @@ class ImageIntake:
         wish: DeliveryWish,
         correlation_id: str,
         now: Callable[[], datetime],
+        patience: Patience | None = None,
     ) -> None:
         if session.patient is None:
             raise ValueError("images are of a confirmed patient")
@@ -103,6 +107,10 @@ class ImageIntake:
         self._wish = wish
         self._correlation_id = correlation_id
         self._now = now
+        self._patience = patience or Patience()
+        self._begun = Beginnings(kept.blobs, session.id)
+        self._plan: AcceptedPlan | None = None
+        self._here_bytes = 0
         self._whole = ImageRequest.of_manifest(
             manifest, session.patient.community, default_location=default_location
         )
@@ -180,7 +188,7 @@ class ImageIntake:
             for pair in ordered
             if pair[0].instance in self.progress.missing and pair[0].instance not in in_notes
         ]
-        await self._fetch(rest)
+        await self._fetch(rest, by_plan=self._wish.may_choose or bool(self._wish.plan))
 
     def _expect(self, wanted: Sequence[Wanted], held: set[Uid]) -> None:
         """Everything not yet here is missing until it has come in whole."""
@@ -232,21 +240,72 @@ class ImageIntake:
         issue = replace(_issue_of(error), severity=Severity.WARNING)
         self.progress.issue(replace(issue, subject=subject or issue.subject))
 
-    async def _fetch(self, wanted: Sequence[Wanted]) -> None:
+    async def _fetch(self, wanted: Sequence[Wanted], *, by_plan: bool = False) -> None:
+        """Everything wanted, however often the transfer breaks, as long as something comes."""
+        tries = Tries(self._patience, self._here_bytes + await self._begun.look(wanted))
+        while wanted:
+            try:
+                await self._fetch_lots(await self._planned(wanted) if by_plan else wanted)
+                return
+            except TransferBroken as broken:
+                wanted = [
+                    pair
+                    for pair in wanted
+                    if self.progress.missing.get(str(pair[0].instance)) is NOT_YET
+                ]
+                here = self._here_bytes + await self._begun.look(wanted)
+                if wanted and not (broken.may_pass and await tries.again(here)):
+                    raise broken.error from broken
+                self.progress.resumed += 1 if wanted else 0
+
+    async def _planned(self, wanted: Sequence[Wanted]) -> Sequence[Wanted]:
+        """What a plan sends of what is wanted, in its order; the rest is missing as it says.
+
+        Everything as it is where the peer plans nothing. The plan is asked for once.
+        """
+        if self._plan is None:
+            community = self._patient.community
+            request = replace(self._whole, instances=tuple(wanted))
+            exchange = self._initiator.exchange(community, self._session.way)
+            context = self._initiator.context(self._session, community, self._correlation_id)
+            try:
+                self._plan = await accept_plan(exchange, request, self._wish, context)
+            except ExchangeError as error:
+                raise TransferBroken(error) from error
+            if self._plan is None:
+                return wanted
+            self.progress.plan = self._plan.view()
+            self._missing(self._plan.not_coming(wanted))
+        return self._plan.in_order(wanted)
+
+    async def _fetch_lots(self, wanted: Sequence[Wanted]) -> None:
         community = self._initiator.community(self._patient.community)
         size = community.images_per_request.get(self._session.way, IMAGES_PER_REQUEST)
         async with ImageLots(self._ask, wanted, lot_size=size) as lots:
-            while (taken := await lots.next()) is not None:
+            while (taken := await self._next(lots)) is not None:
                 lot, delivery = taken
                 async with delivery:
                     await self._receive(delivery, {ref.instance: ref for ref, _ in lot}, lots)
 
+    async def _next(self, lots: ImageLots) -> tuple[Sequence[Wanted], ImageDelivery] | None:
+        try:
+            return await lots.next()
+        except ExchangeError as error:
+            raise TransferBroken(error) from error
+
     async def _ask(self, lot: Sequence[Wanted]) -> ImageDelivery:
         community = self._patient.community
         context = self._initiator.context(self._session, community, self._correlation_id)
-        request = replace(self._whole, instances=tuple(lot))
+        progress = self.progress
+        request = replace(
+            self._whole,
+            instances=tuple(lot),
+            begun=self._begun.held,
+            sparing=bool(progress.resumed or progress.already_kept),
+        )
         exchange = self._initiator.exchange(community, self._session.way)
-        return await exchange.retrieve_images(request, self._wish, context)
+        wish = self._plan.wish(self._wish, request) if self._plan else self._wish
+        return await exchange.retrieve_images(request, wish, context)
 
     async def _receive(
         self, delivery: ImageDelivery, asked: dict[Uid, InstanceRef], lots: ImageLots
@@ -262,18 +321,23 @@ class ImageIntake:
             self._shelved(image)
             delivery.hashed(image.ref.instance, image.blob.sha256)
 
-        async with ImageShelf(self._kept.blobs, self._reading, self._patient, shelved) as shelf:
-            async for chunk in delivery.chunks():
+        async with (
+            ImageShelf(self._kept.blobs, self._reading, self._patient, shelved) as shelf,
+            aclosing(from_peer(delivery.chunks())) as chunks,
+        ):
+            async for chunk in chunks:
                 if chunk.instance != current:
                     current = chunk.instance
                     shelf.abandon()
                     if current in expected:
                         lots.begins()
                         expected.discard(current)
-                        self._begin(shelf, asked[current], chunk.sent or announced.get(current))
+                        coming = chunk.sent or announced.get(current)
+                        await self._begin(shelf, asked[current], coming, chunk.start)
                     else:
                         progress.issue(_unasked(current))
                 if shelf.is_open:
+                    self._begun.came(chunk.instance, len(chunk.data))
                     await shelf.write(chunk.data)
                     progress.came(len(chunk.data), time.perf_counter() - self._started)
                 if chunk.last:
@@ -286,14 +350,25 @@ class ImageIntake:
         # Some wires tell what has not come only when everything else has.
         self._missing(delivery.issues[len(told) :])
 
-    def _begin(self, shelf: ImageShelf, ref: InstanceRef, coming: AnnouncedInstance | None) -> None:
-        """An image begins; one that lost something is taken only by who agreed to that."""
+    async def _begin(
+        self, shelf: ImageShelf, ref: InstanceRef, coming: AnnouncedInstance | None, start: int
+    ) -> None:
+        """An image begins, or goes on; one that lost something needs who agreed to that."""
         derived = coming.derived if coming is not None else None
         if derived is not None and not self._wish.lossy_consent:
             text = f"a lossy form ({derived}) came, which was not agreed to; it was not kept"
             self._missing([Issue(refusal=Refusal.PEER_MISBEHAVED, text=text, subject=ref.instance)])
             return
-        shelf.begin(ref, coming.size_bytes if coming is not None else None, derived)
+        etag = coming.etag if coming is not None else ""
+        file, again_bytes = await self._begun.file(ref.instance, start, etag)
+        self.progress.again_bytes += again_bytes
+        shelf.begin(
+            ref,
+            coming.size_bytes if coming is not None else None,
+            derived,
+            sha256=coming.sha256 if coming is not None else "",
+            file=file,
+        )
 
     def _missing(self, issues: Sequence[Issue]) -> None:
         for issue in issues:
@@ -325,6 +400,7 @@ class ImageIntake:
                 self.progress.issue(issue)
             return
         if self.progress.missing.pop(name, None) is not None:
+            self._here_bytes += blob.size_bytes
             self.progress.received += 1
             since = time.perf_counter() - self._started
             if self.progress.first_image_seconds is None and not self._is_note(name):

@@ -32,6 +32,10 @@ class JobState(StrEnum):
 class Progress:
     """Counters of one job; `missing` maps an instance to why it is not here.
 
+    `bytes` are those that came, `again_bytes` those of them that had come before and were lost
+    when the transfer broke; it was gone on with `resumed` times. `plan` is what an accepted plan
+    promised, None where there is none.
+
     `timeline` has how many bytes were here after how many seconds, `key_images_seconds` is when
     the last key image that was asked for was. `fidelity` is how what came compares with its
     certificate, None where nothing came.
@@ -41,6 +45,9 @@ class Progress:
     already_kept: int = 0
     received: int = 0
     bytes: int = 0
+    again_bytes: int = 0
+    resumed: int = 0
+    plan: dict[str, Any] | None = None
     seconds: float = 0.0
     first_image_seconds: float | None = None
     key_images_seconds: float | None = None
@@ -83,6 +90,9 @@ class Progress:
             "already_kept": self.already_kept,
             "received": self.received,
             "bytes": self.bytes,
+            "again_bytes": self.again_bytes,
+            "resumed": self.resumed,
+            "plan": self.plan,
             "seconds": round(self.seconds, 3),
             "bytes_per_second": round(rate),
             "first_image_seconds": (

@@ -44,6 +44,7 @@ class _Coming:
     ref: InstanceRef
     announced_bytes: int | None
     derived: Uid | None
+    sha256: str
     file: BlobFile
 
 
@@ -62,8 +63,9 @@ class ImageShelf:
     An error it raises stops the transfer, but not the telling of images already there.
 
     Holds two lots at most, and what was given in one go. A context manager: when it is left,
-    images that came whole are in their place, and of others nothing is there, whatever ended the
-    transfer; only a failure of the shelf itself takes the lot that was waiting with it.
+    images that came whole are in their place, and of others only what can be continued is there,
+    whatever ended the transfer; only a failure of the shelf itself takes the lot that was waiting
+    with it.
     """
 
     def __init__(
@@ -95,13 +97,16 @@ class ImageShelf:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Put what came whole in its place, and leave nothing of the rest."""
+        """Put what came whole in its place, and leave of the rest what can be continued."""
         await self._work_off()
         if self._timer is not None:
             self._timer.cancel()
         for file in self._unfinished:
             with suppress(OSError):  # what cannot be removed now is swept when the store opens
-                file.drop()
+                if file.lasting:
+                    file.put_aside()
+                else:
+                    file.drop()
 
     @property
     def is_open(self) -> bool:
@@ -109,12 +114,24 @@ class ImageShelf:
         return self._image is not None
 
     def begin(
-        self, ref: InstanceRef, announced_bytes: int | None, derived: Uid | None = None
+        self,
+        ref: InstanceRef,
+        announced_bytes: int | None,
+        derived: Uid | None = None,
+        *,
+        sha256: str = "",
+        file: BlobFile | None = None,
     ) -> None:
-        """The next bytes are of this image, or of a lossy form of it with a UID of its own."""
-        file = self._blobs.file()
+        """The next bytes are of this image, or of a lossy form of it with a UID of its own.
+
+        `sha256` is what the whole must have, "" for not known; `file` is where it comes in, with
+        what is there of it, None for a new place.
+        """
+        file = file or self._blobs.file()
         self._unfinished.add(file)
-        self._image = _Coming(ref=ref, announced_bytes=announced_bytes, derived=derived, file=file)
+        self._image = _Coming(
+            ref=ref, announced_bytes=announced_bytes, derived=derived, sha256=sha256, file=file
+        )
 
     async def write(self, data: bytes) -> None:
         """Bytes of the open image; waits while there are two full lots.
@@ -138,7 +155,7 @@ class ImageShelf:
         self._hand_over_soon()
 
     def abandon(self) -> None:
-        """The open image, if any, does not go on; what came of it is removed at the end."""
+        """The open image, if any, does not go on in this transfer."""
         self._image = None
 
     async def settle(self) -> None:
@@ -216,6 +233,8 @@ class ImageShelf:
             announced = image.announced_bytes
             if announced is not None and announced != blob.size_bytes:
                 return f"{blob.size_bytes} bytes came, {announced} were announced"
+            if image.sha256 not in ("", blob.sha256):
+                return "its SHA-256 is not the one that was announced"
             try:
                 header = self._reading.instance(blob.file, blob.head)
             except ExchangeError as error:

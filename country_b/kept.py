@@ -225,6 +225,7 @@ class KeptStore:
                 await connection.execute(delete(table).where(table.c.session == session))
             gone = held - await _digests(connection, None)
         await self.blobs.remove(gone)
+        await self.blobs.drop_partials(session)
 
     async def ping(self) -> dict[str, int]:
         """How full the store is; raises if the index cannot be read."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 from urllib.parse import quote
@@ -17,6 +17,7 @@ from aiohttp import web
 from country_b.answers import CORRELATION
 from country_b.fields import BadInput
 from country_b.image_jobs import ImageJobs
+from country_b.image_resuming import Patience
 from country_b.initiator import Community, Initiator
 from country_b.kept import KeptDocument, KeptStore
 from country_b.kept_certificates import KeptCertificates
@@ -57,6 +58,7 @@ class Portal:
     manifest_form: ManifestEncoding
     now: Callable[[], datetime]
     new_id: Callable[[], str]
+    patience: Patience = field(default_factory=Patience)
 
 
 class PortalRoutes:

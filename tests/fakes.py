@@ -8,6 +8,7 @@ no pydicom.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -106,6 +107,8 @@ class FakeExchange:
     unasked: tuple[Uid, ...] = ()
     cut_after_bytes: int | None = None
     chunk_bytes: int = 64 * 1024
+    tells_digests: bool = False
+    sends_instead: dict[Uid, bytes] = field(default_factory=dict)
     gate: asyncio.Event | None = None
     asked_for_images: asyncio.Event = field(default_factory=asyncio.Event)
     viewer: ViewerLink = ViewerLink("https://viewer.example/view/x")
@@ -227,9 +230,13 @@ class FakeDelivery:
                 repository=location,
                 transfer_syntax=EXPLICIT_LITTLE_ENDIAN,
                 size_bytes=len(self.exchange.instances[ref.instance]),
+                sha256=self._digest_of(ref.instance) if self.exchange.tells_digests else "",
             )
             for ref, location in self.pairs
         )
+
+    def _digest_of(self, instance: Uid) -> str:
+        return hashlib.sha256(self.exchange.instances[instance]).hexdigest()
 
     def hashed(self, instance: Uid, sha256: str) -> None:
         self.digests[instance] = sha256
@@ -243,7 +250,7 @@ class FakeDelivery:
         for uid in uids:
             if uid in self.exchange.silent_about:
                 continue
-            data = self.exchange.instances[uid]
+            data = self.exchange.sends_instead.get(uid, self.exchange.instances[uid])
             size = self.exchange.chunk_bytes
             pieces = [data[at : at + size] for at in range(0, len(data), size)] or [b""]
             for number, piece in enumerate(pieces, 1):

@@ -41,6 +41,8 @@ MAX_SERIES: Final = 10_000
 MAX_SHORT_LIST: Final = 200  # syntaxes, notes, forecasts
 MAX_TEXT: Final = 2000
 MAX_BYTES: Final = 1 << 53  # a whole number that JSON keeps everywhere
+# What somebody has of a plan is said in a request that names it, and is no part of the plan.
+_OF_REQUESTS: Final = frozenset({"have"})
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
@@ -54,7 +56,11 @@ def plan_view(plan: DeliveryPlan) -> dict[str, Any]:
 
 def _view(value: Any) -> Any:
     if is_dataclass(value):
-        return {each.name: _view(getattr(value, each.name)) for each in fields(value)}
+        return {
+            each.name: _view(getattr(value, each.name))
+            for each in fields(value)
+            if each.name not in _OF_REQUESTS
+        }
     if isinstance(value, tuple):
         return [_view(each) for each in value]
     return str(value) if isinstance(value, str) else value

@@ -126,9 +126,11 @@ class DeliveryWish:
     first image is, both from the request on; `max_bytes` is how much may come. `lossy_consent`
     is whether pixels may change at all. `link` is what the requester knows of its link; None
     leaves it to what the sender has measured. `plan` is the id of a plan that was accepted: what
-    it says of an instance is done, and the rest of the wish is the one it answers. `delivery` is a
-    name the requester gives, so that what it asks for in several requests is one delivery with one
-    certificate; a plan's id takes its place, and without either the sender names each answer.
+    it says of an instance is done, and the rest of the wish is the one it answers. `have` are
+    positions among that plan's instances, counted from 0, that are here already or asked for
+    apart: they are not sent. `delivery` is a name the requester gives, so that what it asks for in
+    several requests is one delivery with one certificate; a plan's id takes its place, and without
+    either the sender names each answer.
 
     Raises `InvalidWish` for needs that no delivery can meet or that contradict each other.
     """
@@ -143,6 +145,7 @@ class DeliveryWish:
     decoding: Decoding = Decoding.NATIVE
     link: LinkProfile | None = None
     plan: str = ""
+    have: frozenset[int] = frozenset()
     delivery: str = ""
 
     @property
@@ -161,6 +164,10 @@ class DeliveryWish:
                 within(name, value, 0.001, MAX_SECONDS)
         if self.max_bytes is not None and self.max_bytes <= 0:
             raise InvalidWish("maximum bytes", self.max_bytes, "a positive number")
+        if self.have and not self.plan:
+            raise InvalidWish("have", "positions", "none without the plan they are in")
+        if self.have and min(self.have) < 0:
+            raise InvalidWish("have", min(self.have), "positions from 0 on")
         both = self.deadline_seconds, self.first_image_seconds
         if both[0] is not None and both[1] is not None and both[1] > both[0]:
             expected = f"at most the {both[0]:g} s in which everything is wanted"

@@ -30,19 +30,31 @@ class ListedSeries:
     retrieve_url: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The beginning of an instance's file that is here already, and the strong tag of the whole."""
+
+    size_bytes: int
+    etag: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRequest:
     """Instances of one community, each with the repository (Retrieve Location) that has it.
 
     Instances come in the order asked for: what should be seen first stands first. `series` is
     what is known of the series they belong to, for a wire that can ask for a whole one;
-    `key_images` are those that a note points at, wanted before all others.
+    `key_images` are those that a note points at, wanted before all others. `begun` is what is here
+    of some of them, for a wire that can go on from there. `sparing` says that nothing else may
+    come with them: bytes are dearer than requests.
     """
 
     community: CommunityId
     instances: tuple[tuple[InstanceRef, Oid], ...]
     series: Mapping[Uid, ListedSeries] = field(default_factory=dict)
     key_images: frozenset[Uid] = frozenset()
+    begun: Mapping[Uid, Begun] = field(default_factory=dict)
+    sparing: bool = False
 
     @classmethod
     def of_manifest(
@@ -92,7 +104,7 @@ class AnnouncedInstance:
 
     `sha256` is of its DICOM file, lower-case hex, "" where the sender does not know it yet.
     `derived` is the SOP Instance UID under which a lossy form of it comes, None for the instance
-    itself.
+    itself. `etag` is the strong tag by which the rest of its file can be asked for, "" for none.
     """
 
     ref: InstanceRef
@@ -101,19 +113,23 @@ class AnnouncedInstance:
     size_bytes: int | None = None
     sha256: str = ""
     derived: Uid | None = None
+    etag: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageChunk:
     """A piece of one instance's DICOM file, in order; `last` ends the instance.
 
-    `sent` is on its first chunk where the instance comes otherwise than it was announced.
+    `sent` is on its first chunk where the instance comes otherwise than it was announced. `start`
+    is where in the file the instance's first chunk begins: behind what the request said is here
+    (`ImageRequest.begun`), or 0 where it comes from its beginning.
     """
 
     instance: Uid
     data: bytes
     last: bool
     sent: AnnouncedInstance | None = None
+    start: int = 0
 
 
 class ImageDelivery(Protocol):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from io import BytesIO
@@ -42,6 +42,7 @@ from gateway.wire.dicom.web import instance_of_location
 from gateway.wire.dicom.web_parts import DERIVED_FROM, PartPiece, WebParts
 from gateway.wire.dicom.web_plan import Fetch
 from gateway.wire.problems import DecodeError
+from gateway.wire.validators import is_strong, sha256_of_tag
 
 # Answers read to their end whose digests are still to be told: each holds a transcript open.
 MAX_WAITING = 16
@@ -49,12 +50,16 @@ MAX_WAITING = 16
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An answer whose body is still to be read, and the record of its call."""
+    """An answer whose body is still to be read, and the record of its call.
+
+    `start` is where in its instance's file the body begins, 0 unless a part was asked for.
+    """
 
     fetch: Fetch
     record: Record
     response: aiohttp.ClientResponse
     pieces: Callable[[], AsyncIterator[bytes]]
+    start: int = 0
 
 
 Open: TypeAlias = Callable[[Fetch], AbstractAsyncContextManager[Opened]]
@@ -145,12 +150,30 @@ class DicomwebDelivery:
                 except ExchangeError as error:
                     self._ahead.popleft()
                     await self._end(conversation, error)
+                    async with aclosing(self._salvaged()) as images:
+                        async for chunk in images:
+                            yield chunk
                     raise
             self._read.append(self._ahead.popleft())
             while self._read and (not self._read[0].unhashed or len(self._read) > MAX_WAITING):
                 await self._end(self._read.popleft())
         for uid in self._waiting:
             self._issues.setdefault(str(uid), self._absent(uid))
+
+    async def _salvaged(self) -> AsyncGenerator[ImageChunk, None]:
+        """What comes of the answer asked for ahead, as far as it goes: its bytes were paid for."""
+        while self._ahead:
+            conversation = self._ahead.popleft()
+            error: ExchangeError | None = None
+            try:
+                if (opened := conversation.answer) is not None:
+                    async with aclosing(self._images(opened, conversation)) as images:
+                        async for chunk in images:
+                            yield chunk
+            except ExchangeError as broken:
+                error = broken  # the first one is told
+            finally:
+                await self._end(conversation, error)
 
     def _ask_ahead(self) -> None:
         if self._left:
@@ -166,9 +189,10 @@ class DicomwebDelivery:
         self, opened: Opened, conversation: _Conversation
     ) -> AsyncGenerator[ImageChunk, None]:
         fetch, record = opened.fetch, opened.record
-        current = _Incoming(fetch)
+        current = _Incoming(fetch, opened.start)
         try:
-            parts = WebParts(opened.response.headers.get("Content-Type", ""))
+            said = opened.response.headers
+            parts = WebParts(said.get("Content-Type", ""), headers=_of_single(said))
             async with aclosing(_pieces(parts, opened.pieces())) as pieces:
                 async for piece in pieces:
                     data = current.take(piece)
@@ -181,9 +205,9 @@ class DicomwebDelivery:
         except DecodeError as error:
             text = f"the answer of {self._peer} cannot be read: {error}"
             raise PeerMisbehaved(Refusal.PEER_MISBEHAVED, text) from error
-        self._tell(fetch, record, parts)
+        self._tell(fetch, record, parts, whole=not opened.start)
 
-    def _tell(self, fetch: Fetch, record: Record, parts: WebParts) -> None:
+    def _tell(self, fetch: Fetch, record: Record, parts: WebParts, *, whole: bool) -> None:
         """What came of a fetch, to its record; what was odd about it, to whoever asked."""
         came = [ref for ref in fetch.wanted if ref.instance not in self._waiting]
         absent = [ref for ref in fetch.wanted if ref.instance in self._waiting]
@@ -195,7 +219,8 @@ class DicomwebDelivery:
             issues=tuple(self._absent(ref.instance) for ref in absent),
         )
         study = str(fetch.scope.study)
-        for finding in parts.findings:
+        # A part of a file begins with no preamble, and is never in a multipart.
+        for finding in parts.findings if whole else ():
             self._note(finding, study)
         listed = self._listed(fetch)
         if parts.complete > listed > 0:
@@ -229,23 +254,26 @@ class DicomwebDelivery:
         ref = current.ref
         if ref is None or (current.recorder is None and not self._wants(ref)):
             return None
-        sent = None
+        sent, start = None, 0
         if current.recorder is None:
+            start, etag = current.start, piece.header("etag")
             current.recorder = record.part(piece.headers, stored=str(ref.instance), digest=False)
             self._waiting.pop(ref.instance)
-            if current.derived is not None:
+            if current.derived is not None or is_strong(etag):
                 sent = AnnouncedInstance(
                     ref=ref,
                     repository=self._repositories[ref.instance],
                     transfer_syntax=piece.transfer_syntax,
+                    sha256=sha256_of_tag(etag),
                     derived=current.derived,
+                    etag=etag if is_strong(etag) else "",
                 )
         current.recorder.update(data)
         if piece.last:
             current.recorder.passed()
             self._passed[ref.instance] = (current.recorder, conversation)
             conversation.unhashed.add(ref.instance)
-        return ImageChunk(ref.instance, data, piece.last, sent)
+        return ImageChunk(ref.instance, data, piece.last, sent, start)
 
     def _refused(self, fetch: Fetch, error: ExchangeError) -> None:
         for ref in fetch.wanted:
@@ -293,6 +321,13 @@ class _Conversation:
         """The answer; raises as the peer refuses."""
         return await asyncio.shield(self._task)
 
+    @property
+    def answer(self) -> Opened | None:
+        """The answer if it is there by now, None where it is not or was a refusal."""
+        if not self._task.done() or self._task.cancelled() or self._task.exception() is not None:
+            return None
+        return self._task.result()
+
     async def close(self, error: ExchangeError | None = None) -> None:
         """Let go of the answer, read or not; `error` is what ended its reading."""
         if not self._task.done():
@@ -306,11 +341,13 @@ class _Conversation:
 class _Incoming:
     """A part coming in: held back until it is known which instance it is.
 
-    `ref` is the instance that was asked for, `derived` the UID of a lossy form that comes of it.
+    `ref` is the instance that was asked for, `derived` the UID of a lossy form that comes of it,
+    `start` where in the file the part begins: behind its header it says nothing of what it is.
     """
 
-    def __init__(self, fetch: Fetch) -> None:
+    def __init__(self, fetch: Fetch, start: int = 0) -> None:
         self._fetch = fetch
+        self.start = start
         self._held: list[bytes] | None = []
         self._size = 0
         self.ref: InstanceRef | None = None
@@ -336,7 +373,7 @@ class _Incoming:
         location = instance_of_location(piece.header("content-location"))
         original = instance_of_location(piece.header(DERIVED_FROM))
         if location is None or original is None:
-            return location
+            return self._fetch.wanted[0] if self.start else location
         self.derived = location.instance
         return original
 
@@ -350,6 +387,12 @@ class _Incoming:
         if header.study is None or header.series is None or header.instance is None:
             return only
         return InstanceRef(study=header.study, series=header.series, instance=header.instance)
+
+
+def _of_single(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """What an answer that is one instance says of it, as a part would: its tag, and if derived."""
+    names = ("ETag", "Content-Location", DERIVED_FROM) if DERIVED_FROM in headers else ("ETag",)
+    return tuple((name, headers[name]) for name in names if name in headers)
 
 
 async def _pieces(parts: WebParts, body: AsyncIterator[bytes]) -> AsyncGenerator[PartPiece, None]:

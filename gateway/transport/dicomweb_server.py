@@ -67,6 +67,7 @@ from gateway.wire.dicom.web import (
 )
 from gateway.wire.dicom.web_cross import is_xc_path, parse_xc_path
 from gateway.wire.dicom.web_parts import (
+    DERIVED_FROM,
     OutgoingInstance,
     body_length,
     content_type,
@@ -315,6 +316,8 @@ class DicomwebServer:
             sending = Sending()
             if acceptable.packaging(sent[0].transfer_syntax) is Packaging.SINGLE:
                 headers["Content-Location"] = sent[0].location
+                if sent[0].derived_from:
+                    headers[DERIVED_FROM] = sent[0].derived_from
                 return await self._alone(call, delivery, sent[0], images, headers)
             boundary = self._boundary()
             headers["Content-Type"] = content_type(boundary)

@@ -210,7 +210,7 @@ class FhirCalls:
         try:
             packed = response.headers.get("Content-Encoding", "")
             with network_failures(self.peer.name):
-                async for data in unpacked(response.content.iter_any(), packed):
+                async for data in unpacked(_arriving(response.content), packed):
                     yield data
         except DecodeError as error:
             raise self.unreadable(error) from error
@@ -258,6 +258,19 @@ class FhirCalls:
         """The refusal of an answer that cannot be read."""
         text = f"the answer of {self.peer.name} cannot be read: {error}"
         return PeerMisbehaved(Refusal.PEER_MISBEHAVED, text, subject=error.where)
+
+
+async def _arriving(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """The bytes as they come, those that had come when the connection broke included."""
+    try:
+        async for data in content.iter_any():
+            yield data
+    except (aiohttp.ClientError, OSError):
+        # aiohttp tells of the break before it hands over what lies in its buffer, for which there
+        # is no other way in; over a fast line that is all there is between two breaks.
+        if left := content._read_nowait(-1):
+            yield left
+        raise
 
 
 def _origin(address: SplitResult) -> tuple[str, str, int]:

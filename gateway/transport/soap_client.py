@@ -296,7 +296,9 @@ class SoapClient:
                 patients=(context.patient,) if context.patient else (),
             )
             body = self._encoded(lambda: xca_images.encode_request(request, wish.syntaxes))
-            stated = write_wish(wish, implied=SyntaxChoice.SENDER)
+            # What is wanted is listed one by one here, and nothing else is sent.
+            listed = replace(wish, have=frozenset())
+            stated = write_wish(listed, implied=SyntaxChoice.SENDER)
             conversation = self._ask(operation, body, context, record, stated)
             answer = await conversation.__aenter__()
             try:

@@ -7,10 +7,11 @@ header is in one of our own, which other gateways ignore:
     NCPeH-Delivery: purpose=review, lossy=?1, first-image=5, max-bytes=50000000, decode=gateway
 
 It is a dictionary (RFC 9651, 3.2) of `purpose`, `lossy`, `deadline` and `first-image` (s),
-`max-bytes`, `decode`, `choice`, `plan`, the id of a plan that was accepted, and `delivery`, the
-name a requester gives to all it asks for together. The syntaxes a requester reads stand where each
-wire has them: in Accept, or in the TransferSyntaxUIDList. An answer tells in `NCPeH-Delivery-Id`
-by which id its certificate is had.
+`max-bytes`, `decode`, `choice`, `plan`, the id of a plan that was accepted, `have`, the positions
+in it that need not be sent, as ascending ranges: `have="0-3,17"`, and `delivery`, the name a
+requester gives to all it asks for together. The syntaxes a requester reads stand where each wire
+has them: in Accept, or in the TransferSyntaxUIDList. An answer tells in `NCPeH-Delivery-Id` by
+which id its certificate is had.
 """
 
 from __future__ import annotations
@@ -38,7 +39,12 @@ DOWNLINK: Final = "Downlink"
 RTT: Final = "RTT"
 PREFER: Final = "Prefer"
 
-MAX_HEADER: Final = 1024
+# What a study of thousands needs to say which hundred came; servers read fields of some 8190 bytes.
+MAX_HEADER: Final = 8000
+# Of that, for `have`: the rest is for everything else that is wished.
+MAX_HAVE: Final = 7000
+# Twice what is asked for in one request (`IMAGES_PER_STUDY`): a longer list fills memory only.
+MAX_POSITION: Final = 99_999
 MAX_MEMBERS: Final = 16
 _RULE: Final = "RFC 9651, 3.2"
 _KEY: Final = r"[a-z*][a-z0-9_.*-]{0,63}"
@@ -50,6 +56,8 @@ _MEMBER: Final = re.compile(
 _WAIT: Final = re.compile(r"\s*wait\s*=\s*\"?([0-9]{1,9})\"?\s*(?:;.*)?", re.IGNORECASE)
 # Ids of plans and deliveries alike.
 _ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
+_BETWEEN_COMMAS: Final = re.compile(r'(?:[^,"]++|"[^"]*+"?)++')
+_POSITIONS: Final = re.compile(r"([0-9]{1,6})(?:-([0-9]{1,6}))?")
 
 _Value = str | float | bool
 E = TypeVar("E", Decoding, ReadingPurpose, SyntaxChoice)
@@ -80,6 +88,8 @@ def write_wish(wish: DeliveryWish, *, implied: SyntaxChoice | None = None) -> di
         members.append(f'plan="{wish.plan}"')
     if wish.delivery:
         members.append(f'delivery="{wish.delivery}"')
+    if wish.have:
+        members.append(f'have="{write_positions(wish.have)}"')
     headers = {HEADER: ", ".join(members)} if members else {}
     if deadline is not None and deadline.is_integer():
         headers[PREFER] = f"wait={int(deadline)}"
@@ -139,6 +149,7 @@ def read_wish(
             link=_link(headers),
             plan=_id(stated, "plan"),
             delivery=_id(stated, "delivery"),
+            have=_have(stated),
         )
     except InvalidWish as error:
         raise DecodeError(f"{HEADER}, {error.name}", error.found, error.expected) from None
@@ -166,7 +177,8 @@ def _dictionary(header: str) -> dict[str, _Value]:
 
 
 def _members(header: str) -> Iterable[str]:
-    return (part.strip() for part in header.split(",") if part.strip())
+    parts = (match[0].strip() for match in _BETWEEN_COMMAS.finditer(header))
+    return (part for part in parts if part)
 
 
 def _number(stated: Mapping[str, _Value], key: str) -> float | None:
@@ -205,6 +217,39 @@ def _id(stated: Mapping[str, _Value], key: str) -> str:
 def is_delivery_id(text: str) -> bool:
     """Whether a text can be the id of a plan or a delivery."""
     return _ID.fullmatch(text) is not None
+
+
+def _have(stated: Mapping[str, _Value]) -> frozenset[int]:
+    value = stated.get("have", "")
+    if isinstance(value, str):
+        return read_positions(value)
+    raise DecodeError(f"{HEADER}, have", repr(value)[:80], "positions in quotes")
+
+
+def write_positions(positions: Iterable[int]) -> str:
+    """Positions as ascending ranges, "0-3,17"; "" for none."""
+    runs: list[list[int]] = []
+    for at in sorted(positions):
+        if runs and at == runs[-1][1] + 1:
+            runs[-1][1] = at
+        else:
+            runs.append([at, at])
+    return ",".join(f"{a}" if a == b else f"{a}-{b}" for a, b in runs)
+
+
+def read_positions(text: str) -> frozenset[int]:
+    """Positions of ascending ranges; `DecodeError` for what is none, and for what is no list."""
+    where, found, past = f"{HEADER}, have", set[int](), -1
+    for part in text.split(",") if text.strip() else ():
+        match = _POSITIONS.fullmatch(part.strip())
+        first = int(match[1]) if match else -1
+        last = int(match[2] or match[1]) if match else -1
+        if not past < first <= last <= MAX_POSITION:
+            expected = f"ascending positions from 0 to {MAX_POSITION}, such as 0-3,17"
+            raise DecodeError(where, repr(part[:40]), expected)
+        found.update(range(first, last + 1))
+        past = last
+    return frozenset(found)
 
 
 def _waits(prefer: str) -> float | None:

@@ -19,6 +19,10 @@ UNIT: Final = "bytes"
 _DIGITS: Final = r"[0-9]{1,18}"
 _RANGE: Final = re.compile(rf"(?P<first>{_DIGITS})?\s*-\s*(?P<last>{_DIGITS})?")
 
+_CONTENT_RANGE: Final = re.compile(
+    rf"{UNIT} +(?P<first>{_DIGITS})-(?P<last>{_DIGITS})/(?:{_DIGITS}|\*)", re.IGNORECASE
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ByteRange:
@@ -84,6 +88,14 @@ def range_still_holds(if_range: str, etag: str, modified: datetime | None) -> bo
 def content_range(part: ByteRange, size_bytes: int) -> str:
     """The Content-Range header of a part."""
     return f"{UNIT} {part.first}-{part.last}/{size_bytes}"
+
+
+def read_content_range(header: str) -> ByteRange | None:
+    """The part that a Content-Range header says is sent, None where it names none."""
+    match = _CONTENT_RANGE.fullmatch(header.strip())
+    if match is None or int(match["last"]) < int(match["first"]):
+        return None
+    return ByteRange(int(match["first"]), int(match["last"]))
 
 
 def no_such_range(size_bytes: int) -> str:

@@ -16,6 +16,8 @@ MAX_TAGS: Final = 100
 
 _TAG: Final = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]{0,256}"')
 
+_SHA256: Final = re.compile(r'"([0-9a-f]{64})"')
+
 
 def strong_tag(text: str) -> str:
     """The strong tag of what bytes have a digest or a name of their own."""
@@ -25,6 +27,12 @@ def strong_tag(text: str) -> str:
 def is_strong(tag: str) -> bool:
     """Whether a tag says that not a byte differs."""
     return not tag.startswith("W/") and _TAG.fullmatch(tag) is not None
+
+
+def sha256_of_tag(tag: str) -> str:
+    """The SHA-256 that a strong tag is, in lower-case hex; "" for a tag that is something else."""
+    match = _SHA256.fullmatch(tag)
+    return match[1] if match else ""
 
 
 def unchanged(

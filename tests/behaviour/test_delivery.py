@@ -126,3 +126,21 @@ async def test_a_plan_is_for_who_asked_for_it_and_no_other(way: Way) -> None:
             assert got == {}
             refused |= {issue.refusal for issue in issues}
         assert way.bridged or refused <= UNKNOWN
+
+
+async def test_what_is_here_of_a_plan_does_not_come_again(way: Way) -> None:
+    """By the positions in the plan that was accepted; the rest comes in one request."""
+    manifest, patient = await way.manifest("main")
+    request = _request(manifest)
+    plan = await way.exchange.plan_images(request, NARROW, way.context(patient))
+    have = frozenset(range(0, len(plan.instances), 2))
+    left = {one.ref.instance for at, one in enumerate(plan.instances) if at not in have}
+    rest = replace(
+        request, instances=tuple(pair for pair in request.instances if pair[0].instance in left)
+    )
+
+    wish = replace(NARROW, plan=plan.id, have=have)
+    got, _, issues = await _received(way, rest, wish, patient)
+
+    assert set(got) == left
+    assert issues == ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from country_b.blobs import BlobStore
 from country_b.database import create_tables, database_url, make_engine
 from country_b.image_intake import ImageIntake, ImageSelection
 from country_b.image_progress import JobState
+from country_b.image_resuming import Patience
 from country_b.initiator import Community, Initiator
 from country_b.kept import KeptInstance, KeptStore
 from country_b.session import Session, State
@@ -29,6 +30,7 @@ from gateway.domain import (
     ImageRequest,
     ImagingManifest,
     NotAllowed,
+    NotNow,
     Organisation,
     PurposeOfUse,
     Refusal,
@@ -80,8 +82,9 @@ class Bench:
     store: KeptStore
     exchange: FakeExchange
     manifest: ImagingManifest
+    waited: list[float] = field(default_factory=list)
 
-    def intake(self, selection: ImageSelection | None = None) -> ImageIntake:
+    def intake(self, selection: ImageSelection | None = None, *, attempts: int = 0) -> ImageIntake:
         reading = FakeReading()
         return ImageIntake(
             initiator=Initiator(
@@ -101,7 +104,12 @@ class Bench:
             wish=DeliveryWish(),
             correlation_id="c-1",
             now=lambda: NOON,
+            patience=Patience(attempts=attempts, wait=self.waits),
         )
+
+    async def waits(self, seconds: float) -> None:
+        """Nobody waits in a test."""
+        self.waited.append(seconds)
 
     def asked(self) -> list[list[str]]:
         """The instances of each image request, in order."""
@@ -424,3 +432,63 @@ async def test_over_a_slow_link_images_are_listed_as_they_come(
 
     assert len(lots) > 2
     assert sum(lots) == 6
+
+
+async def test_a_transfer_that_breaks_is_gone_on_with_as_long_as_something_comes(
+    bench: Bench,
+) -> None:
+    """Only what is missing is asked for again; what was under way without a tag comes anew."""
+    bench.exchange.cut_after_bytes = 2500
+    bench.exchange.chunk_bytes = 300
+    intake = bench.intake(attempts=1)
+
+    await intake.run()
+
+    view = intake.progress.view()
+    assert (view["state"], view["received"], view["resumed"]) == ("complete", 6, 2)
+    assert bench.asked() == [
+        ["1.1", "1.2", "1.3", "2.1", "2.2", "2.3"],
+        ["1.3", "2.1", "2.2", "2.3"],
+        ["2.2", "2.3"],
+    ]
+    assert view["bytes"] == 6000 + view["again_bytes"]
+    assert view["again_bytes"] == 2 * 300
+    assert bench.store.blobs.used_bytes == 6000
+
+
+async def test_a_peer_that_brings_nothing_is_given_up(bench: Bench) -> None:
+    """After so many tries, each after a longer wait, with its own words."""
+    bench.exchange.refusals["images"] = NotNow(Refusal.PEER_UNREACHABLE, "gone")
+    intake = bench.intake(attempts=3)
+
+    await intake.run()
+
+    assert intake.progress.state is JobState.FAILED
+    assert intake.progress.stopped_by is not None
+    assert intake.progress.stopped_by.text == "gone"
+    assert bench.waited == [0.5, 1.0, 2.0]
+
+
+async def test_what_was_refused_is_not_asked_for_again(bench: Bench) -> None:
+    """Nor is what this gateway itself has no room for."""
+    bench.exchange.refusals["images"] = NotAllowed(Refusal.NO_CONSENT, "no consent")
+    intake = bench.intake(attempts=3)
+
+    await intake.run()
+
+    assert len(bench.asked()) == 1
+    assert bench.waited == []
+
+
+async def test_an_image_with_another_digest_than_announced_is_set_aside(bench: Bench) -> None:
+    """Its header may be right all the same."""
+    bench.exchange.tells_digests = True
+    uid = Uid(f"{STUDY}.1.1")
+    whole = bench.exchange.instances[uid]
+    bench.exchange.sends_instead = {uid: whole[:-1] + b"!"}
+    intake = bench.intake()
+
+    await intake.run()
+
+    assert intake.progress.missing[str(uid)].refusal is Refusal.INTEGRITY_FAILED
+    assert intake.progress.received == 5

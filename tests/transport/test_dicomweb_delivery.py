@@ -189,7 +189,7 @@ async def test_what_is_left_early_is_closed() -> None:
 
 
 async def test_an_answer_that_breaks_off_is_the_end() -> None:
-    """Its record is told why."""
+    """But for what was asked for ahead and is there; its record is told why."""
     calls = Calls({ref: whole(ref) for ref in REFS} | {REFS[1]: file_of(REFS[1])})
     delivery = calls.delivery()
     await delivery.begin()
@@ -201,7 +201,7 @@ async def test_an_answer_that_breaks_off_is_the_end() -> None:
                 if chunk.last:
                     came.append(chunk.instance)
 
-    assert came == [REFS[0].instance]
+    assert came == [REFS[0].instance, REFS[2].instance]
     assert "broke 1: peer-misbehaved" in calls.notes
 
 

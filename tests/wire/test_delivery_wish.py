@@ -19,10 +19,13 @@ from gateway.domain import (
     Uid,
 )
 from gateway.wire.delivery_wish import (
+    MAX_POSITION,
     delivery_id,
     read_delivery_id,
+    read_positions,
     read_wish,
     states_wish,
+    write_positions,
     write_wish,
 )
 from gateway.wire.problems import DecodeError
@@ -123,7 +126,7 @@ def test_images_of_an_emergency_are_wanted_for_one() -> None:
         ("delivery=7", "delivery"),
         ("decode=abacus", "decode"),
         ("=", "NCPeH-Delivery"),
-        ("a=1," * 400, "NCPeH-Delivery"),
+        ("a=1," * 2001, "NCPeH-Delivery"),
         (", ".join(f"k{n}=1" for n in range(20)), "NCPeH-Delivery"),
     ],
 )
@@ -153,3 +156,35 @@ def test_unknown_members_and_preferences_are_passed_over() -> None:
 
     assert wish.lossy_consent
     assert wish.deadline_seconds == 30
+
+
+@given(have=st.frozensets(st.integers(0, MAX_POSITION), max_size=50))
+def test_positions_are_written_shortly_and_read_back(have: frozenset[int]) -> None:
+    """Whatever was received in whatever order."""
+    assert read_positions(write_positions(have)) == have
+
+
+def test_what_is_here_of_a_plan_is_said_in_ranges() -> None:
+    """Beside the plan's id, commas and all."""
+    wish = DeliveryWish(syntaxes=(JPEG_LS,), plan="a-1", have=frozenset({0, 1, 2, 3, 17}))
+
+    headers = write_wish(wish, implied=wish.choice)
+
+    assert headers == {"NCPeH-Delivery": 'plan="a-1", have="0-3,17"'}
+    assert _read(headers).have == wish.have
+
+
+@pytest.mark.parametrize(
+    "have",
+    ['"3-1"', '"1,1"', '"5,2"', '"a"', '"1-"', '"-1"', '"0-999999"', '"1;2"', "7", '"1,,2"', '"1'],
+)
+def test_positions_that_are_none_are_refused(have: str) -> None:
+    """Ascending, within what a request may list, and of a plan that is named."""
+    with pytest.raises(DecodeError, match="NCPeH-Delivery"):
+        _read({"NCPeH-Delivery": f'plan="a-1", have={have}'})
+
+
+def test_positions_in_no_plan_are_refused() -> None:
+    """Nobody knows what they are positions of."""
+    with pytest.raises(DecodeError, match="have"):
+        _read({"NCPeH-Delivery": 'have="0-3"'})

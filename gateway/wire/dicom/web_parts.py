@@ -153,8 +153,9 @@ class WebParts:
     """Reads the parts of an answer: `feed` each chunk of the body, then `finish`.
 
     An answer that is one instance without a multipart is one part. `expected` is the type of the
-    parts, `single` the media types a whole body may have. `DecodeError` for any other body, for
-    bytes that cannot be read, and for a body that ends early.
+    parts, `single` the media types a whole body may have, `headers` what the answer says of a body
+    that is one part. `DecodeError` for any other body, for bytes that cannot be read, and for a
+    body that ends early.
     """
 
     def __init__(
@@ -164,6 +165,7 @@ class WebParts:
         expected: str = DICOM,
         single: Collection[str] = SINGLE_TYPES,
         max_parts: int = MAX_PARTS,
+        headers: Sequence[tuple[str, str]] = (),
     ) -> None:
         self.complete = 0
         """How many parts have ended; after an error, how many of them can be kept."""
@@ -172,7 +174,7 @@ class WebParts:
         media_type, parameters = read_content_type(content_type)
         self._expected = expected
         self._reader: MultipartReader | None = None
-        self._part = _Part(1, (("Content-Type", content_type),))
+        self._part = _Part(1, (("Content-Type", content_type), *headers))
         if media_type.startswith("multipart/"):
             self._reader = MultipartReader(parameters.get("boundary", ""), max_parts=max_parts)
             self._part = _Part(0, ())

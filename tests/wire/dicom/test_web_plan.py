@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain import ImageRequest, InstanceRef, ListedSeries, Oid, Uid
+from gateway.domain import Begun, ImageRequest, InstanceRef, ListedSeries, Oid, Uid
 from gateway.wire.dicom.web import ImageScope, write_path
 from gateway.wire.dicom.web_plan import MAX_ALONE, MAX_SERIES, plan_fetches
 from tests.builders import COUNTRY_A
@@ -107,3 +107,38 @@ def test_every_instance_is_wanted_of_exactly_one_request(
     for each in plan_fetches(request):
         assert all(ref.study == each.scope.study for ref in each.wanted)
         assert all(each.scope.series in (None, ref.series) for ref in each.wanted)
+
+
+def test_under_a_plan_one_request_brings_everything() -> None:
+    """Of the smallest scope; its order is the plan's, and key images need no request of theirs."""
+    wanted = asking(*refs(1, 1, 2), *refs(2, 1), sizes={1: 10, 2: 500})
+    keyed = replace(wanted, key_images=frozenset({wanted.instances[0][0].instance}))
+
+    [whole] = plan_fetches(keyed, planned=True)
+    [series] = plan_fetches(asking(*refs(1, 1, 2), sizes={1: 10}), planned=True)
+    [alone] = plan_fetches(asking(*refs(1, 1), sizes={1: 10}), planned=True)
+
+    assert whole.scope == ImageScope(study=STUDY)
+    assert whole.wanted == tuple(ref for ref, _ in wanted.instances)
+    assert series.scope == ImageScope(study=STUDY, series=Uid(f"{STUDY}.1"))
+    assert alone.scope.instance == Uid(f"{STUDY}.1.1")
+
+
+def test_what_has_begun_is_asked_for_first_and_alone() -> None:
+    """Only what is alone can be had from a place in it on."""
+    wanted = asking(*refs(1, 1, 2, 3), sizes={1: 3})
+    begun = {Uid(f"{STUDY}.1.2"): Begun(100, '"x"')}
+
+    assert paths(replace(wanted, begun=begun)) == [
+        f"/series/{STUDY}.1/instances/{STUDY}.1.{number}" for number in (2, 1, 3)
+    ]
+
+
+def test_where_bytes_are_to_be_spared_nothing_comes_beyond() -> None:
+    """A series is asked for whole only where all of it is wanted."""
+    most = asking(*refs(1, *range(6)), *refs(2, 1, 2), sizes={1: 7, 2: 2})
+
+    assert paths(replace(most, sparing=True)) == [
+        *(f"/series/{STUDY}.1/instances/{STUDY}.1.{number}" for number in range(6)),
+        f"/series/{STUDY}.2",
+    ]
