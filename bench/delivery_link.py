@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 
@@ -55,6 +56,7 @@ BESIDE = {10.0: 2, 100.0: 4}
 FIRST_LOOK_RATE, FIRST_LOOK_STUDY, REDUCTION, CONNECTIONS = 10.0, 5, 2, 32
 FIRST_LOOK_BOUND, BESIDE_BOUND = 1.15, 1.0
 MODEL_BOUND = 1.1
+T = TypeVar("T")
 TIMEOUT = aiohttp.ClientTimeout(total=None, sock_read=120)
 
 
@@ -141,18 +143,18 @@ def only(syntax: str) -> dict[str, str]:
     return {"Accept": f'multipart/related; type="application/dicom"; transfer-syntax={syntax}'}
 
 
-def ours(work: Callable[[int], Any]) -> Any:
-    """Something done with the port of a Country A that has made no rendition yet."""
+def ours(work: Callable[[int], Coroutine[Any, Any, T]]) -> T:
+    """What is done with the port of a Country A that has made no rendition yet."""
     forget()
     with country_a(PLACE, profile=PROFILE, server="bench.orthanc_server") as server:
-        return work(server.ports["dicomweb"])
+        return asyncio.run(work(server.ports["dicomweb"]))
 
 
 def cells(series: Series) -> list[dict[str, Any]]:
     """One delivery a rate, against what the planner said of it."""
     found: list[dict[str, Any]] = []
     for rate, study in CELLS.items():
-        came: Came = ours(lambda port, r=rate, s=study: asyncio.run(take(port, r, s, wished(r))))
+        came = ours(partial(take, mbit=rate, study=study, headers=wished(rate)))
         planned = plan_for([_first(series, came.count)], link_at(rate))
         what = (
             f"{came.count} slices of CT over a line of {rate:g} Mbit/s, {ROUND_TRIP * 1e3:.0f} ms"
@@ -185,8 +187,6 @@ def cells(series: Series) -> list[dict[str, Any]]:
 
 
 def _first(series: Series, count: int) -> Series:
-    from dataclasses import replace
-
     return replace(series, facts=replace(series.facts, instances=series.facts.instances[:count]))
 
 
@@ -215,12 +215,12 @@ def first_look() -> list[dict[str, Any]]:
         stream = frames.stored(1)
         ends = {one.reduction: one.end for one in resolution_offsets(stream)}
         lengths.append(out.getvalue().index(stream) + ends[REDUCTION])
-    seconds = ours(lambda port: asyncio.run(_prefixes(port, lengths)))
+    seconds = ours(partial(_prefixes, lengths=lengths))
     least = sum(lengths) * 8 / (FIRST_LOOK_RATE * 1e6) + 3 * ROUND_TRIP
     what = (
         f"seconds until the quarter resolutions of {len(lengths)} slices ({sum(lengths)} bytes) "
-        f"came by Range requests on {CONNECTIONS} warm connections over {FIRST_LOOK_RATE:g} Mbit/s, "
-        "no rendition made before, against those bytes and three round trips"
+        f"came by Range requests on {CONNECTIONS} warm connections over {FIRST_LOOK_RATE:g} "
+        "Mbit/s, no rendition made before, against those bytes and three round trips"
     )
     bound = FIRST_LOOK_BOUND
     return [_told("first-look-10", what, seconds, least, bound, seconds <= bound * least)]
@@ -273,9 +273,7 @@ def beside() -> list[dict[str, Any]]:
             times: dict[str, float] = {}
             for name, headers in asked.items():
                 times[name] = asyncio.run(take(theirs.port, rate, study, headers)).seconds
-                came: Came = ours(
-                    lambda port, r=rate, s=study, h=headers: asyncio.run(take(port, r, s, h))
-                )
+                came = ours(partial(take, mbit=rate, study=study, headers=headers))
                 found.append(
                     _beside(
                         f"{name.lower().replace(' ', '-')}-{rate:g}",
@@ -285,9 +283,7 @@ def beside() -> list[dict[str, Any]]:
                         rate,
                     )
                 )
-            free: Came = ours(
-                lambda port, r=rate, s=study: asyncio.run(take(port, r, s, wished(r)))
-            )
+            free = ours(partial(take, mbit=rate, study=study, headers=wished(rate)))
             found.append(
                 _beside(
                     f"free-{rate:g}",

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from country_a.delivery_book import DeliveryBook
 from country_a.delivery_desk import DeliveryDesk
 from country_a.images import Held, StoreDelivery
 from country_a.plan_book import PlanBook
@@ -48,8 +49,10 @@ def desk_for(folder: Path, held: Held, goodput: Goodput | None = None) -> Delive
         planning=Planning(store, renderer, Workers(2), new_id=lambda: next(ids)),
         renderer=renderer,
         book=PlanBook(folder / "plans"),
+        deliveries=DeliveryBook(folder / "deliveries"),
         goodput=goodput or Goodput(),
         now=lambda: AT,
+        new_id=lambda: next(ids),
     )
 
 
