@@ -2,13 +2,12 @@
 
 A wish that names a plan gets what that says; one that lets the sender choose is planned here and
 now; any other is answered in the order of its syntaxes. What goes out is written down under the id
-of the delivery: that of the plan, else the name the requester gave, else a fresh one.
+of the delivery: the name the requester gave, else that of the accepted plan, else a fresh one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from country_a.certificates import Certificates, Seal
@@ -67,13 +66,14 @@ class DeliveryDesk:
             patients = _patients(held)
             plan = await self._book.get(wish.plan, asking=context.asking, patients=patients)
             delivery = deliver_by_plan(held, plan, self._renderer, have=wish.have)
-            return self._recorded(delivery, held, plan, context, accepted=True)
+            name = wish.delivery or plan.id
+            return self._recorded(delivery, held, name, context, plan=plan, accepted=True)
         name = wish.delivery or self._new_id()
         if wish.choice is SyntaxChoice.SENDER and held.instances:
-            plan = replace(await self._made(held, wish, context), id=name)
+            plan = await self._made(held, wish, context)
             # Who did not see this plan has said by the order of asking what should come first.
             delivery = deliver_by_plan(held, plan, self._renderer, order_of_plan=False)
-            return self._recorded(delivery, held, plan, context)
+            return self._recorded(delivery, held, name, context, plan=plan)
         return self._recorded(deliver_by_order(held, wish, self._renderer), held, name, context)
 
     def certificates(self, community: CommunityId, seal: Seal) -> Certificates:
@@ -84,20 +84,21 @@ class DeliveryDesk:
         self,
         delivery: StoreDelivery,
         held: Held,
-        plan: DeliveryPlan | str,
+        name: str,
         context: CallContext,
         *,
+        plan: DeliveryPlan | None = None,
         accepted: bool = False,
     ) -> StoreDelivery:
-        """The same delivery, which is written down under the id of its plan, or a mere id.
+        """The same delivery, which is written down under a name.
 
         Beside a plan that was `accepted` stands what came of it.
         """
         caps: Mapping[Uid, RatioCap | None] = {}
-        if isinstance(plan, DeliveryPlan):
+        if plan is not None:
             caps = {one.series: one.cap for one in plan.series}
         recipient = Recipient(
-            delivery=plan if isinstance(plan, str) else plan.id,
+            delivery=name,
             asking=context.asking,
             patients={
                 stored.ref.study: stored.patient
@@ -108,11 +109,11 @@ class DeliveryDesk:
         )
 
         async def ended(sent: Sequence[InstanceFidelity]) -> None:
-            if accepted:
-                await self._book.happened(recipient.delivery, sent, at=self._now())
+            if plan is not None and accepted:
+                await self._book.happened(plan.id, sent, at=self._now())
             await self._deliveries.ended(recipient, sent, at=self._now())
 
-        delivery.tell(recipient.delivery, ended)
+        delivery.tell(name, ended)
         self._deliveries.begun(delivery, recipient)
         return delivery
 

@@ -146,7 +146,7 @@ class ImageApi(PortalRoutes):
             session=session.id,
             job=job,
             study=study,
-            delivery=wish.plan or wish.delivery,
+            delivery=wish.delivery,
             lossy_consent=wish.lossy_consent,
             now=portal.now,
         )

@@ -1,11 +1,10 @@
 """At the end of an image job: the certificate of what was sent, checked against what is kept.
 
-The certificate is asked for by the id of the delivery: that of the accepted plan, else the job's
-own, which every request of the job named. It must be sealed by the community that was asked, for
-this delivery and this study. An image that departs from it is set aside with the reason, as one
-that failed its checks on arrival is; where there is no certificate, nothing is worse for it than
-that nobody vouches for it. Says how far what came is from what is stored over there, and nothing
-of fitness for diagnosis.
+The certificate is asked for by the id of the job, which every request of it named as that of the
+delivery. It must be sealed by the community that was asked, for this delivery and this study. An
+image that departs from it is set aside with the reason, as one that failed its checks on arrival
+is; where there is no certificate, nothing is worse for it than that nobody vouches for it. Says
+how far what came is from what is stored over there, and nothing of fitness for diagnosis.
 """
 
 from __future__ import annotations

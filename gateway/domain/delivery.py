@@ -129,8 +129,8 @@ class DeliveryWish:
     it says of an instance is done, and the rest of the wish is the one it answers. `have` are
     positions among that plan's instances, counted from 0, that are here already or asked for
     apart: they are not sent. `delivery` is a name the requester gives, so that what it asks for in
-    several requests is one delivery with one certificate; a plan's id takes its place, and without
-    either the sender names each answer.
+    several requests is one delivery with one certificate; without it the id of the plan is its
+    name, and without either the sender names each answer.
 
     Raises `InvalidWish` for needs that no delivery can meet or that contradict each other.
     """

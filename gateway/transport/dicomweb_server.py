@@ -86,6 +86,7 @@ BASE = "/dicom-web"
 SIBLING_BASE = "/dicom"
 MAX_REQUEST_ID = 128
 RETRY_AFTER = "5"  # seconds
+_XML = {"Content-Type": "application/xml"}
 # DICOM has no scope of its own; SMART's for the study grants its images too.
 SCOPES = frozenset({Transaction.FETCH_IMAGES.value, "system/ImagingStudy.r"})
 SEARCH_SCOPES = frozenset({Transaction.SEARCH_STUDIES.value, "system/ImagingStudy.s"})
@@ -273,7 +274,6 @@ class DicomwebServer:
         self, call: _Call, answerer: DicomwebAnswerer, located: Located, context: CallContext
     ) -> web.StreamResponse:
         """How the instances would come to whoever sent the same headers with the same address."""
-        # What is told is about the study; no image leaves.
         call.record.transaction = Transaction.SEARCH_STUDIES
         _, wish = _wished(call.request, located, context)
         plan = await answerer.plan(located, wish, call.peer, context)
@@ -294,8 +294,7 @@ class DicomwebServer:
         delivery = query_value(query, "delivery") or ""
         body = await answerer.certify(delivery, scope.study, call.peer, context)
         call.record.answered(noun=delivery, issues=())
-        headers = call.headers | {"Content-Type": "application/xml"}
-        return send_whole(call.record, 200, headers, body)
+        return send_whole(call.record, 200, call.headers | _XML, body)
 
     async def _instances(
         self, call: _Call, answerer: DicomwebAnswerer, located: Located, context: CallContext

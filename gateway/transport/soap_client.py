@@ -297,8 +297,7 @@ class SoapClient:
             )
             body = self._encoded(lambda: xca_images.encode_request(request, wish.syntaxes))
             # What is wanted is listed one by one here, and nothing else is sent.
-            listed = replace(wish, have=frozenset())
-            stated = write_wish(listed, implied=SyntaxChoice.SENDER)
+            stated = write_wish(replace(wish, have=frozenset()), implied=SyntaxChoice.SENDER)
             conversation = self._ask(operation, body, context, record, stated)
             answer = await conversation.__aenter__()
             try:

@@ -95,16 +95,17 @@ async def test_what_was_sent_is_certified_file_by_file(way: Way, trust_domain: T
 async def test_what_was_planned_is_certified_under_the_plan(
     way: Way, trust_domain: TrustDomain
 ) -> None:
-    """The id of an accepted plan is that of its delivery, whatever name was given besides."""
+    """The id of an accepted plan is that of its delivery, if the requester gave it no name."""
     manifest, patient = await way.manifest("main")
     plan = await way.exchange.plan_images(_request(manifest), CODED, way.context(patient))
 
-    wish = replace(CODED, plan=plan.id, delivery="another")
-    got, told = await _digests(way, manifest, wish, patient)
+    for name in ("", str(uuid4())):
+        wish = replace(CODED, plan=plan.id, delivery=name)
+        got, told = await _digests(way, manifest, wish, patient)
 
-    assert told == plan.id
-    certificate = await _certified(way, plan.id, manifest.study, patient, trust_domain)
-    assert _named(certificate) == got
+        assert told == (name or plan.id)
+        certificate = await _certified(way, told, manifest.study, patient, trust_domain)
+        assert _named(certificate) == got
 
 
 async def test_who_names_nothing_is_told_a_fresh_id(way: Way, trust_domain: TrustDomain) -> None:

@@ -26,6 +26,7 @@ from country_b.app import KEPT, build_app
 from country_b.initiator import Community
 from gateway.domain import (
     CallContext,
+    DeliveryPlan,
     DeliveryWish,
     Exchange,
     ImageDelivery,
@@ -72,6 +73,12 @@ class Unasked:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
+
+    async def plan_images(
+        self, request: ImageRequest, wish: DeliveryWish, context: CallContext
+    ) -> DeliveryPlan:
+        """As if there had been consent."""
+        return await self._inner.plan_images(request, replace(wish, lossy_consent=True), context)
 
     async def retrieve_images(
         self, request: ImageRequest, wish: DeliveryWish, context: CallContext

@@ -69,7 +69,7 @@ def test_a_refusal_is_a_small_object() -> None:
         (403, "no treatment relation", R.NO_TREATMENT_RELATION),
         (404, "", R.UNKNOWN_INSTANCE),
         (406, "", R.UNSUPPORTED_SYNTAX),
-        (409, "", R.MALFORMED_REQUEST),
+        (409, "", R.DEFERRED),
         (410, "", R.UNKNOWN_INSTANCE),
         (413, "", R.TOO_MANY_RESULTS),
         (418, "", R.MALFORMED_REQUEST),
