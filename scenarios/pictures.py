@@ -82,7 +82,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """Something that happened: its words, when, and on which line, None across all of them."""
+    """Something that happened: its words, when, and on which line, None across all of them.
+
+    One of many may have no words: its sign is enough.
+    """
 
     words: str
     sign: Sign
@@ -187,6 +190,10 @@ class _Drawing:
     across: _Axis
     up: _Axis
 
+    @property
+    def worded(self) -> list[Moment]:
+        return [one for one in self.moments if one.words]
+
     def svg(self) -> str:
         labels = self._lanes()
         lanes = max((label.lane for label in labels), default=-1) + 1
@@ -218,7 +225,7 @@ class _Drawing:
 
     def _told(self) -> str:
         lines = [f"{one.name}: {_total(one)}." for one in self.lines]
-        return " ".join(lines + [f"{_words(one)}." for one in self.moments])
+        return " ".join(lines + [f"{_words(one)}." for one in self.worded])
 
     def _grid(self, top: float, bottom: float) -> list[str]:
         right = WIDTH - RIGHT
@@ -287,10 +294,10 @@ class _Drawing:
         Words to the right of their line are placed from the last on, words to the left, for which
         there is no room on the right, from the first on: so lines pass beside what is placed.
         """
-        late = [one for one in self.moments if self.x(one.seconds) + _width(one) > WIDTH]
+        late = [one for one in self.worded if self.x(one.seconds) + _width(one) > WIDTH]
         left = sorted(late, key=lambda one: one.seconds)
         right = sorted(
-            (one for one in self.moments if one not in late), key=lambda one: -one.seconds
+            (one for one in self.worded if one not in late), key=lambda one: -one.seconds
         )
         found = [self._placed([*left, *right]), self._placed([*right, *left])]
         return min(found, key=_crossings)

@@ -47,7 +47,17 @@ def test_demo_tells_every_story(tmp_path: Path) -> None:
         {"ITI-78", "ITI-67", "ITI-68", "RAD-107", "RAD-129"},
         {"ITI-55", "ITI-38", "ITI-39", "RAD-107", "RAD-129"},
         # What Country B asks the bridge, and what the bridge asks Country A.
-        {"ITI-78", "ITI-67", "ITI-68", "RAD-107", "ITI-55", "ITI-38", "ITI-39", "RAD-75", "RAD-129"},
+        {
+            "ITI-78",
+            "ITI-67",
+            "ITI-68",
+            "RAD-107",
+            "ITI-55",
+            "ITI-38",
+            "ITI-39",
+            "RAD-75",
+            "RAD-129",
+        },
     ]
 
 

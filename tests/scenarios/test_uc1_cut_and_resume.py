@@ -51,3 +51,12 @@ def test_who_went_on_is_told(jobs: list[dict[str, int]], says: str) -> None:
     told_jobs = [Delivery(job=job, timeline=(), kept=()) for job in jobs]
 
     assert uc1_cut_and_resume._how(told_jobs).startswith(says)
+
+
+def test_places_are_many_and_within_what_is_predicted() -> None:
+    """Every time the same, so that two runs can be compared."""
+    found = uc1_cut_and_resume.places(1000)
+
+    assert found == sorted(uc1_cut_and_resume.places(1000))
+    assert len(set(found)) == uc1_cut_and_resume.CUTS == 20
+    assert 20 <= found[0] < found[-1] <= 900
