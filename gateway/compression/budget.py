@@ -4,7 +4,7 @@ Without consent, or for a diagnosis: what fits is sent and the rest is deferred,
 before parts of one. With consent: the least loss that fits, the same for all series in terms of
 their noise, within the caps; and if the greatest permitted loss does not fit, deferral again. A
 cap is never exceeded. A hard bound on the error (JPEG-LS near-lossless) is preferred to a step.
-`compression.md` 4.4, steps 6 to 8.
+The caps and their sources: docs/delivery.md.
 """
 
 from __future__ import annotations

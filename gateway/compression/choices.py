@@ -2,7 +2,7 @@
 
 What the requester takes, what is written here and what the pixels are meet here; what it would
 cost is judged later. Clauses: DICOM PS3.18 table 8.7.3-2 ff. (JPEG-LS is not listed for
-multi-frame), PS3.5 8.2; `compression.md` 1 and 4.4 (JPEG XL is for hops between gateways).
+multi-frame), PS3.5 8.2. JPEG XL is for hops between gateways: few viewers read it.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 What was sampled counts as it was measured; other lossless codings by their factor against HTJ2K,
 grey only; lossy ones between two sampled steps on a straight line of logarithms, and never beyond
-what was sampled. `codecs.md` 6: from five frames 0.7 % off at most, from three 2.4 %.
+what was sampled. From five frames that is 0.7 % off at most, from three 2.4 %.
 """
 
 from __future__ import annotations

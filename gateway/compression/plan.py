@@ -3,7 +3,7 @@
 Without loss first: of the ways to share link and processors the soonest (`lossless.py`). Only
 where that misses a deadline or a number of bytes is anything lost or deferred (`budget.py`).
 Pixels are not touched here, and nothing is asked of clock or dice: the same facts give the same
-plan. Guideline: Article 13 (support text), Article 15; `compression.md` 4.
+plan. Guideline: Article 13 (support text), Article 15; docs/delivery.md.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """How fast pixels are coded, and how big they become: measured, and what is measured since.
 
-Speeds are bytes of raw pixels a second on one core. The defaults are `codecs.md` section 3 of the
-study behind this project: 2 vCPU of a Sapphire Rapids Xeon at 2 GHz, imagecodecs 2026.3.6, thread
-CPU time, best of three. Size factors are its section 6 (medians against HTJ2K on the same image)
-and, for JPEG lossless and RLE, the ratios of its section 2.
+Speeds are bytes of raw pixels a second on one core. The defaults were measured on 2 vCPU of a
+Sapphire Rapids Xeon at 2 GHz, imagecodecs 2026.3.6, thread CPU time, best of three. Size factors
+are medians against HTJ2K on the same image; both are told in docs/delivery.md.
 """
 
 from __future__ import annotations
@@ -83,7 +82,7 @@ _CODERS: Final[Mapping[str, str]] = {
     RLE: "rle",
     DEFLATED: "deflate",
 }
-# Viewers in a browser: codecs.md section 3, WASM under node; the lower halves of its ranges.
+# Viewers in a browser: WASM under node; the lower halves of the ranges measured.
 _WASM: Final[Mapping[str, float]] = {
     "plain": 1000 * MB,
     "htj2k": 80 * MB,
@@ -102,7 +101,7 @@ _FACTORS: Final[Mapping[str, tuple[float, float, float]]] = {
     "rle": (1.51, 1.65, 1.54),
     "deflate": (1.45, 1.56, 1.40),
 }
-# HTJ2K where nothing was sampled: codecs.md section 2, the lowest of each kind of image.
+# HTJ2K where nothing was sampled: the lowest ratio measured of each kind of image.
 UNSAMPLED_RATIOS: Final[Mapping[str, float]] = {
     "CT": 2.97,
     "MR": 3.50,

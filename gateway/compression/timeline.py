@@ -14,7 +14,7 @@ ways for thousands of instances; none of it loops over instances. Every line abo
 the rate: the same instances never come later over a faster link.
 
 One request a series; the first costs a round trip, later ones wait behind those under way
-(`CONCURRENT_REQUESTS`). `codecs.md` section 5: within 1-10 % of a real pipeline.
+(`CONCURRENT_REQUESTS`). Against a real pipeline this is 1-10 % off; see docs/benchmarks.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Made-up series for the planner's tests: facts and samples with the ratios of codecs.md."""
+"""Made-up series for the planner's tests: facts and samples with ratios that were measured."""
 
 from __future__ import annotations
 

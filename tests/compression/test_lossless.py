@@ -1,4 +1,4 @@
-"""Options that are given up for a tie, and the crossovers of codecs.md section 5."""
+"""Options that are given up for a tie, and the crossovers that were measured."""
 
 from __future__ import annotations
 
