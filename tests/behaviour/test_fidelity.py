@@ -30,7 +30,12 @@ from gateway.wire.signatures import SignatureProblem
 from tests.behaviour.conftest import Way
 from tests.builders import COUNTRY_A
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+# One way of each wire; dialects and lists of documents make no difference to images.
+WAYS = ("direct", "soap-ehdsi", "fhir-mhd", "xc-ihe", "bridge-soap-fhir", "bridge-fhir-soap")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.parametrize("way", WAYS, indirect=True, scope="module"),
+]
 
 SOURCE = NationalOids.under(COUNTRY_A).imaging_source
 JPEG_LS = Uid("1.2.840.10008.1.2.4.80")
