@@ -43,7 +43,7 @@ async def tell(story: Story) -> None:
         return
 
     async with story.step(8, "The study as it is stored") as step:
-        stored = await deliveries.deliver(story, visit, study)
+        stored = await deliveries.deliver(story, visit, study, choice="as-stored")
         deliveries.judge_complete(step, stored, study)
         step.note(deliveries.looks_words(stored))
 
