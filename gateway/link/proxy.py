@@ -309,6 +309,7 @@ class _End(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._buffer = memoryview(bytearray(READ_BYTES))
         self._is_deaf = False  # what comes is thrown away
+        self._has_ended = False  # its end came: told again, as asyncio may, it is nothing new
         self._lingering: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -339,7 +340,9 @@ class _End(asyncio.BufferedProtocol):
     def eof_received(self) -> bool:
         if self._is_deaf:
             return False
-        self.read_pipe.read(END)
+        if not self._has_ended:
+            self._has_ended = True
+            self.read_pipe.read(END)
         return True
 
     def pause_writing(self) -> None:
