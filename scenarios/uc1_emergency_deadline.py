@@ -83,7 +83,7 @@ async def tell(story: Story) -> None:
             step.note(f"{ratio:.1f}:1, at most {cap['ratio']:g}:1 ({cap['source']})")
         fidelity = came.job.get("fidelity")
         if fidelity:
-            step.note(f"measured: {fidelity}")
+            step.note(steps.fidelity_note(fidelity))
         step.note(f"{steps.counted(len(derived), 'image', 'images')} under UIDs of their own")
 
 
