@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import threading
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -88,6 +89,8 @@ class DeliveryBook:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._kept: dict[Path, None] | None = None  # oldest first
+        self._writing = threading.Lock()
         # A delivery that is let go without being entered is forgotten with it.
         self._under_way: weakref.WeakKeyDictionary[Sending, Recipient] = weakref.WeakKeyDictionary()
 
@@ -126,16 +129,23 @@ class DeliveryBook:
         return self._folder / f"{name}.jsonl"
 
     def _append(self, path: Path, lines: bytes) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            kept = sorted(self._folder.glob("*.jsonl"), key=lambda one: one.stat().st_mtime)
-            for old in kept[: max(0, len(kept) - MAX_DELIVERIES + 1)]:
-                old.unlink(missing_ok=True)
-        elif path.stat().st_size + len(lines) > MAX_RECORD_BYTES:
-            _LOG.warning("a delivery is not recorded any more", record=path.name)
-            return
-        with path.open("ab") as out:
-            out.write(lines)
+        with self._writing:
+            if self._kept is None:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                found = sorted(self._folder.glob("*.jsonl"), key=lambda one: one.stat().st_mtime)
+                self._kept = dict.fromkeys(found)
+            if path.exists() and path.stat().st_size + len(lines) > MAX_RECORD_BYTES:
+                _LOG.warning("a delivery is not recorded any more", record=path.name)
+                return
+            # What was written to last is the youngest.
+            self._kept.pop(path, None)
+            self._kept[path] = None
+            while len(self._kept) > MAX_DELIVERIES:
+                oldest = next(iter(self._kept))
+                del self._kept[oldest]
+                oldest.unlink(missing_ok=True)
+            with path.open("ab") as out:
+                out.write(lines)
 
 
 def _line(entry: Entry, at: datetime) -> dict[str, Any]:

@@ -117,7 +117,7 @@ def _series(
         laterality=_LATERALITY.get(one.laterality),
         location=location,
         retrieve_url=retrieve_url,
-        declared_instances=len(instances),
+        declared_instances=one.instance_count,
         instances=tuple(
             ManifestInstance(
                 uid=instance.ref.instance,
@@ -147,7 +147,8 @@ def build_manifest(
 ) -> ImagingManifest:
     """The manifest of a study as it is held now.
 
-    `series` and `instances` come in manifest order, as the image store gives them. `location`
+    `series` and `instances` come in manifest order, as the image store gives them; where these are
+    not all, the count of each series still says how many there are. `location`
     is the OID of the imaging source, `institution` who made the study where its headers do not
     say, `uid` the manifest's own.
     """

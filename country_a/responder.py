@@ -183,7 +183,7 @@ class Responder:
         self._own_community(query.community)
         found: list[ImagingManifest] = []
         for stored in await self._studies(query, context):
-            manifest = await self._manifest(stored, context)
+            manifest = await self._manifest(stored, query, context)
             if is_asked_for(query, manifest):
                 found.append(manifest)
             if len(found) == query.limit:
@@ -208,14 +208,23 @@ class Responder:
         named = [await pacs.study(uid) for uid in dict.fromkeys(query.studies)]
         return [study for study in named if study is not None]
 
-    async def _manifest(self, stored: StoredStudy, context: CallContext) -> ImagingManifest:
+    async def _manifest(
+        self, stored: StoredStudy, query: StudyQuery, context: CallContext
+    ) -> ImagingManifest:
         if stored.patient is None:
             raise NotFound(Refusal.UNKNOWN_PATIENT, "a study that belongs to no patient")
         identity = await self._require_patient(stored.patient, context)
+        pacs = self._national.pacs
+        # Whether a study has instances of a class is decided by all of them.
+        whole = bool(query.sop_classes)
         return build_manifest(
             stored,
-            await self._national.pacs.series(stored.uid),
-            await self._national.pacs.instances(stored.uid),
+            await pacs.series(stored.uid),
+            await pacs.instances(
+                stored.uid,
+                series=None if whole else query.series,
+                instance=None if whole else query.instance,
+            ),
             identity,
             uid=stored.uid,
             location=self._imaging_source,

@@ -110,13 +110,22 @@ class FolderPacs:
         ]
         return tuple(sorted(held, key=lambda one: _in_order(one.number, one.uid)))
 
-    async def instances(self, study: Uid) -> tuple[StoredInstance, ...]:
-        """The instances of a study, in manifest order."""
-        places = {one.uid: place for place, one in enumerate(await self.series(study))}
-        statement = select(schema.instances.c.body).where(schema.instances.c.study == study)
+    async def instances(
+        self, study: Uid, *, series: Uid | None = None, instance: Uid | None = None
+    ) -> tuple[StoredInstance, ...]:
+        """The instances of a study, of a series in it, or the one named; in manifest order."""
+        table = schema.instances.c
+        statement = select(table.body).where(table.study == study)
+        if series is not None:
+            statement = statement.where(table.series == series)
+        if instance is not None:
+            statement = statement.where(table.uid == instance)
         async with self._engine.connect() as connection:
             bodies = (await connection.execute(statement)).scalars().all()
-        found = map(read_instance, bodies)
+        found = [read_instance(body) for body in bodies]
+        if len(found) < 2:
+            return tuple(found)
+        places = {one.uid: place for place, one in enumerate(await self.series(study))}
         return tuple(
             sorted(
                 found,

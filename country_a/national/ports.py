@@ -242,8 +242,10 @@ class Pacs(Protocol):
         """The series of a study, in manifest order."""
         ...
 
-    async def instances(self, study: Uid) -> tuple[StoredInstance, ...]:
-        """The instances of a study, in manifest order."""
+    async def instances(
+        self, study: Uid, *, series: Uid | None = None, instance: Uid | None = None
+    ) -> tuple[StoredInstance, ...]:
+        """The instances of a study, of a series in it, or the one named; in manifest order."""
         ...
 
     async def find(self, ref: InstanceRef) -> StoredInstance | None:

@@ -30,7 +30,9 @@ class StudyQuery:
     Empty filters do not limit, filters combine with AND, the members of one are alternatives.
     `patient` None asks for the patient the treatment relation is about; a study by its UID may be
     asked for without any. Accessions are `ReferenceId`s of kind ACCESSION, an empty authority
-    fits any. `limit` is how many are wanted at most, None for all.
+    fits any. `limit` is how many are wanted at most, None for all. `series` and `instance` limit
+    no studies: they say which part of one is asked about, and whoever answers may leave out what
+    else it has instances of.
     """
 
     community: CommunityId
@@ -42,6 +44,8 @@ class StudyQuery:
     sop_classes: tuple[Uid, ...] = ()
     performed: TimeRange = field(default_factory=TimeRange)
     limit: int | None = None
+    series: Uid | None = None
+    instance: Uid | None = None
 
 
 def study_start(manifest: ImagingManifest) -> Timestamp | None:

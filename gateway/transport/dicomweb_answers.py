@@ -19,6 +19,8 @@ from gateway.domain import (
     ImageRequest,
     ImagingManifest,
     InstanceRef,
+    ListedSeries,
+    ManifestSeries,
     NotFound,
     Oid,
     Outcome,
@@ -105,7 +107,12 @@ class DicomwebAnswerer:
         `location` is the one an address across communities names: what lies elsewhere is not
         there. `retrieve_url` is the base it names; whoever fetches judges it.
         """
-        query = StudyQuery(community=self.community, studies=(scope.study,))
+        query = StudyQuery(
+            community=self.community,
+            studies=(scope.study,),
+            series=scope.series,
+            instance=scope.instance,
+        )
         found = await self._exchange_of(peer).find_studies(query, context)
         study = next((each for each in found.items if each.study == scope.study), None)
         if study is None:
@@ -123,11 +130,10 @@ class DicomwebAnswerer:
         if not here:
             text = f"nothing of study {scope.study} is at {location}"
             raise NotFound(Refusal.UNKNOWN_REPOSITORY, text, subject=str(location))
-        series = whole.series
-        if retrieve_url:
-            series = {
-                uid: replace(one, retrieve_url=retrieve_url) for uid, one in whole.series.items()
-            }
+        series = {
+            one.uid: ListedSeries(_count(one, scope), retrieve_url or one.retrieve_url)
+            for one in study.series
+        }
         request = ImageRequest(community=self.community, instances=tuple(here), series=series)
         return Located(study=study, request=request)
 
@@ -164,6 +170,12 @@ def require_announced(delivery: ImageDelivery) -> None:
     for issue in delivery.issues:
         raise refuse(issue.refusal, issue.text, subject=issue.subject)
     raise NotFound(Refusal.UNKNOWN_INSTANCE, "nothing of what was asked for is here")
+
+
+def _count(series: ManifestSeries, scope: ImageScope) -> int:
+    """How many instances a series has; where a part was asked about, not all may be listed."""
+    listed = len(series.instances)
+    return listed if scope.series is None else max(listed, series.declared_instances or 0)
 
 
 def _is_in(scope: ImageScope, ref: InstanceRef) -> bool:
