@@ -12,18 +12,22 @@ from datetime import datetime
 
 from country_a.certificates import Certificates, Seal
 from country_a.delivery_book import DeliveryBook, Recipient
+from country_a.first_looks import look_first
 from country_a.images import Held, StoreDelivery, deliver_by_order, deliver_by_plan
 from country_a.plan_book import PlanBook
 from country_a.planning import Planning
 from country_a.rendering import Renderer
 from gateway.domain import (
+    BadRequest,
     CallContext,
     CommunityId,
     DeliveryPlan,
     DeliveryWish,
+    ImageDelivery,
     InstanceFidelity,
     PatientId,
     RatioCap,
+    Refusal,
     SyntaxChoice,
     Uid,
 )
@@ -54,14 +58,22 @@ class DeliveryDesk:
 
     async def plan(self, held: Held, wish: DeliveryWish, context: CallContext) -> DeliveryPlan:
         """A plan for what is held, kept for who asks; the one the wish names, if it names one."""
+        if wish.first_look:
+            text = "a first look is not planned: it brings the same bytes whatever the link"
+            raise BadRequest(Refusal.UNSUPPORTED, text, subject="first-look")
         if wish.plan:
             return await self._book.get(wish.plan, asking=context.asking, patients=_patients(held))
         plan = await self._made(held, wish, context)
         await self._book.add(plan, asking=context.asking, patients=_patients(held), at=self._now())
         return plan
 
-    async def deliver(self, held: Held, wish: DeliveryWish, context: CallContext) -> StoreDelivery:
-        """What is held, on its way in the forms that were accepted, planned or asked for."""
+    async def deliver(self, held: Held, wish: DeliveryWish, context: CallContext) -> ImageDelivery:
+        """What is held, on its way in the forms that were accepted, planned or asked for.
+
+        Or the beginnings of it, of which nothing is written down.
+        """
+        if wish.first_look:
+            return look_first(held, wish, self._renderer)
         if wish.plan:
             patients = _patients(held)
             plan = await self._book.get(wish.plan, asking=context.asking, patients=patients)

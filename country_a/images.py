@@ -23,6 +23,7 @@ from country_a.image_files import CHUNK_BYTES, beside, opened, piece
 from country_a.image_forms import ImageForm, form_by_order, form_by_plan, not_planned, not_possible
 from country_a.national.ports import Pacs, StoredInstance
 from country_a.rendering import Renderer, RenderFailed
+from country_a.rendering_ahead import Ahead
 from country_a.renditions import Rendition
 from gateway.domain import (
     AnnouncedInstance,
@@ -42,9 +43,6 @@ from gateway.wire.dicom.instances import to_explicit_little_endian
 from gateway.wire.problems import DecodeError
 
 Ended: TypeAlias = Callable[[Sequence[InstanceFidelity]], Awaitable[None]]
-
-# Renditions asked for ahead of the one being sent, for each core that makes them.
-AHEAD_PER_CORE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +167,12 @@ class StoreDelivery:
         Those that cannot be made are left out, each with an issue of its own.
         """
         stored = [item.stored.file for item in self._items if item.as_stored]
-        async with aclosing(opened(stored)) as files, _Ahead(self._renderer) as ahead:
+        async with aclosing(opened(stored)) as files, Ahead(self._renderer) as ahead:
             coming = deque(item for item in self._items if self._is_to_make(item))
             for item in self._items:
                 while coming and ahead.has_room:
-                    ahead.ask(coming.popleft())
+                    item_ahead = coming.popleft()
+                    ahead.ask(item_ahead.stored, item_ahead.form)
                 if item.as_stored:
                     source = self._as_stored(item, files)
                 elif item.form.coding is None:
@@ -218,7 +217,7 @@ class StoreDelivery:
                 self.fidelity.append(_plain_fidelity(item, digest, len(data)))
             yield ImageChunk(uid, bytes(view[start:end]), end >= len(data))
 
-    async def _rendered(self, item: Item, ahead: _Ahead) -> AsyncGenerator[ImageChunk, None]:
+    async def _rendered(self, item: Item, ahead: Ahead) -> AsyncGenerator[ImageChunk, None]:
         uid = item.stored.ref.instance
         async with AsyncExitStack() as stack:
             if (ready := self._ready.get(uid)) is not None:
@@ -243,79 +242,6 @@ class StoreDelivery:
                 told = None
             if at < size:
                 raise _broken(item, "its rendition is shorter than it was")
-
-
-class _Ahead:
-    """Renditions asked for ahead, in the order in which they are sent; released one by one."""
-
-    def __init__(self, renderer: Renderer) -> None:
-        self._renderer = renderer
-        self._limit = AHEAD_PER_CORE * renderer.cores
-        self._asked: deque[_Lent] = deque()
-        self._number = 0
-
-    @property
-    def has_room(self) -> bool:
-        """Whether one more may be asked for."""
-        return len(self._asked) < self._limit
-
-    def ask(self, item: Item) -> None:
-        """Begin to make the rendition of an item."""
-        self._asked.append(_Lent(self._renderer, item, self._number))
-        self._number += 1
-
-    def next(self) -> _Lent:
-        """The one that was asked for first, as a context that gives its form and rendition."""
-        return self._asked.popleft()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """What nobody will take any more is not made."""
-        for lent in self._asked:
-            lent.give_up()
-        for lent in self._asked:
-            await lent.given_up()
-
-
-class _Lent:
-    """A rendition being made, and lent from then on until the context is left."""
-
-    def __init__(self, renderer: Renderer, item: Item, number: int) -> None:
-        self._lending = renderer.rendered(item.stored, item.form, urgency=number)
-        self._task = asyncio.get_running_loop().create_task(self._lending.__aenter__())
-
-    async def __aenter__(self) -> tuple[ImageForm, Rendition]:
-        try:
-            return await asyncio.shield(self._task)
-        except asyncio.CancelledError:
-            self.give_up()
-            await self.given_up()
-            raise
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._lending.__aexit__(None, None, None)
-
-    def give_up(self) -> None:
-        """Nobody waits for it any more."""
-        self._task.cancel()
-
-    async def given_up(self) -> None:
-        """Wait until what it used is given back."""
-        await asyncio.wait([self._task])
-        if not self._task.cancelled() and self._task.exception() is None:
-            await self._lending.__aexit__(None, None, None)
 
 
 def _issue(item: Item, why: str) -> Issue:

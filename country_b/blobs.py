@@ -87,6 +87,16 @@ class BlobFile:
         self._head = b""
         self._reserved = 0
 
+    @property
+    def place(self) -> str:
+        """Where it lies as long as it comes in."""
+        return self._temporary
+
+    @property
+    def head(self) -> bytes:
+        """How it begins: `HEAD_BYTES` of it, or what is here."""
+        return self._head
+
     def take(self, data: bytes) -> None:
         """The next bytes, to be given to `write`; `STORE_FULL` if there is no room for them."""
         self._store.reserve(len(data))

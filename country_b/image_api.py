@@ -13,6 +13,7 @@ from country_b.fields import parse_body
 from country_b.image_fidelity import FidelityCheck, Sealing
 from country_b.image_intake import ImageIntake
 from country_b.image_progress import Progress
+from country_b.looks import picture_of_beginning
 from country_b.portal_routes import PortalRoutes, path_id
 from country_b.session import Action, Session, State
 from country_b.views import kept_document_view, kept_instance_view
@@ -44,6 +45,7 @@ class ImageApi(PortalRoutes):
             web.get(visit + "/images/{job}/certificate", self.certificate),
             web.post(visit + "/images/{job}/cancel", self.cancel),
             web.get(visit + "/instances/{instance}", self.instance),
+            web.get(visit + "/instances/{instance}/look", self.look),
             web.get(visit + "/kept", self.show_kept),
         ]
 
@@ -203,6 +205,19 @@ class ImageApi(PortalRoutes):
         if session.state is State.RETRIEVED:  # a viewer fetches a thousand: one line says it
             await self.advance(request, session, Action.PRESENT, text="images")
         return self.file(held.sha256, "application/dicom", f"{uid}.dcm")
+
+    async def look(self, request: web.Request) -> web.Response:
+        """Step 9, while images come: a picture of the beginning of one."""
+        session = await self.ready(request, Action.PRESENT)
+        uid = path_id(request, "instance", Uid)
+        path = await asyncio.to_thread(self.portal.kept.blobs.partials.find, session.id, uid)
+        if path is None:
+            text = "there is no beginning of this image here to look at"
+            raise refuse(Refusal.UNKNOWN_INSTANCE, text)
+        picture = await asyncio.to_thread(picture_of_beginning, path)
+        return web.Response(
+            body=picture, content_type="image/png", headers={"Content-Security-Policy": "sandbox"}
+        )
 
     async def show_kept(self, request: web.Request) -> web.Response:
         """What this visit holds, what was set aside included."""

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from country_b.image_asking import ImageLots, Wanted
+from country_b.image_issues import NOT_YET, issue_of, other_syntax, unasked
 from country_b.image_plan import AcceptedPlan, accept_plan
 from country_b.image_progress import JobState, Progress
 from country_b.image_resuming import Beginnings, Patience, TransferBroken, Tries, from_peer
@@ -53,8 +54,6 @@ INDEX_LOT = 512
 # Over a slow link an image is to be seen soon after it has come.
 INDEX_SECONDS = 1.0
 MAX_NOTE_BYTES = 8 * 1024 * 1024
-# Of every instance that has not come yet; which one that is, its key in `missing` says.
-NOT_YET = Issue(refusal=Refusal.UNKNOWN_INSTANCE, text="it has not come, and no reason was given")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +69,6 @@ class ImageSelection:
         if not self.series and not self.instances:
             return True
         return ref.series in self.series or ref.instance in self.instances
-
-
-def _issue_of(error: ExchangeError) -> Issue:
-    return Issue(refusal=error.refusal, text=error.text, code=error.code, subject=error.subject)
 
 
 class ImageIntake:
@@ -111,6 +106,7 @@ class ImageIntake:
         self._begun = Beginnings(kept.blobs, session.id)
         self._plan: AcceptedPlan | None = None
         self._here_bytes = 0
+        self._looking = 0
         self._whole = ImageRequest.of_manifest(
             manifest, session.patient.community, default_location=default_location
         )
@@ -126,7 +122,7 @@ class ImageIntake:
         try:
             await self._fetch_all()
         except ExchangeError as error:
-            self._stop(_issue_of(error))
+            self._stop(issue_of(error))
         except asyncio.CancelledError:
             progress.state = JobState.CANCELLED
             raise
@@ -146,7 +142,7 @@ class ImageIntake:
         progress = self.progress
         if not progress.missing and progress.stopped_by is None:
             return JobState.COMPLETE
-        if progress.received or progress.already_kept:
+        if progress.received or progress.already_kept or progress.looked:
             return JobState.INCOMPLETE
         return JobState.FAILED
 
@@ -188,7 +184,31 @@ class ImageIntake:
             for pair in ordered
             if pair[0].instance in self.progress.missing and pair[0].instance not in in_notes
         ]
+        if self._wish.first_look:
+            await self._look_first(rest)
+            return
         await self._fetch(rest, by_plan=self._wish.may_choose or bool(self._wish.plan))
+
+    async def _look_first(self, wanted: Sequence[Wanted]) -> None:
+        """The beginnings of images, but for those of which one is here."""
+        self._looking = self._wish.first_look
+        await self._begun.look(wanted)
+        for ref, _ in wanted:
+            if ref.instance in self._begun.held:
+                self._looked(ref, "")
+        await self._fetch([pair for pair in wanted if pair[0].instance not in self._begun.held])
+
+    def _looked(self, ref: InstanceRef, problem: str) -> None:
+        """Count an image whose beginning is here, and say what is wrong with one that is not."""
+        name = str(ref.instance)
+        if problem or not self._looking:
+            text = problem or "only the beginning of the image came"
+            refusal = Refusal.INTEGRITY_FAILED if problem else Refusal.PEER_MISBEHAVED
+            self._missing([Issue(refusal=refusal, text=text, subject=name)])
+        elif self.progress.missing.pop(name, None) is not None:
+            self.progress.looked += 1
+            if self.progress.first_image_seconds is None:
+                self.progress.first_image_seconds = time.perf_counter() - self._started
 
     def _expect(self, wanted: Sequence[Wanted], held: set[Uid]) -> None:
         """Everything not yet here is missing until it has come in whole."""
@@ -237,7 +257,7 @@ class ImageIntake:
 
     def _odd(self, error: ExchangeError, subject: str) -> None:
         """Something about the notes went wrong: the images are worth having all the same."""
-        issue = replace(_issue_of(error), severity=Severity.WARNING)
+        issue = replace(issue_of(error), severity=Severity.WARNING)
         self.progress.issue(replace(issue, subject=subject or issue.subject))
 
     async def _fetch(self, wanted: Sequence[Wanted], *, by_plan: bool = False) -> None:
@@ -304,7 +324,8 @@ class ImageIntake:
             sparing=bool(progress.resumed or progress.already_kept),
         )
         exchange = self._initiator.exchange(community, self._session.way)
-        wish = self._plan.wish(self._wish, request) if self._plan else self._wish
+        wish = replace(self._wish, first_look=self._looking)
+        wish = self._plan.wish(wish, request) if self._plan else wish
         return await exchange.retrieve_images(request, wish, context)
 
     async def _receive(
@@ -315,6 +336,7 @@ class ImageIntake:
         announced = {item.ref.instance: item for item in delivery.announced}
         expected = set(asked)
         current: Uid | None = None
+        begins = False
         progress = self.progress
 
         def shelved(image: Shelved) -> None:
@@ -322,7 +344,9 @@ class ImageIntake:
             delivery.hashed(image.ref.instance, image.blob.sha256)
 
         async with (
-            ImageShelf(self._kept.blobs, self._reading, self._patient, shelved) as shelf,
+            ImageShelf(
+                self._kept.blobs, self._reading, self._patient, shelved, self._looked
+            ) as shelf,
             aclosing(from_peer(delivery.chunks())) as chunks,
         ):
             async for chunk in chunks:
@@ -333,9 +357,10 @@ class ImageIntake:
                         lots.begins()
                         expected.discard(current)
                         coming = chunk.sent or announced.get(current)
+                        begins = coming is not None and coming.begin_bytes is not None
                         await self._begin(shelf, asked[current], coming, chunk.start)
                     else:
-                        progress.issue(_unasked(current))
+                        progress.issue(unasked(current))
                 if shelf.is_open:
                     self._begun.came(chunk.instance, len(chunk.data))
                     await shelf.write(chunk.data)
@@ -343,7 +368,7 @@ class ImageIntake:
                 if chunk.last:
                     current = None
                     if shelf.is_open:
-                        shelf.end()
+                        (shelf.put_aside if begins else shelf.end)()
                 if self._is_due():
                     await self._flush_beside()
             await shelf.settle()
@@ -408,7 +433,7 @@ class ImageIntake:
             if shelved.ref.instance in self._whole.key_images:
                 self.progress.key_images_seconds = since
         if syntax is not None and syntax not in self._wish.syntaxes:
-            self.progress.issue(_other_syntax(name, syntax))
+            self.progress.issue(other_syntax(name, syntax))
 
     def _is_note(self, uid: str) -> bool:
         return any(
@@ -460,21 +485,3 @@ class ImageIntake:
                 await asyncio.shield(flushing)  # what is on the shelf must be in the index
             finally:
                 self._flushing = None if flushing.done() else flushing
-
-
-def _unasked(uid: Uid) -> Issue:
-    return Issue(
-        refusal=Refusal.PEER_MISBEHAVED,
-        text="an image came that was not asked for, or came twice; it was not kept",
-        severity=Severity.WARNING,
-        subject=str(uid),
-    )
-
-
-def _other_syntax(name: str, syntax: Uid) -> Issue:
-    return Issue(
-        refusal=Refusal.UNSUPPORTED_SYNTAX,
-        text=f"the image came in transfer syntax {syntax}, which was not asked for",
-        severity=Severity.WARNING,
-        subject=name,
-    )

@@ -33,7 +33,8 @@ class Progress:
     """Counters of one job; `missing` maps an instance to why it is not here.
 
     `bytes` are those that came, `again_bytes` those of them that had come before and were lost
-    when the transfer broke; it was gone on with `resumed` times. `plan` is what an accepted plan
+    when the transfer broke; it was gone on with `resumed` times. `looked` are the images of which
+    the beginning is here for a first look. `plan` is what an accepted plan
     promised, None where there is none.
 
     `timeline` has how many bytes were here after how many seconds, `key_images_seconds` is when
@@ -47,6 +48,7 @@ class Progress:
     bytes: int = 0
     again_bytes: int = 0
     resumed: int = 0
+    looked: int = 0
     plan: dict[str, Any] | None = None
     seconds: float = 0.0
     first_image_seconds: float | None = None
@@ -92,6 +94,7 @@ class Progress:
             "bytes": self.bytes,
             "again_bytes": self.again_bytes,
             "resumed": self.resumed,
+            "looked": self.looked,
             "plan": self.plan,
             "seconds": round(self.seconds, 3),
             "bytes_per_second": round(rate),

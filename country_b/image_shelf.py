@@ -17,7 +17,7 @@ from typing import Self
 
 from country_b.blobs import Blob, BlobFile, BlobStore
 from country_b.initiator import wrong_patient
-from country_b.reading import Reading
+from country_b.reading import Reading, ReceivedInstance
 from gateway.domain import ExchangeError, InstanceRef, PatientIdentity, Uid
 
 LOT_BYTES = 4 * 1024 * 1024
@@ -55,12 +55,15 @@ class _Part:
     image: _Coming
     pieces: list[bytes] = field(default_factory=list)
     last: bool = False
+    aside: bool = False
 
 
 class ImageShelf:
     """Takes in images one after the other; `shelved` is called in the loop for each in its place.
 
-    An error it raises stops the transfer, but not the telling of images already there.
+    `began` is called for each that was put aside, with what is wrong with its header, "" for
+    nothing: one with a problem, or without a tag to continue it by, is not kept. An error `shelved`
+    raises stops the transfer, but not the telling of images already there.
 
     Holds two lots at most, and what was given in one go. A context manager: when it is left,
     images that came whole are in their place, and of others only what can be continued is there,
@@ -74,17 +77,20 @@ class ImageShelf:
         reading: Reading,
         patient: PatientIdentity,
         shelved: Callable[[Shelved], None],
+        began: Callable[[InstanceRef, str], None],
     ) -> None:
         self._blobs = blobs
         self._reading = reading
         self._patient = patient
         self._shelved = shelved
+        self._began = began
         self._image: _Coming | None = None
         self._lot: list[_Part] = []
         self._lot_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
         self._working: asyncio.Future[None] | None = None
         self._done: list[tuple[_Coming, Shelved]] = []
+        self._aside: list[tuple[_Coming, str]] = []
         self._unfinished: set[BlobFile] = set()
         self._failure: BaseException | None = None
 
@@ -154,6 +160,12 @@ class ImageShelf:
         self._image = None
         self._hand_over_soon()
 
+    def put_aside(self) -> None:
+        """No more of the open image comes now: what is here of it stays, to be continued."""
+        self._part_of(self._opened()).aside = True
+        self._image = None
+        self._hand_over_soon()
+
     def abandon(self) -> None:
         """The open image, if any, does not go on in this transfer."""
         self._image = None
@@ -206,6 +218,11 @@ class ImageShelf:
         self._working = None
         done, self._done = self._done, []
         self._failure = working.exception()
+        aside, self._aside = self._aside, []
+        for image, problem in aside:
+            self._unfinished.discard(image.file)
+            (image.file.drop if problem else image.file.put_aside)()
+            self._began(image.ref, problem)
         for image, shelved in done:
             image.file.settle(shelved.blob)
             self._unfinished.discard(image.file)
@@ -224,6 +241,31 @@ class ImageShelf:
             part.pieces.clear()
             if part.last:
                 self._done.append((image, self._complete(image)))
+            elif part.aside:
+                self._aside.append((image, self._begins_wrong(image)))
+
+    def _begins_wrong(self, image: _Coming) -> str:
+        if not image.file.lasting:
+            return "the beginning of the image came without a tag to continue it by"
+        try:
+            header = self._reading.instance(image.file.place, image.file.head)
+        except ExchangeError as error:
+            return error.text
+        return self._wrong(image, header)
+
+    def _wrong(self, image: _Coming, header: ReceivedInstance) -> str:
+        if image.derived is None and header.ref != image.ref:
+            return "the image is not the one that was asked for"
+        if image.derived is not None and (header.ref.study, header.ref.instance) != (
+            image.ref.study,
+            image.derived,
+        ):
+            return "the image is not the lossy form that was announced"
+        return (
+            "the image is of another patient"
+            if wrong_patient(self._patient, header.patient)
+            else ""
+        )
 
     def _complete(self, image: _Coming) -> Shelved:
         syntax: Uid | None = None
@@ -240,16 +282,7 @@ class ImageShelf:
             except ExchangeError as error:
                 return error.text
             syntax = header.transfer_syntax
-            if image.derived is None and header.ref != image.ref:
-                return "the image is not the one that was asked for"
-            if image.derived is not None and (header.ref.study, header.ref.instance) != (
-                image.ref.study,
-                image.derived,
-            ):
-                return "the image is not the lossy form that was announced"
-            if wrong_patient(self._patient, header.patient):
-                return "the image is of another patient"
-            return ""
+            return self._wrong(image, header)
 
         blob = image.file.complete(inspect)
         return Shelved(ref=image.ref, blob=blob, syntax=syntax, derived=image.derived)

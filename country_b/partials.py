@@ -14,9 +14,14 @@ import hashlib
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
+from gateway.compression.first_look import LOOKED_AT
 from gateway.domain import Begun, InvalidIdentifier, Uid
+from gateway.wire.dicom.dataset import read_identity
+from gateway.wire.dicom.identity import HEAD_BYTES
+from gateway.wire.problems import DecodeError
 
 # With a UID of 64 characters within the 255 bytes that file systems give a name.
 MAX_TAG = 128
@@ -54,8 +59,14 @@ class Partials:
                 continue
             uid, etag = named
             if uid not in found or found[uid].begun.size_bytes < size:
-                found[uid] = Partial(path, Begun(size, etag))
+                found[uid] = Partial(path, Begun(size, etag, _looked_at(path)))
         return found
+
+    def find(self, session: str, instance: Uid) -> Path | None:
+        """The longest beginning that is here of an instance, None where there is none."""
+        folder = self._of(session)
+        found = list(folder.glob(f"{instance}~*")) if folder.is_dir() else []
+        return max(found, key=lambda path: path.stat().st_size, default=None)
 
     def size_bytes(self) -> int:
         """How much lies here."""
@@ -77,6 +88,20 @@ class Partials:
     def _of(self, session: str) -> Path:
         # An id of a visit is no name of a file before it is made one.
         return self._folder / hashlib.sha256(session.encode()).hexdigest()[:32]
+
+
+def _looked_at(path: Path) -> Uid | None:
+    """The transfer syntax of a file that can be a first look; None of any other.
+
+    Lossless HTJ2K is written in one way only: asked for by its syntax the rest is that of this
+    file, whatever a plan has chosen since.
+    """
+    try:
+        with path.open("rb") as file:
+            syntax = read_identity(BytesIO(file.read(HEAD_BYTES))).transfer_syntax
+    except (OSError, DecodeError):
+        return None
+    return syntax if syntax in LOOKED_AT else None
 
 
 def _named(name: str) -> tuple[Uid, str] | None:

@@ -42,7 +42,7 @@ from gateway.domain import (
     Uid,
 )
 from gateway.domain.codes import DCM, ISCO, REGIONS, SCT
-from gateway.domain.delivery import MAX_SECONDS
+from gateway.domain.delivery import MAX_HALVINGS, MAX_SECONDS
 from gateway.domain.people import Address
 
 # The facility types of the eHDSI assertions; the other side knows no other.
@@ -261,6 +261,7 @@ def _needs(form: Form) -> dict[str, Any]:
     """What is said of the delivery; nothing of what is not."""
     link = form.form("link", required=False)
     max_bytes = form.number("max_bytes", 1, 1e15)
+    first_look = form.number("first_look", 1, MAX_HALVINGS)
     given: dict[str, Any] = {
         "purpose": form.choice("purpose", ReadingPurpose) if form.has("purpose") else None,
         "syntaxes": form.all_parsed("syntaxes", Uid.parse) or None,
@@ -271,7 +272,12 @@ def _needs(form: Form) -> dict[str, Any]:
         "max_bytes": None if max_bytes is None else int(max_bytes),
         "link": None if link is None else _link(link),
         "plan": form.parsed("plan", _plan_id, required=False),
+        "first_look": None if first_look is None else int(first_look),
     }
+    if first_look is not None and not first_look.is_integer():
+        form.problem("first_look", "is a whole number")
+    if first_look is not None and given["plan"]:
+        form.problem("first_look", "has no plan: a plan is of whole images")
     first, all_of_it = given["first_image_seconds"], given["deadline_seconds"]
     if first is not None and all_of_it is not None and first > all_of_it:
         form.problem("first_image_seconds", "is after the deadline of everything")

@@ -11,13 +11,18 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import BinaryIO, Final
 
 import numpy as np
 
 from gateway.compression.codecs.htj2k import decode_reduced
+from gateway.compression.permitted import HTJ2K_LOSSLESS, HTJ2K_LOSSLESS_RPCL
 from gateway.wire.dicom.frames import MAX_FRAME_BYTES, Samples
+from gateway.wire.dicom.stored_frames import StoredFrames
 from gateway.wire.problems import DecodeError
+
+# Lossless HTJ2K, whose beginning is sent for a first look; that which promises RPCL first.
+LOOKED_AT: Final = (HTJ2K_LOSSLESS_RPCL, HTJ2K_LOSSLESS)
 
 _SOC: Final = b"\xff\x4f"
 _SOT, _EOC = 0xFF90, b"\xff\xd9"
@@ -85,6 +90,42 @@ def prefix_of(stream: bytes, reduction: int) -> bytes:
     if ends[reduction] > len(stream):
         raise DecodeError("code stream", f"{len(stream)} bytes", f"{ends[reduction]} bytes")
     return stream[: ends[reduction]] + _EOC
+
+
+def beginning_bytes(source: BinaryIO, reduction: int) -> int:
+    """How much of a DICOM file holds its first frame halved `reduction` times.
+
+    `source` is open and seekable, of an instance in lossless HTJ2K. An image that is not halved so
+    often is taken at its smallest. Raises `DecodeError` for a file or a code stream that cannot be
+    read, or has no resolutions to be told apart, and `NoPixels`.
+    """
+    frames = StoredFrames(source)
+    if frames.syntax not in LOOKED_AT:
+        raise DecodeError("transfer syntax", frames.syntax, "lossless HTJ2K")
+    ends = {one.reduction: one.end for one in resolution_offsets(frames.stored(1))}
+    left = ends.get(reduction, ends[max(ends)])
+    for at, size in frames.fragments(1):
+        if left <= size:
+            return at + left
+        left -= size
+    raise DecodeError("code stream", f"{left} bytes less", "every resolution", _RULE)
+
+
+def look_at(beginning: BinaryIO) -> tuple[Samples, StoredFrames]:
+    """The first frame of an instance, as large as it can be had of the beginning of its file.
+
+    `beginning` is open and seekable, as long as `beginning_bytes` says or longer; the frames that
+    come with the samples have the header of the instance. Raises as `decode_prefix`.
+    """
+    frames = StoredFrames(beginning)
+    if frames.syntax not in LOOKED_AT:
+        raise DecodeError("transfer syntax", frames.syntax, "lossless HTJ2K")
+    stream, form = frames.begun(), frames.form
+    here = [one for one in resolution_offsets(stream) if one.end <= len(stream)]
+    if not here:
+        raise DecodeError("code stream", f"{len(stream)} bytes", "its smallest resolution")
+    samples = decode_prefix(stream, here[-1].reduction, rows=form.rows, columns=form.columns)
+    return samples, frames
 
 
 def decode_prefix(prefix: bytes, reduction: int, *, rows: int, columns: int) -> Samples:

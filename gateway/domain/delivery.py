@@ -34,6 +34,8 @@ DEFAULT_ROUND_TRIP_SECONDS = 0.08
 # Slower than any line to a hospital, faster than any network card; beyond is a slip of the pen.
 MIN_BITS_PER_SECOND, MAX_BITS_PER_SECOND = 1e3, 1e12
 MAX_SECONDS = 7 * 24 * 3600.0
+# As often as code streams of HTJ2K are usually halved: of 512 rows that leaves 16.
+MAX_HALVINGS = 5
 
 
 class InvalidWish(ValueError):
@@ -132,6 +134,10 @@ class DeliveryWish:
     several requests is one delivery with one certificate; without it the id of the plan is its
     name, and without either the sender names each answer.
 
+    `first_look` asks not for images but for the beginning of each, as far as it holds the image
+    halved so many times: 1 for half the rows and columns, 2 for a quarter; 0 asks for the whole.
+    The rest is asked for later, from there on.
+
     Raises `InvalidWish` for needs that no delivery can meet or that contradict each other.
     """
 
@@ -147,6 +153,7 @@ class DeliveryWish:
     plan: str = ""
     have: frozenset[int] = frozenset()
     delivery: str = ""
+    first_look: int = 0
 
     @property
     def may_choose(self) -> bool:
@@ -164,6 +171,9 @@ class DeliveryWish:
                 within(name, value, 0.001, MAX_SECONDS)
         if self.max_bytes is not None and self.max_bytes <= 0:
             raise InvalidWish("maximum bytes", self.max_bytes, "a positive number")
+        within("first look", self.first_look, 0, MAX_HALVINGS)
+        if self.first_look and self.plan:
+            raise InvalidWish("first look", self.first_look, "0 with a plan, which is of the whole")
         if self.have and not self.plan:
             raise InvalidWish("have", "positions", "none without the plan they are in")
         if self.have and min(self.have) < 0:

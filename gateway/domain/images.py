@@ -32,10 +32,15 @@ class ListedSeries:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """The beginning of an instance's file that is here already, and the strong tag of the whole."""
+    """The beginning of an instance's file that is here already, and the strong tag of the whole.
+
+    `syntax` is the transfer syntax of that file where the rest is to be had in no other, and under
+    no plan: that of a first look. None leaves it to the wish.
+    """
 
     size_bytes: int
     etag: str
+    syntax: Uid | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +110,8 @@ class AnnouncedInstance:
     `sha256` is of its DICOM file, lower-case hex, "" where the sender does not know it yet.
     `derived` is the SOP Instance UID under which a lossy form of it comes, None for the instance
     itself. `etag` is the strong tag by which the rest of its file can be asked for, "" for none.
+    `begin_bytes` is how much of the beginning of its file comes where the rest does not, for a
+    first look; None where all of it comes.
     """
 
     ref: InstanceRef
@@ -114,11 +121,12 @@ class AnnouncedInstance:
     sha256: str = ""
     derived: Uid | None = None
     etag: str = ""
+    begin_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ImageChunk:
-    """A piece of one instance's DICOM file, in order; `last` ends the instance.
+    """A piece of one instance's DICOM file, in order; `last` ends what comes of the instance.
 
     `sent` is on its first chunk where the instance comes otherwise than it was announced. `start`
     is where in the file the instance's first chunk begins: behind what the request said is here

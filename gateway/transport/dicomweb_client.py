@@ -25,6 +25,7 @@ from gateway.domain import (
     NotFound,
     Oid,
     Refusal,
+    SyntaxChoice,
     Transaction,
 )
 from gateway.transport.dicomweb_delivery import DicomwebDelivery, Opened
@@ -81,6 +82,8 @@ class DicomwebClient:
         if fetch.scope.instance is not None:
             begun = request.begun.get(fetch.scope.instance)
             wish = replace(wish, have=frozenset())  # what is asked for by itself is to be sent
+            if begun is not None and begun.syntax is not None:
+                wish = replace(wish, plan="", syntaxes=(begun.syntax,), choice=SyntaxChoice.ORDER)
         headers = wish_headers(wish)
         async with AsyncExitStack() as stack:
             if begun is not None:

@@ -42,6 +42,7 @@ from gateway.wire.dicom.web import instance_of_location
 from gateway.wire.dicom.web_parts import DERIVED_FROM, PartPiece, WebParts
 from gateway.wire.dicom.web_plan import Fetch
 from gateway.wire.problems import DecodeError
+from gateway.wire.ranges import read_beginning
 from gateway.wire.validators import is_strong, sha256_of_tag
 
 # Answers read to their end whose digests are still to be told: each holds a transcript open.
@@ -259,7 +260,8 @@ class DicomwebDelivery:
             start, etag = current.start, piece.header("etag")
             current.recorder = record.part(piece.headers, stored=str(ref.instance), digest=False)
             self._waiting.pop(ref.instance)
-            if current.derived is not None or is_strong(etag):
+            begin = read_beginning(piece.header("content-range"))
+            if current.derived is not None or is_strong(etag) or begin is not None:
                 sent = AnnouncedInstance(
                     ref=ref,
                     repository=self._repositories[ref.instance],
@@ -267,6 +269,7 @@ class DicomwebDelivery:
                     sha256=sha256_of_tag(etag),
                     derived=current.derived,
                     etag=etag if is_strong(etag) else "",
+                    begin_bytes=begin,
                 )
         current.recorder.update(data)
         if piece.last:

@@ -9,8 +9,8 @@ Clauses: DICOM PS3.18 8 and 10.4, IHE RAD TF-2 4.107, XC-WADO 58.4.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from dataclasses import dataclass
 from functools import partial
 
 import orjson
@@ -19,7 +19,6 @@ from aiohttp import web
 from gateway.compression.plan_text import plan_view
 from gateway.config import LimitSection
 from gateway.domain import (
-    AnnouncedInstance,
     BadRequest,
     CallContext,
     Caller,
@@ -38,6 +37,7 @@ from gateway.domain import (
 from gateway.peers import Peer
 from gateway.transport.content_sending import RangeRefused, send_content
 from gateway.transport.dicomweb_answers import DicomwebAnswerer, Located, require_announced
+from gateway.transport.dicomweb_parts import outgoing, parts_of
 from gateway.transport.dicomweb_search import read_search, write_found
 from gateway.transport.dicomweb_views import ViewRequest, answer_view
 from gateway.transport.goodput import Goodput, Sending
@@ -63,7 +63,6 @@ from gateway.wire.dicom.web import (
     is_search,
     parse_path,
     query_value,
-    write_path,
 )
 from gateway.wire.dicom.web_cross import is_xc_path, parse_xc_path
 from gateway.wire.dicom.web_parts import (
@@ -71,7 +70,6 @@ from gateway.wire.dicom.web_parts import (
     OutgoingInstance,
     body_length,
     content_type,
-    instance_head,
     instance_tail,
     single_content_type,
 )
@@ -308,12 +306,13 @@ class DicomwebServer:
                 await delivery.settle()
                 require_announced(delivery)
             call.record.answered(noun=delivery.announced, issues=delivery.issues)
-            sent = tuple(_outgoing(call.base, item) for item in delivery.announced)
+            sent = tuple(outgoing(call.base, item) for item in delivery.announced)
             headers = call.headers | delivery_id(delivery.id)
             status = 206 if delivery.issues else 200
             images = recorded_images(delivery, call.record)
             sending = Sending()
             if acceptable.packaging(sent[0].transfer_syntax) is Packaging.SINGLE:
+                _demand_whole(wish)
                 headers["Content-Location"] = sent[0].location
                 if sent[0].derived_from:
                     headers[DERIVED_FROM] = sent[0].derived_from
@@ -329,7 +328,7 @@ class DicomwebServer:
                 return await send_stream(
                     request,
                     call.record,
-                    _parts(boundary, delivery, sent, images, call.base),
+                    parts_of(boundary, delivery, sent, images, call.base),
                     status=status,
                     headers=headers,
                     length=length,
@@ -424,6 +423,13 @@ def _wished(
     return acceptable, wish
 
 
+def _demand_whole(wish: DeliveryWish) -> None:
+    """A body that is the instance itself is sent in part by its Range and by nothing else."""
+    if wish.first_look:
+        text = "a first look comes in a multipart; of one instance a part is had by Range"
+        raise BadRequest(Refusal.UNSUPPORTED, text, subject="first-look")
+
+
 def _of_images(accept: tuple[MediaRange, ...]) -> tuple[MediaRange, ...]:
     """The ranges without those for a plan's own form, which says nothing of images."""
     return tuple(one for one in accept if one.media_type != "application/json")
@@ -457,44 +463,3 @@ class _Instance:
 async def _file(images: AsyncIterator[ImageChunk]) -> AsyncIterator[bytes]:
     async for chunk in images:
         yield chunk.data
-
-
-def _outgoing(base: str, item: AnnouncedInstance) -> OutgoingInstance:
-    """How a part says which instance it is: where it is had, and what it was derived from."""
-    location = base + write_path(ImageScope.of(item.ref))
-    derived_from = ""
-    if item.derived is not None:
-        derived_from = location
-        location = base + write_path(ImageScope.of(replace(item.ref, instance=item.derived)))
-    return OutgoingInstance(
-        location=location,
-        transfer_syntax=item.transfer_syntax,
-        size_bytes=item.size_bytes,
-        etag=f'"{item.sha256}"' if item.sha256 else "",
-        derived_from=derived_from,
-    )
-
-
-async def _parts(
-    boundary: str,
-    delivery: ImageDelivery,
-    sent: tuple[OutgoingInstance, ...],
-    images: AsyncIterator[ImageChunk],
-    base: str,
-) -> AsyncIterator[bytes]:
-    """The parts of an answer as their chunks come, but for what ends it."""
-    heads: Mapping[str, OutgoingInstance] = {
-        item.ref.instance: instance for item, instance in zip(delivery.announced, sent, strict=True)
-    }
-    opened = ""
-    first = True
-    async for chunk in images:
-        if chunk.instance != opened:
-            opened = chunk.instance
-            head = heads[opened] if chunk.sent is None else _outgoing(base, chunk.sent)
-            yield instance_head(boundary, head, first=first)
-            first = False
-        if chunk.data:
-            yield chunk.data
-        if chunk.last:
-            opened = ""

@@ -338,7 +338,8 @@ async def recorded_images(delivery: ImageDelivery, record: Record) -> AsyncItera
             recorder = record.part(
                 (("Content-Type", "application/dicom"),),
                 stored=f"{item.ref.study}/{item.ref.series}/{item.ref.instance}",
-                sha256=item.sha256,
+                # The digest is of the whole file.
+                sha256=item.sha256 if item.begin_bytes is None else "",
             )
         recorder.update(chunk.data)
         yield chunk

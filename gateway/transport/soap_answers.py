@@ -276,6 +276,9 @@ class Answerer:
             choice=SyntaxChoice.SENDER,
             purpose_of_use=asked.context.purpose,
         )
+        if wish.first_look:
+            text = "RAD-75 brings images whole; their beginnings are had over WADO-RS"
+            raise BadRequest(Refusal.UNSUPPORTED, text, subject="first-look")
         delivery = await self._exchange(asked.peer).retrieve_images(request, wish, asked.context)
         try:
             # The root part says what comes, and under which UIDs, before the first byte of it.

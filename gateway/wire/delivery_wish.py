@@ -8,10 +8,11 @@ header is in one of our own, which other gateways ignore:
 
 It is a dictionary (RFC 9651, 3.2) of `purpose`, `lossy`, `deadline` and `first-image` (s),
 `max-bytes`, `decode`, `choice`, `plan`, the id of a plan that was accepted, `have`, the positions
-in it that need not be sent, as ascending ranges: `have="0-3,17"`, and `delivery`, the name a
-requester gives to all it asks for together. The syntaxes a requester reads stand where each wire
-has them: in Accept, or in the TransferSyntaxUIDList. An answer tells in `NCPeH-Delivery-Id` by
-which id its certificate is had.
+in it that need not be sent, as ascending ranges: `have="0-3,17"`, `delivery`, the name a
+requester gives to all it asks for together, and `first-look`, how often an image may be halved:
+of each comes the beginning alone, in a part with a Content-Range of its own, over WADO-RS. The
+syntaxes a requester reads stand where each wire has them: in Accept, or in the
+TransferSyntaxUIDList. An answer tells in `NCPeH-Delivery-Id` by which id its certificate is had.
 """
 
 from __future__ import annotations
@@ -88,6 +89,8 @@ def write_wish(wish: DeliveryWish, *, implied: SyntaxChoice | None = None) -> di
         members.append(f'plan="{wish.plan}"')
     if wish.delivery:
         members.append(f'delivery="{wish.delivery}"')
+    if wish.first_look:
+        members.append(f"first-look={wish.first_look}")
     if wish.have:
         members.append(f'have="{write_positions(wish.have)}"')
     headers = {HEADER: ", ".join(members)} if members else {}
@@ -150,6 +153,7 @@ def read_wish(
             plan=_id(stated, "plan"),
             delivery=_id(stated, "delivery"),
             have=_have(stated),
+            first_look=_count(stated, "first-look"),
         )
     except InvalidWish as error:
         raise DecodeError(f"{HEADER}, {error.name}", error.found, error.expected) from None
@@ -186,6 +190,15 @@ def _number(stated: Mapping[str, _Value], key: str) -> float | None:
     if value is None or (isinstance(value, float) and not isinstance(value, bool)):
         return value
     raise DecodeError(f"{HEADER}, {key}", repr(value)[:80], "a number", _RULE)
+
+
+def _count(stated: Mapping[str, _Value], key: str) -> int:
+    value = _number(stated, key)
+    if value is None:
+        return 0
+    if not value.is_integer():
+        raise DecodeError(f"{HEADER}, {key}", f"{value:g}", "a whole number", _RULE)
+    return int(value)
 
 
 def _flag(stated: Mapping[str, _Value], key: str) -> bool:

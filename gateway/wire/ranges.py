@@ -20,7 +20,7 @@ _DIGITS: Final = r"[0-9]{1,18}"
 _RANGE: Final = re.compile(rf"(?P<first>{_DIGITS})?\s*-\s*(?P<last>{_DIGITS})?")
 
 _CONTENT_RANGE: Final = re.compile(
-    rf"{UNIT} +(?P<first>{_DIGITS})-(?P<last>{_DIGITS})/(?:{_DIGITS}|\*)", re.IGNORECASE
+    rf"{UNIT} +(?P<first>{_DIGITS})-(?P<last>{_DIGITS})/(?P<all>{_DIGITS}|\*)", re.IGNORECASE
 )
 
 
@@ -96,6 +96,15 @@ def read_content_range(header: str) -> ByteRange | None:
     if match is None or int(match["last"]) < int(match["first"]):
         return None
     return ByteRange(int(match["first"]), int(match["last"]))
+
+
+def read_beginning(header: str) -> int | None:
+    """How many bytes a Content-Range header says are the beginning of more; None for all else."""
+    match = _CONTENT_RANGE.fullmatch(header.strip())
+    if match is None or int(match["first"]):
+        return None
+    size = int(match["last"]) + 1
+    return size if match["all"] == "*" or size < int(match["all"]) else None
 
 
 def no_such_range(size_bytes: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from io import BytesIO
 from itertools import pairwise
 
 import imagecodecs
@@ -10,18 +11,25 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydicom import dcmread
+from pydicom.encaps import generate_frames
 
 from gateway.compression.codecs import encode_frame
 from gateway.compression.first_look import (
     ResolutionEnd,
+    beginning_bytes,
     decode_prefix,
+    look_at,
     prefix_of,
     resolution_offsets,
 )
 from gateway.compression.permitted import HTJ2K_LOSSLESS_RPCL
+from gateway.compression.transcode import transcode
+from gateway.domain import Uid
 from gateway.domain.delivery_plan import Coding
 from gateway.wire.problems import DecodeError
 from tests.compression.pixels import facts_of, frame_of
+from tests.compression.renditions import file_of
 
 RPCL = Coding(syntax=HTJ2K_LOSSLESS_RPCL)
 FACTS = facts_of("u12", rows=150, columns=201)
@@ -149,3 +157,46 @@ def test_no_damage_does_more_than_be_refused(data: st.DataObject) -> None:
     except DecodeError:
         return
     assert found.shape[:2] == (5, 7)
+
+
+def _file(name: str = "u12", coding: Coding = RPCL, frames: int = 1) -> bytes:
+    facts = facts_of(name, rows=150, columns=201, frames=frames)
+    bodies = [frame_of(facts, number) for number in range(frames)]
+    out = BytesIO()
+    transcode(BytesIO(file_of(facts, bodies)), out, coding)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+@pytest.mark.parametrize("reduction", [1, 2, 5])
+def test_the_beginning_of_a_file_is_its_first_frame_at_a_size(frames: int, reduction: int) -> None:
+    """As another decoder has that frame, and with one byte less not any more."""
+    data = _file(frames=frames)
+    size = beginning_bytes(BytesIO(data), reduction)
+    stream = next(generate_frames(dcmread(BytesIO(data)).PixelData, number_of_frames=frames))
+
+    samples, found = look_at(BytesIO(data[:size]))
+
+    assert np.array_equal(samples, imagecodecs.htj2k_decode(stream, skipres=reduction))
+    assert found.count == frames
+    if reduction == 5:
+        with pytest.raises(DecodeError):
+            look_at(BytesIO(data[: size - 1]))
+    else:
+        assert look_at(BytesIO(data[: size - 1]))[0].shape < samples.shape
+
+
+def test_an_image_too_small_to_be_halved_so_often_comes_at_its_smallest() -> None:
+    """A beginning is asked for of a whole study, whatever is in it."""
+    data = _file()
+    assert beginning_bytes(BytesIO(data), 9) == beginning_bytes(BytesIO(data), 5)
+
+
+def test_other_codings_have_no_first_look() -> None:
+    """Neither has a file that is damaged."""
+    jpeg_ls = Coding(syntax=Uid("1.2.840.10008.1.2.4.80"))
+    for data in (_file(coding=jpeg_ls), _file()[:600]):
+        with pytest.raises(DecodeError):
+            beginning_bytes(BytesIO(data), 1)
+        with pytest.raises(DecodeError):
+            look_at(BytesIO(data))

@@ -37,8 +37,22 @@ STUDY = StoredStudy(
     requests=(ImagingRequest(accession="A", accession_authority="2.999.6"),),
 )
 SERIES = (
-    StoredSeries(uid=Uid("2.999.5.1"), study=STUDY.uid, modality="CT", number=1, body_part="CHEST"),
-    StoredSeries(uid=Uid("2.999.5.2"), study=STUDY.uid, modality="KO", number=2, laterality="L"),
+    StoredSeries(
+        uid=Uid("2.999.5.1"),
+        study=STUDY.uid,
+        modality="CT",
+        number=1,
+        body_part="CHEST",
+        instance_count=2,
+    ),
+    StoredSeries(
+        uid=Uid("2.999.5.2"),
+        study=STUDY.uid,
+        modality="KO",
+        number=2,
+        laterality="L",
+        instance_count=1,
+    ),
 )
 
 

@@ -6,7 +6,7 @@ import asyncio
 import errno
 import os
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -36,12 +36,21 @@ async def blobs(tmp_path: Path) -> BlobStore:
     return made
 
 
+def ignored(_ref: InstanceRef, _problem: str) -> None:
+    """Nobody asks for beginnings."""
+
+
 @asynccontextmanager
 async def shelf_of(
-    blobs: BlobStore, shelved: list[Shelved], reading: FakeReading | None = None
+    blobs: BlobStore,
+    shelved: list[Shelved],
+    reading: FakeReading | None = None,
+    began: Callable[[InstanceRef, str], None] | None = None,
 ) -> AsyncIterator[ImageShelf]:
     """A shelf that tells a list."""
-    async with ImageShelf(blobs, reading or FakeReading(), make_identity(), shelved.append) as made:
+    async with ImageShelf(
+        blobs, reading or FakeReading(), make_identity(), shelved.append, began or ignored
+    ) as made:
         yield made
 
 
@@ -79,7 +88,9 @@ async def test_every_image_lies_in_its_place_however_lots_are_cut(
 async def test_an_image_is_there_soon_though_no_other_follows(blobs: BlobStore) -> None:
     """Over a slow link nobody waits for a lot to fill."""
     done = asyncio.Event()
-    async with ImageShelf(blobs, FakeReading(), make_identity(), lambda _: done.set()) as shelf:
+    async with ImageShelf(
+        blobs, FakeReading(), make_identity(), lambda _: done.set(), ignored
+    ) as shelf:
         await put(shelf, 1)
         await done.wait()
 
@@ -210,10 +221,42 @@ async def test_a_listener_that_fails_stops_the_rest_and_loses_nothing(blobs: Blo
             raise refuse(Refusal.STORE_FULL, "the store of transcripts is full")
 
     with pytest.raises(ExchangeError) as caught:
-        async with ImageShelf(blobs, FakeReading(), make_identity(), listen) as shelf:
+        async with ImageShelf(blobs, FakeReading(), make_identity(), listen, ignored) as shelf:
             for number in (1, 2, 3):
                 await put(shelf, number)
             await shelf.settle()
 
     assert caught.value.refusal is Refusal.STORE_FULL
     assert [item.ref for item in shelved] == [ref(1), ref(2), ref(3)]
+
+
+@pytest.mark.parametrize(
+    ("tag", "other", "problem"),
+    [
+        ('"t"', False, ""),
+        ("", False, "without a tag"),
+        ('"t"', True, "not the one that was asked for"),
+    ],
+)
+async def test_what_is_put_aside_stays_if_it_can_be_continued(
+    blobs: BlobStore, tag: str, other: bool, problem: str
+) -> None:
+    """Its header is checked as that of a whole image is; its file is closed at once."""
+    blobs.partials.prepare("visit")
+    told: list[tuple[InstanceRef, str]] = []
+    file = blobs.file(at=blobs.partials.place("visit", ref(1).instance, tag))
+    async with shelf_of(blobs, [], began=lambda one, why: told.append((one, why))) as shelf:
+        shelf.begin(ref(1), None, file=file)
+        await shelf.write(instance_bytes(ref(2 if other else 1), 500)[:300])
+        shelf.put_aside()
+        assert not shelf.is_open
+        await shelf.settle()
+
+    ((one, why),) = told
+    assert one == ref(1)
+    assert problem in why
+    assert bool(problem) == bool(why)
+    held = blobs.partials.held("visit")
+    assert [part.begun.size_bytes for part in held.values()] == ([] if problem else [300])
+    assert blobs.used_bytes == (0 if problem else 300)
+    assert left(blobs.path_of("00" * 32).parents[2]) == []

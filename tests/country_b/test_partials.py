@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 
 from country_b.partials import MAX_TAG, Partials
-from gateway.domain import Begun, Uid
+from gateway.compression.first_look import LOOKED_AT
+from gateway.compression.permitted import JPEG_XL_LOSSLESS
+from gateway.compression.transcode import transcode
+from gateway.domain import Begun, Coding, Uid
+from tests.compression.pixels import facts_of, frame_of
+from tests.compression.renditions import file_of
 
 IMAGE = Uid("2.999.7.1.1")
 
@@ -64,3 +70,22 @@ def test_a_visit_forgets_its_own_and_no_other(tmp_path: Path) -> None:
     assert partials.forget("../one") == 0
     assert partials.held("../one") == {}
     assert set(partials.held("two")) == {IMAGE}
+
+
+@pytest.mark.parametrize("syntax", [*LOOKED_AT, JPEG_XL_LOSSLESS])
+def test_a_first_look_is_known_by_its_transfer_syntax(tmp_path: Path, syntax: Uid) -> None:
+    """Only of lossless HTJ2K can the rest be asked for by its syntax alone."""
+    facts = facts_of("u12", rows=32, columns=32)
+    out = BytesIO()
+    coding = Coding(syntax=syntax, effort=3 if syntax == JPEG_XL_LOSSLESS else 0)
+    transcode(BytesIO(file_of(facts, [frame_of(facts)])), out, coding)
+    partials = Partials(tmp_path)
+    partials.prepare("visit")
+    place = partials.place("visit", IMAGE, '"t"')
+    assert place is not None
+    place.write_bytes(out.getvalue()[:-50])
+
+    known = syntax if syntax in LOOKED_AT else None
+    assert partials.held("visit")[IMAGE].begun.syntax == known
+    assert partials.find("visit", IMAGE) == place
+    assert partials.find("other", IMAGE) is None

@@ -36,6 +36,8 @@ def test_the_first_image_cannot_be_wanted_after_the_last() -> None:
         ("first image", {"first_image_seconds": 0.0}),
         ("maximum bytes", {"max_bytes": 0}),
         ("transfer syntaxes", {"syntaxes": ()}),
+        ("first look", {"first_look": 6}),
+        ("first look", {"first_look": 1, "plan": "p-1"}),
     ],
 )
 def test_a_need_that_nothing_can_meet_is_refused_by_its_name(name: str, needs: dict) -> None:  # type: ignore[type-arg]

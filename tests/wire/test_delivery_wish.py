@@ -188,3 +188,15 @@ def test_positions_in_no_plan_are_refused() -> None:
     """Nobody knows what they are positions of."""
     with pytest.raises(DecodeError, match="have"):
         _read({"NCPeH-Delivery": 'have="0-3"'})
+
+
+def test_a_first_look_is_a_number_of_halvings() -> None:
+    """Whole ones, as many as a code stream has."""
+    wish = DeliveryWish(syntaxes=(JPEG_LS,), choice=SyntaxChoice.ORDER, first_look=2)
+
+    headers = write_wish(wish, implied=SyntaxChoice.ORDER)
+    assert headers == {"NCPeH-Delivery": "first-look=2"}
+    assert _read(headers) == wish
+    for wrong in ("1.5", "-1", "6", "many"):
+        with pytest.raises(DecodeError, match=r"first.look"):
+            _read({"NCPeH-Delivery": f"first-look={wrong}"})

@@ -14,6 +14,7 @@ from gateway.wire.ranges import (
     content_range,
     no_such_range,
     range_still_holds,
+    read_beginning,
     read_range,
 )
 
@@ -126,3 +127,19 @@ def test_a_weak_tag_of_ours_never_holds_a_range_together() -> None:
     """Not even for who names exactly it."""
     assert not range_still_holds('W/"1"', 'W/"1"', None)
     assert not range_still_holds("Fri, 20 Nov 2026 10:30:00 GMT", '"abc"', None)
+
+
+@pytest.mark.parametrize(
+    ("header", "size"),
+    [
+        ("bytes 0-499/1234", 500),
+        ("bytes 0-499/*", 500),
+        ("bytes 0-1233/1234", None),  # all of it
+        ("bytes 1-499/1234", None),
+        ("bytes */1234", None),
+        ("", None),
+    ],
+)
+def test_a_beginning_is_known_by_its_content_range(header: str, size: int | None) -> None:
+    """From the first byte on, and not to the last."""
+    assert read_beginning(header) == size

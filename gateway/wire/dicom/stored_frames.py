@@ -151,9 +151,23 @@ class StoredFrames:
         """A frame as it is stored: the code stream out of its fragments, or native pixels."""
         if not self.is_compressed:
             return self._native(number)
+        return b"".join(self._read(at, size, number) for at, size in self.fragments(number))
+
+    def fragments(self, number: int) -> tuple[tuple[int, int], ...]:
+        """Where in the file the fragments of a code stream lie: the place and size of each."""
         pieces = self._by_offset(number - 1) or self._walked[self._place(number)]
         _demand_size(number, sum(size for _, size in pieces))
-        return b"".join(self._read(at, size, number) for at, size in pieces)
+        return pieces
+
+    def begun(self) -> bytes:
+        """What is there of the first code stream in a file that is cut short within it."""
+        if not self.is_compressed:
+            raise DecodeError("pixel data", "native pixels", "a code stream")
+        size = self._item(self._items)
+        if size is None:
+            raise DecodeError("pixel data", "no fragment", "the first one", "PS3.5 A.4")
+        _demand_size(1, size)
+        return self._file.read(size)
 
     def whole(self) -> bytes:
         """All native frames as they stand, in little endian, single bits without gaps."""

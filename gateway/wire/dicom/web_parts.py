@@ -26,6 +26,7 @@ from gateway.wire.multipart import (
     part_head,
 )
 from gateway.wire.problems import DecodeError, EncodeError
+from gateway.wire.ranges import ByteRange, content_range
 
 DICOM: Final = "application/dicom"
 SINGLE_TYPES: Final = frozenset({DICOM, "application/octet-stream"})
@@ -49,6 +50,7 @@ class OutgoingInstance:
 
     `etag` is the strong tag of its file, "" unknown: who has half of it can ask for the rest.
     `derived_from` is the URL of the instance that a lossy form was made from, "" for none.
+    `begin_bytes` is how much of its beginning is sent where the rest is not, None for all of it.
     """
 
     location: str
@@ -56,6 +58,7 @@ class OutgoingInstance:
     size_bytes: int | None = None
     etag: str = ""
     derived_from: str = ""
+    begin_bytes: int | None = None
 
 
 def content_type(boundary: str, *, transfer_syntax: Uid | None = None) -> str:
@@ -78,7 +81,8 @@ def single_content_type(transfer_syntax: Uid | None) -> str:
 def instance_head(boundary: str, instance: OutgoingInstance, *, first: bool) -> bytes:
     """The bytes before an instance's file: boundary line, headers, blank line.
 
-    Raises `EncodeError` for a location that is no URL.
+    Raises `EncodeError` for a location that is no URL. Of a beginning the size of the whole must be
+    known.
     """
     if not _LOCATION.fullmatch(instance.location):
         raise EncodeError(f"not an absolute URL: {instance.location[:200]!r}")
@@ -86,8 +90,11 @@ def instance_head(boundary: str, instance: OutgoingInstance, *, first: bool) -> 
         ("Content-Type", single_content_type(instance.transfer_syntax)),
         ("Content-Location", instance.location),
     ]
-    if instance.size_bytes is not None:
-        headers.append(("Content-Length", str(instance.size_bytes)))
+    size, begin = instance.size_bytes, instance.begin_bytes
+    if size is not None:
+        headers.append(("Content-Length", str(size if begin is None else begin)))
+        if begin is not None:
+            headers.append(("Content-Range", content_range(ByteRange(0, begin - 1), size)))
     if instance.etag:
         headers.append(("ETag", instance.etag))
     if instance.derived_from:
@@ -105,9 +112,10 @@ def body_length(boundary: str, instances: Iterable[OutgoingInstance]) -> int | N
     length = len(instance_tail(boundary))
     first = True
     for instance in instances:
-        if instance.size_bytes is None:
+        size = instance.begin_bytes or instance.size_bytes
+        if instance.size_bytes is None or size is None:
             return None
-        length += len(instance_head(boundary, instance, first=first)) + instance.size_bytes
+        length += len(instance_head(boundary, instance, first=first)) + size
         first = False
     return length
 

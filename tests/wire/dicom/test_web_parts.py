@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -368,3 +369,13 @@ def test_any_body_is_read_or_refused(rest: str, body: bytes, cut: int) -> None:
     for of in (rest, B, f"multipart/related; boundary={rest}", "application/dicom;" + rest):
         with contextlib.suppress(DecodeError):
             contents(of, b"--b\r\n" + body[:cut] + b"\r\n\r\n" + body[cut:] + b"\r\n--b--")
+
+
+def test_a_beginning_says_where_it_ends_and_of_how_much_it_is() -> None:
+    """Its length is that of what comes, its range names the whole (RFC 9110, 14.4)."""
+    part = replace(instance(1000), begin_bytes=300)
+
+    head = instance_head(BOUNDARY, part, first=True)
+    assert b"Content-Length: 300\r\n" in head
+    assert b"Content-Range: bytes 0-299/1000\r\n" in head
+    assert body_length(BOUNDARY, [part]) == len(head) + 300 + len(instance_tail(BOUNDARY))
