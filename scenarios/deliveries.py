@@ -26,6 +26,9 @@ LEAST_BYTES = 1_000_000
 TOO_SMALL = "no study of the seed is large enough to tell it with (seed size demo or full)"
 LEAST_IMAGES, MOST_IMAGES = 20, 200  # fewer draw no line, more take minutes
 
+# Ways whose wire for images has parts of them.
+WADO_WAYS = ("fhir-mhd", "fhir-ncp", "mixed")
+
 # Codecs as people call them, by transfer syntax (DICOM PS3.6 table A-1).
 _CODECS: Mapping[str, str] = {
     "1.2.840.10008.1.2.4.80": "JPEG-LS",

@@ -28,7 +28,6 @@ MAX_ASKED = CUTS + 2  # once, once more for each cut, and one to spare
 # Over WADO-RS an image goes on at the byte where it broke; over RAD-75 it comes anew.
 AGAIN_SHARE = 0.02
 ANEW_PER_CUT = 1
-WADO_WAYS = ("fhir-mhd", "fhir-ncp", "mixed")
 
 
 @dataclass(slots=True)
@@ -101,7 +100,7 @@ async def tell(story: Story) -> None:
         share = f"{twice / whole:.1%}"
         step.note(f"{readable_bytes(twice)} of {readable_bytes(whole)} ({share}) came twice")
         most = AGAIN_SHARE * whole
-        if story.way not in WADO_WAYS:
+        if story.way not in deliveries.WADO_WAYS:
             most += CUTS * ANEW_PER_CUT * max(int(item["size_bytes"]) for item in kept)
         check(twice <= most, f"{share} of the study came again, at most {most / whole:.0%} should")
 

@@ -87,3 +87,27 @@ def test_a_line_on_which_nothing_is_gained_asks_for_nothing() -> None:
     )
 
     assert "50% is not asked for" in step.notes[-1]
+
+
+def looked(count: int, **more: object) -> Delivery:
+    """A first look at so many images."""
+    job = {"seconds": 1.5, "bytes": 250_000, "looked": count, "stopped_by": None, "missing": []}
+    return Delivery(job={**job, **more}, timeline=(), kept=())
+
+
+def test_a_first_look_says_what_it_costs() -> None:
+    """And how much of the study has none."""
+    step = Telling(8, "x")
+
+    uc1_narrow_link._look(step, looked(48, missing=[{}]), delivery(4.0, 2_000_000))
+
+    told = "; ".join(step.notes)
+    assert "48 images to be looked at, a quarter of each side, after 1.50 s, for 12%" in told
+    assert "1 object has no first look" in told
+
+
+@pytest.mark.parametrize("wrong", [looked(0), looked(3, stopped_by={"text": "the line broke"})])
+def test_a_first_look_at_nothing_is_none(wrong: Delivery) -> None:
+    """Neither is one that was stopped."""
+    with pytest.raises(CheckFailed):
+        uc1_narrow_link._look(Telling(8, "x"), wrong, delivery(4.0, 2_000_000))
