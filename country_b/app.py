@@ -116,12 +116,14 @@ def build_app(
     )
 
     async def stores(_app: web.Application) -> AsyncIterator[None]:
-        await create_tables(engine)
-        await kept.open()
-        await jobs.open()
-        yield
-        await jobs.close()
-        await engine.dispose()
+        try:
+            await create_tables(engine)
+            await kept.open()
+            await jobs.open()
+            yield
+            await jobs.close()
+        finally:
+            await engine.dispose()
 
     app = web.Application(
         middlewares=[make_refusals(new_id), no_web_pages(allowed_hosts)],
