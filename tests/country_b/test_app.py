@@ -11,8 +11,12 @@ import pytest
 import structlog
 
 import country_b
-from country_b.app import CLOCKWORK, running
+from country_b.app import CLOCKWORK, IMAGES_PER_STUDY, community_of, running
+from country_b.initiator import IMAGES_PER_REQUEST
 from gateway.config import Settings, TokenSection, load_settings
+from gateway.domain import CommunityId
+from gateway.domain.delivery import STORED_SYNTAXES
+from gateway.peers import Peer, Way, load_profile
 from gateway.pki import TrustDomain
 from gateway.transport.daemon import USAGE, run
 from tests.country_b.portal import portal
@@ -83,6 +87,30 @@ def test_a_database_of_an_older_version_is_code_two(
     assert f"{file}: found that table image_jobs has no column timeline" in told
     assert "remove the state folder" in told
     assert told.count("\n") == 1
+
+
+def test_images_are_asked_for_as_each_way_answers() -> None:
+    """Over RAD-75 some at a time, all of them named before the first; else a study at once."""
+    profile = load_profile("ihe")
+    peer = Peer(
+        name="A",
+        community=CommunityId("2.999.1.1"),
+        profile=profile,
+        images_by="soap",
+        image_hosts=("images.example",),
+        treatment_relation=profile.treatment_relation,
+        ways=(Way(name="soap"), Way(name="web", images_by="wado-rs")),
+    )
+
+    community = community_of(peer, STORED_SYNTAXES)
+
+    assert community.names_first == {"", "soap"}
+    assert community.images_per_request == {
+        "": IMAGES_PER_REQUEST,
+        "soap": IMAGES_PER_REQUEST,
+        "web": IMAGES_PER_STUDY,
+    }
+    assert community.image_hosts == {"web": ("images.example",)}
 
 
 def test_settings_of_the_folder_are_valid() -> None:

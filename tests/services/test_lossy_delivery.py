@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -18,11 +19,14 @@ import pytest_asyncio
 from aiohttp.test_utils import TestClient, TestServer
 from pydicom import dcmread
 
+from country_a import rendering
+from country_a.national.ports import StoredInstance
 from country_a.national.sql import open_systems
 from country_a.oids import NationalOids
 from country_a.responder import Responder
 from country_a.seed.folder import seed_folder
 from country_b.app import KEPT, build_app
+from country_b.image_asking import FIRST_MADE, ImageLots
 from country_b.initiator import Community
 from gateway.domain import (
     CallContext,
@@ -114,10 +118,10 @@ class Portal:
         return visit
 
 
-def _write(folder: Path) -> None:
-    """A CT of the abdomen in six slices."""
+def _write(folder: Path, images: int) -> None:
+    """A CT of the abdomen in so many slices."""
     folder.mkdir()
-    for number in range(IMAGES):
+    for number in range(images):
         data = file_of(
             FACTS,
             [body_of(FACTS, number)],
@@ -137,8 +141,10 @@ def _write(folder: Path) -> None:
         (folder / f"{number}.dcm").write_bytes(data)
 
 
-async def _running(stack: AsyncExitStack, way: str, folder: Path, domain: TrustDomain) -> Portal:
-    _write(folder / "source")
+async def _running(
+    stack: AsyncExitStack, way: str, folder: Path, domain: TrustDomain, *, images: int = IMAGES
+) -> Portal:
+    _write(folder / "source", images)
     national = await open_systems(folder / "national")
     stack.push_async_callback(national.close)
     record = await seed_folder(
@@ -178,6 +184,7 @@ async def _running(stack: AsyncExitStack, way: str, folder: Path, domain: TrustD
                 relation=relation,
                 syntaxes=STORED_SYNTAXES,
                 ways=("unasked",),
+                names_first=frozenset({""} if way == "soap" else ()),
             )
         },
         trust=domain.trust_store,
@@ -283,3 +290,35 @@ async def test_what_loses_something_unasked_is_refused(portal: Portal) -> None:
     assert len(job["missing"]) == IMAGES
     assert all("not agreed to" in one["text"] for one in job["missing"])
     assert await _kept(portal, visit) == {}
+
+
+async def test_images_flow_before_the_last_of_them_is_made(
+    trust_domain: TrustDomain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RAD-75 names all of an answer before its first byte: what is asked for at first is little."""
+    images = FIRST_MADE + 4
+    flowing, seen = Event(), list[bool]()
+    make, begins = rendering._render, ImageLots.begins
+
+    def last_waits(stored: StoredInstance, *rest: Any) -> Any:
+        if str(stored.ref.instance).endswith(f".{images}"):
+            seen.append(flowing.wait(5))
+        return make(stored, *rest)
+
+    def told(lots: ImageLots) -> None:
+        flowing.set()
+        begins(lots)
+
+    monkeypatch.setattr(rendering, "_render", last_waits)
+    monkeypatch.setattr(ImageLots, "begins", told)
+    async with AsyncExitStack() as stack:
+        portal = await _running(stack, "soap", tmp_path, trust_domain, images=images)
+        visit = await portal.visit()
+        hurry = {**HURRY, "deadline_seconds": 2 * images / IMAGES}
+        job = await visit.images({"study": str(portal.study), **hurry})
+        kept = await _kept(portal, visit)
+
+    assert seen == [True]
+    assert (job["state"], job["received"]) == ("complete", images)
+    assert job["fidelity"]["verdict"] == "verified"
+    assert all(one["derived"] for one in kept.values())
