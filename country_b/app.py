@@ -116,12 +116,14 @@ def build_app(
     )
 
     async def stores(_app: web.Application) -> AsyncIterator[None]:
-        await create_tables(engine)
-        await kept.open()
-        await jobs.open()
-        yield
-        await jobs.close()
-        await engine.dispose()
+        try:
+            await create_tables(engine)
+            await kept.open()
+            await jobs.open()
+            yield
+            await jobs.close()
+        finally:
+            await engine.dispose()
 
     app = web.Application(
         middlewares=[make_refusals(new_id), no_web_pages(allowed_hosts)],
@@ -152,6 +154,7 @@ def community_of(peer: Peer, own_syntaxes: tuple[Uid, ...]) -> Community:
     """A peer of the settings as the portal knows it."""
     if peer.community is None:
         raise ValueError("a peer of the settings has a community")
+    images_by = {"": peer.images_by} | {way.name: way.images_by for way in peer.ways}
     return Community(
         id=peer.community,
         name=peer.name,
@@ -163,17 +166,10 @@ def community_of(peer: Peer, own_syntaxes: tuple[Uid, ...]) -> Community:
         link=peer.link,
         viewer=bool(peer.dicomweb_url),
         ways=tuple(way.name for way in peer.ways),
-        images_per_request={"": _per_request(peer.images_by)}
-        | {way.name: _per_request(way.images_by) for way in peer.ways},
+        images_per_request={way: _per_request(wire) for way, wire in images_by.items()},
+        names_first=frozenset(way for way, wire in images_by.items() if wire == "soap"),
         fhir_base=peer.fhir_url,
-        image_hosts={
-            way: peer.image_hosts
-            for way, images_by in (
-                ("", peer.images_by),
-                *((each.name, each.images_by) for each in peer.ways),
-            )
-            if images_by == "wado-rs"
-        },
+        image_hosts={way: peer.image_hosts for way, wire in images_by.items() if wire == "wado-rs"},
     )
 
 

@@ -12,6 +12,8 @@ from typing import Any
 from sqlalchemy import MetaData, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from gateway.stored_tables import make_tables
+
 METADATA = MetaData()
 
 BUSY_SECONDS = 10  # another connection may be writing a batch of a thousand instances
@@ -40,6 +42,5 @@ def _tune_sqlite(connection: Any, _record: Any) -> None:
 
 
 async def create_tables(engine: AsyncEngine) -> None:
-    """Make the tables that are not there yet."""
-    async with engine.begin() as connection:
-        await connection.run_sync(METADATA.create_all)
+    """Make the tables that are not there; `SettingsError` where an older version left others."""
+    await make_tables(engine, METADATA)

@@ -300,8 +300,11 @@ class ImageIntake:
 
     async def _fetch_lots(self, wanted: Sequence[Wanted]) -> None:
         community = self._initiator.community(self._patient.community)
-        size = community.images_per_request.get(self._session.way, IMAGES_PER_REQUEST)
-        async with ImageLots(self._ask, wanted, lot_size=size) as lots:
+        way = self._session.way
+        size = community.images_per_request.get(way, IMAGES_PER_REQUEST)
+        names = way in community.names_first
+        made_first = names and self._plan is not None and self._plan.loses(wanted)
+        async with ImageLots(self._ask, wanted, lot_size=size, made_first=made_first) as lots:
             while (taken := await self._next(lots)) is not None:
                 lot, delivery = taken
                 async with delivery:

@@ -42,6 +42,14 @@ class AcceptedPlan:
         sent = [pair for pair in wanted if pair[0].instance in coming]
         return tuple(sorted(sent, key=lambda pair: self.places[pair[0].instance]))
 
+    def loses(self, wanted: Sequence[Wanted]) -> bool:
+        """Whether anything of what is wanted comes with a loss."""
+        return any(
+            self.plan.instances[at].action is DeliveryAction.LOSSY
+            for ref, _ in wanted
+            if (at := self.places.get(ref.instance)) is not None
+        )
+
     def not_coming(self, wanted: Sequence[Wanted]) -> tuple[Issue, ...]:
         """What the plan does not send of what is wanted, each with its reason."""
         return tuple(

@@ -74,7 +74,8 @@ class Community:
     `is_planned` is whether it plans how images come where a visit states no need, and `link` what
     it is told of the link they come by. `viewer` is whether it opens viewers on request. `ways`
     names the ways to ask it beside the usual one, whose name is ""; `images_per_request` is how
-    many images are asked for at once, by the name of the way. `fhir_base` is where relative
+    many images are asked for at once, by the name of the way, and `names_first` the ways whose
+    answers name every image in them before the first byte of one. `fhir_base` is where relative
     addresses in its FHIR documents begin; `image_hosts` are what those may point at, by the name
     of each way in which images are fetched from where a manifest says.
     """
@@ -92,6 +93,7 @@ class Community:
     viewer: bool = False
     ways: tuple[str, ...] = ()
     images_per_request: Mapping[str, int] = field(default_factory=dict)
+    names_first: frozenset[str] = frozenset()
     fhir_base: str = ""
     image_hosts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 

@@ -275,7 +275,7 @@ def _play(
                     command += [option, str(path)]
             code = run_module(command)
     except HouseError as error:
-        raise fail(str(error)) from None
+        raise fail(str(error), USAGE if error.code == USAGE else FAILED) from None
     except OSError as error:
         raise fail(f"{error}; is there room and a right to write in {out}?") from None
     except KeyboardInterrupt:

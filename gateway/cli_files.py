@@ -15,10 +15,10 @@ import typer
 FAILED = 1
 
 
-def fail(text: str) -> typer.Exit:
+def fail(text: str, code: int = FAILED) -> typer.Exit:
     """Say what went wrong; raise what this returns."""
     typer.secho(text, err=True, fg=typer.colors.RED)
-    return typer.Exit(FAILED)
+    return typer.Exit(code)
 
 
 def writable(option: str, path: Path | None) -> None:

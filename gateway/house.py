@@ -70,7 +70,14 @@ Say = Callable[[str], None]
 
 
 class HouseError(Exception):
-    """The house does not stand: what happened, and what to do."""
+    """The house does not stand: what happened, and what to do.
+
+    `code` is that of the child that said so, where one did.
+    """
+
+    def __init__(self, told: str, *, code: int = 0) -> None:
+        super().__init__(told)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +130,8 @@ class Service:
             if self._process.poll() is not None:
                 raise HouseError(
                     f"{self.name} ended with code {self._process.returncode} before it was "
-                    f"ready; its log {self._log} ends:\n{tail(self._log)}"
+                    f"ready; its log {self._log} ends:\n{tail(self._log)}",
+                    code=self._process.returncode,
                 )
             if self._ready.exists():
                 ports: dict[str, int] = json.loads(self._ready.read_text(encoding="utf-8"))["ports"]
@@ -297,7 +305,10 @@ class House:
                 command, stdout=output, stderr=output, check=False
             )
         if done.returncode:
-            raise HouseError(f"seeding failed (code {done.returncode}); {log} ends:\n{tail(log)}")
+            raise HouseError(
+                f"seeding failed (code {done.returncode}); {log} ends:\n{tail(log)}",
+                code=done.returncode,
+            )
 
     def _seeded(self) -> str:
         """What the seed made, and a line for each folder it was given."""

@@ -181,6 +181,20 @@ def test_house_that_does_not_stand_is_code_one(
     assert "no room" in result.output
 
 
+def test_a_folder_of_an_older_version_is_code_two(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a country refuses to use ends the demo with its words, and with its code."""
+    words = "table consent has no column rule"
+    refusing = [sys.executable, "-c", f"import sys; print({words!r}); sys.exit(2)"]
+    monkeypatch.setattr(house, "module", lambda name: refusing)
+
+    result = RUN.invoke(app, ["demo", "--out", str(tmp_path)])
+
+    assert result.exit_code == 2
+    assert words in result.output
+
+
 @pytest.mark.parametrize(("child", "code"), [(0, 0), (1, 1), (2, 2), (-9, 1), (130, 1)])
 def test_exit_code_is_that_of_the_stories(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, child: int, code: int

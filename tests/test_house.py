@@ -73,8 +73,11 @@ def test_service_that_dies_tells_its_last_words(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "import sys; sys.exit('the port is taken')"]
     child = Service("Country A", command, tmp_path / "a.log", tmp_path / "ready")
 
-    with pytest.raises(HouseError, match=r"(?s)Country A ended with code 1.*the port is taken"):
+    with pytest.raises(
+        HouseError, match=r"(?s)Country A ended with code 1.*the port is taken"
+    ) as caught:
         child.start()
+    assert caught.value.code == 1
 
 
 def test_service_that_is_never_ready_is_given_up(

@@ -27,6 +27,8 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from gateway.stored_tables import make_tables
+
 BUSY_MILLISECONDS = 5000  # one writer at a time; a reader never waits under WAL
 MAX_VARIABLES = 500  # per statement: far below the limits of SQLite (32 766) and PostgreSQL
 
@@ -212,6 +214,5 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 async def create_tables(engine: AsyncEngine) -> None:
-    """Create the tables that are not there."""
-    async with engine.begin() as connection:
-        await connection.run_sync(metadata.create_all)
+    """Create the tables that are not there; `SettingsError` where an older version left others."""
+    await make_tables(engine, metadata)

@@ -56,7 +56,11 @@ async def open_systems(
     images.mkdir(parents=True, exist_ok=True)
     database = (directory / "national.db").resolve()
     engine = open_engine(database_url or f"sqlite+aiosqlite:///{database}")
-    await create_tables(engine)
+    try:
+        await create_tables(engine)
+    except BaseException:
+        await engine.dispose()
+        raise
     documents = BlobRepository(open_store(documents_url or directory))
     systems = NationalSystems(
         patients=SqlPatientIndex(engine),

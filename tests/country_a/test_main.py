@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,25 @@ def test_a_service_without_certificates_says_which_and_how_to_make_them(
     assert main(["serve", "--config", str(config), "--ready-file", str(config) + ".ready"]) == 2
     assert "tls.server_certificate" in capsys.readouterr().err
     assert not Path(f"{config}.ready").exists()
+
+
+@pytest.mark.parametrize("command", [["seed"], ["explain-query", "--row", "2.999.1"]])
+def test_a_database_of_an_older_version_is_code_two(
+    command: list[str], config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In words: the file, the table, the column, and what to do; no traceback."""
+    state = config.parent / "state"
+    state.mkdir()
+    with closing(sqlite3.connect(state / "national.db")) as older:
+        older.execute("CREATE TABLE consent (patient TEXT PRIMARY KEY)")
+
+    assert main([*command, "--config", str(config)]) == 2
+
+    told = capsys.readouterr().err
+    assert str(state / "national.db") in told
+    assert "table consent has no column rule" in told
+    assert "remove the state folder" in told
+    assert told.count("\n") == 1
 
 
 def test_a_row_is_explained_and_one_that_is_not_there_is_code_one(

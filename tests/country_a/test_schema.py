@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from country_a.national.schema import BUSY_MILLISECONDS, create_tables, open_engine
+from gateway.config import SettingsError
 
 
 async def test_sqlite_is_opened_for_readers_beside_a_writer(tmp_path: Path) -> None:
@@ -32,6 +33,17 @@ async def test_sqlite_is_opened_for_readers_beside_a_writer(tmp_path: Path) -> N
         "foreign_keys": 1,
     }
     assert alike == 0
+
+
+async def test_tables_of_an_older_version_are_refused_in_words(tmp_path: Path) -> None:
+    """Not by the first query, in the words of the database."""
+    engine = open_engine(f"sqlite+aiosqlite:///{tmp_path / 'national.db'}")
+    async with engine.begin() as connection:
+        await connection.execute(text("CREATE TABLE patient (row INTEGER, key TEXT, body BLOB)"))
+
+    with pytest.raises(SettingsError, match="table patient has no column birth_date, gender,"):
+        await create_tables(engine)
+    await engine.dispose()
 
 
 async def test_an_error_of_the_database_tells_no_values() -> None:

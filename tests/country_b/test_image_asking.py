@@ -9,7 +9,13 @@ from typing import Self
 
 import pytest
 
-from country_b.image_asking import ASK_AHEAD_SECONDS, ImageLots, Wanted
+from country_b.image_asking import (
+    ASK_AHEAD_SECONDS,
+    FIRST_MADE,
+    MOST_MADE,
+    ImageLots,
+    Wanted,
+)
 from gateway.domain import InstanceRef, NotNow, Oid, Refusal, Uid, refuse
 
 PLACE = Oid("2.999.1.1.3")
@@ -56,11 +62,15 @@ class Peer:
         self.refuses: dict[int, Exception] = {}
         self.waits: asyncio.Event | None = None
         self.cancelled = False
+        self.takes: tuple[Clock, float] | None = None
 
     async def ask(self, lot: Sequence[Wanted]) -> Delivery:
         """Answers, or refuses."""
         self.asked.append(len(lot))
         self.was_asked.set()
+        if self.takes is not None:
+            clock, seconds = self.takes
+            clock.seconds += seconds
         try:
             if self.waits is not None:
                 await self.waits.wait()
@@ -83,12 +93,20 @@ class Clock:
         return self.seconds
 
 
-def lots_of(peer: Peer, count: int, clock: Clock | None = None) -> ImageLots:
+def lots_of(
+    peer: Peer,
+    count: int,
+    clock: Clock | None = None,
+    *,
+    lot_size: int = LOT,
+    made_first: bool = False,
+) -> ImageLots:
     """Lots of so many instances."""
     return ImageLots(
         peer.ask,  # type: ignore[arg-type]
         wanted(count),
-        lot_size=LOT,
+        lot_size=lot_size,
+        made_first=made_first,
         now=clock or Clock(),
     )
 
@@ -149,6 +167,53 @@ async def test_over_a_slow_link_this_lot_has_the_link_for_itself() -> None:
         await lots.next()
 
     assert peer.asked == [10, 10]
+
+
+async def test_the_next_lot_is_asked_for_sooner_where_answers_take_long_to_begin() -> None:
+    """A second for ten images: the next ten are asked for a second and a half before the end."""
+    peer, clock = Peer(), Clock()
+    peer.takes = (clock, 1.0)
+    async with lots_of(peer, 20, clock) as lots:
+        await lots.next()
+        await arrive(lots, clock, 5, 0.3)
+        assert peer.asked == [10]
+        await arrive(lots, clock, 1, 0.3)
+        assert peer.asked == [10, 10]
+
+
+async def test_lots_of_what_is_made_before_it_is_named_begin_small_and_grow() -> None:
+    """Up to a size that lets go of what was made; together they are what was wanted."""
+    peer, came = Peer(), list[Wanted]()
+    count = 3 * FIRST_MADE + MOST_MADE + 1
+    async with lots_of(peer, count, lot_size=1000, made_first=True) as lots:
+        while (taken := await lots.next()) is not None:
+            came += taken[0]
+
+    assert came == wanted(count)
+    assert peer.asked[:3] == [FIRST_MADE, 2 * FIRST_MADE, 4 * FIRST_MADE]
+    assert max(peer.asked) <= MOST_MADE
+
+
+async def test_lots_that_grow_stay_within_what_a_request_may_name() -> None:
+    """However few that are."""
+    peer = Peer()
+    async with lots_of(peer, 20, lot_size=FIRST_MADE - 1, made_first=True) as lots:
+        while await lots.next() is not None:
+            pass
+
+    assert max(peer.asked) == FIRST_MADE - 1
+
+
+async def test_what_is_made_before_it_is_named_is_asked_for_after_a_quarter() -> None:
+    """The next lot is larger, and is made while this one comes in."""
+    peer, clock = Peer(), Clock()
+    async with lots_of(peer, 3 * FIRST_MADE, clock, lot_size=1000, made_first=True) as lots:
+        await lots.next()
+        quarter = FIRST_MADE // 4
+        await arrive(lots, clock, quarter, 0.01)
+        assert peer.asked == [FIRST_MADE]
+        await arrive(lots, clock, 1, 0.01)
+        assert peer.asked == [FIRST_MADE, 2 * FIRST_MADE]
 
 
 async def test_the_last_lot_asks_for_nothing_more() -> None:

@@ -23,6 +23,7 @@ from gateway.domain import (
     PlannedInstance,
     Refusal,
     SyntaxChoice,
+    Uid,
 )
 from tests.fakes import COUNTRY_A, REPOSITORY, make_study
 from tests.requests import context_for
@@ -99,6 +100,19 @@ async def test_what_does_not_come_is_missing_for_the_reason_of_the_plan() -> Non
         REFS[4].instance: (Refusal.DEFERRED, "too late"),
         REFS[5].instance: (Refusal.UNSUPPORTED_SYNTAX, "no syntax"),
     }
+
+
+async def test_a_loss_is_known_of_before_it_is_asked_for() -> None:
+    """Of what is wanted; what else the plan sends with a loss is no matter."""
+    plan = make_plan()
+    first, *others = plan.instances
+    coding = Coding(syntax=WISH.syntaxes[0], near=1)
+    lossy = replace(first, action=DeliveryAction.LOSSY, coding=coding, derived=Uid("2.999.77"))
+    losing = AcceptedPlan(replace(plan, instances=(lossy, *others)), (await accepted()).places)
+
+    assert losing.loses(REQUEST.instances)
+    assert not losing.loses([REQUEST.instances[0], *REQUEST.instances[4:]])
+    assert not (await accepted()).loses(REQUEST.instances)
 
 
 async def test_only_what_is_asked_for_afresh_is_to_be_sent() -> None:

@@ -93,10 +93,10 @@ class Portal:
         return visit
 
 
-def _write(folder: Path) -> None:
-    """A CT of the abdomen in six slices."""
+def _write(folder: Path, images: int) -> None:
+    """A CT of the abdomen in so many slices."""
     folder.mkdir()
-    for number in range(IMAGES):
+    for number in range(images):
         data = file_of(
             FACTS,
             [body_of(FACTS, number)],
@@ -116,9 +116,11 @@ def _write(folder: Path) -> None:
         (folder / f"{number}.dcm").write_bytes(data)
 
 
-async def running(stack: AsyncExitStack, way: str, folder: Path, domain: TrustDomain) -> Portal:
+async def running(
+    stack: AsyncExitStack, way: str, folder: Path, domain: TrustDomain, *, images: int = IMAGES
+) -> Portal:
     """Both countries, asked directly ("direct"), over "soap" or over "dicomweb"."""
-    _write(folder / "source")
+    _write(folder / "source", images)
     national = await open_systems(folder / "national")
     stack.push_async_callback(national.close)
     record = await seed_folder(
@@ -158,6 +160,7 @@ async def running(stack: AsyncExitStack, way: str, folder: Path, domain: TrustDo
                 relation=relation,
                 syntaxes=STORED_SYNTAXES,
                 ways=("unasked",),
+                names_first=frozenset({""} if way == "soap" else ()),
             )
         },
         trust=domain.trust_store,

@@ -9,13 +9,18 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from pydicom import dcmread
 
+from country_a import rendering
+from country_a.national.ports import StoredInstance
 from country_b.app import KEPT
+from country_b.image_asking import FIRST_MADE, ImageLots
 from gateway.domain.fidelity import NOT_FITNESS
 from gateway.pki import TrustDomain
 from gateway.wire.fidelity import open_certificate
@@ -125,3 +130,35 @@ async def test_what_loses_something_unasked_is_refused(portal: Portal) -> None:
     assert len(job["missing"]) == IMAGES
     assert all("not agreed to" in one["text"] for one in job["missing"])
     assert await _kept(portal, visit) == {}
+
+
+async def test_images_flow_before_the_last_of_them_is_made(
+    trust_domain: TrustDomain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RAD-75 names all of an answer before its first byte: what is asked for at first is little."""
+    images = FIRST_MADE + 4
+    flowing, seen = Event(), list[bool]()
+    make, begins = rendering._render, ImageLots.begins
+
+    def last_waits(stored: StoredInstance, *rest: Any) -> Any:
+        if str(stored.ref.instance).endswith(f".{images}"):
+            seen.append(flowing.wait(5))
+        return make(stored, *rest)
+
+    def told(lots: ImageLots) -> None:
+        flowing.set()
+        begins(lots)
+
+    monkeypatch.setattr(rendering, "_render", last_waits)
+    monkeypatch.setattr(ImageLots, "begins", told)
+    async with AsyncExitStack() as stack:
+        portal = await running(stack, "soap", tmp_path, trust_domain, images=images)
+        visit = await portal.visit()
+        hurry = {**HURRY, "deadline_seconds": 2 * images / IMAGES}
+        job = await visit.images({"study": str(portal.study), **hurry})
+        kept = await _kept(portal, visit)
+
+    assert seen == [True]
+    assert (job["state"], job["received"]) == ("complete", images)
+    assert job["fidelity"]["verdict"] == "verified"
+    assert all(one["derived"] for one in kept.values())
