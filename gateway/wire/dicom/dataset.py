@@ -26,6 +26,7 @@ from gateway.domain.pixels import PixelFacts
 from gateway.wire.dicom import elements
 from gateway.wire.dicom.elements import PYDICOM_ERRORS, integer, items, reading, text, uid
 from gateway.wire.dicom.pixel_facts import VIDEO, pixel_facts
+from gateway.wire.dicom.quick_header import read_quick_header
 from gateway.wire.problems import DecodeError
 
 # Headers are some KiB; enhanced multi-frame objects of thousands of frames reach some MiB.
@@ -222,6 +223,9 @@ def _behind_identity(tag: BaseTag, _vr: str | None, _length: int) -> bool:
 
 def _read(file: BinaryIO, *, whole: bool, inflated: int) -> tuple[FileDataset, BinaryIO]:
     with reading("file"):
+        quick = None if whole else read_quick_header(file)
+        if quick is not None:
+            return quick.dataset, file
         size = file.seek(0, io.SEEK_END)
         file.seek(0)
         meta = _file_meta(file)

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, time
 
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.multival import MultiValue
@@ -53,6 +54,8 @@ SCHEME_OF_DESIGNATOR = {"DCM": DCM, "SCT": SCT, "LN": LOINC}
 DESIGNATOR_OF_SCHEME = {scheme: name for name, scheme in SCHEME_OF_DESIGNATOR.items()}
 
 _INTEGER = re.compile(r"\s*([+-]?\d{1,12})")
+_PLAIN_INTEGER = re.compile(rb"[+-]?\d{1,10} ?")
+_SHORT_BYTES = 2
 _DATE = re.compile(r"(\d{4})[.\-]?(\d{2})[.\-]?(\d{2})")
 _TIME = re.compile(r"(\d{2}):?(?:(\d{2}):?(?:(\d{2})(?:\.(\d{1,6}))?)?)?")
 _OFFSET = re.compile(r"([+-])(\d{2}):?(\d{2})")
@@ -146,8 +149,15 @@ def texts(ds: Dataset, tag: BaseTag) -> tuple[str, ...]:
 
 def integer(ds: Dataset, tag: BaseTag) -> int | None:
     """The (first) value as an integer, whatever its value representation; None when it is not."""
-    if tag not in ds:
+    element = ds.get_item(tag, keep_deferred=True)
+    if element is None:
         return None
+    if isinstance(element, RawDataElement) and element.value is not None:
+        # What nearly all are, without what pydicom makes of a value once it is looked at.
+        if element.VR == "US" and len(element.value) == _SHORT_BYTES:
+            return int.from_bytes(element.value, "little" if element.is_little_endian else "big")
+        if element.VR == "IS" and _PLAIN_INTEGER.fullmatch(element.value):
+            return int(element.value)
     try:
         value = ds[tag].value
     except PYDICOM_ERRORS:

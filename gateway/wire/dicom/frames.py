@@ -102,6 +102,22 @@ def decode_frame(data: bytes, form: FrameFormat) -> tuple[bytes, str]:
 
     Raises `DecodeError` when the syntax has no decoder or the frame cannot be decoded.
     """
+    found, photometric = _decoded(data, form)
+    return found if isinstance(found, bytes) else found.tobytes(), photometric
+
+
+def decode_samples(data: bytes, form: FrameFormat) -> tuple[Samples, str]:
+    """The same as `decode_frame`, as numbers of whole bytes that are copied no more.
+
+    Shape (rows, columns), or (rows, columns, samples); the type is little endian.
+    """
+    found, photometric = _decoded(data, form)
+    if not isinstance(found, bytes):
+        return np.ascontiguousarray(found), photometric
+    return np.frombuffer(found, _allocated(form)).reshape(_shape(form)), photometric
+
+
+def _decoded(data: bytes, form: FrameFormat) -> tuple[bytes | Samples, str]:
     decoder = _DECODERS.get(form.transfer_syntax)
     if decoder is None:
         reason = REFUSED.get(form.transfer_syntax, "there is no decoder for it")
@@ -124,7 +140,7 @@ def has_decoder(transfer_syntax: str) -> bool:
     return transfer_syntax in _DECODERS
 
 
-def _decode_jpeg(data: bytes, form: FrameFormat) -> tuple[bytes, str]:
+def _decode_jpeg(data: bytes, form: FrameFormat) -> tuple[Samples, str]:
     facts = jpeg_facts(data)
     _demand_size(facts, form)
     if form.samples != 3:
@@ -141,13 +157,13 @@ def _decode_jpeg(data: bytes, form: FrameFormat) -> tuple[bytes, str]:
     return _fit(found, form, facts), "RGB"
 
 
-def _decode_jpegls(data: bytes, form: FrameFormat) -> tuple[bytes, str]:
+def _decode_jpegls(data: bytes, form: FrameFormat) -> tuple[Samples, str]:
     facts = jpeg_facts(data)
     _demand_size(facts, form)
     return _fit(imagecodecs.jpegls_decode(data), form, facts), form.photometric
 
 
-def _decode_jpeg2000(data: bytes, form: FrameFormat) -> tuple[bytes, str]:
+def _decode_jpeg2000(data: bytes, form: FrameFormat) -> tuple[Samples, str]:
     facts = jpeg2000_facts(data)
     _demand_size(facts, form)
     photometric = "RGB" if form.photometric in ("YBR_RCT", "YBR_ICT") else form.photometric
@@ -157,7 +173,7 @@ def _decode_jpeg2000(data: bytes, form: FrameFormat) -> tuple[bytes, str]:
     return _fit(found, form, facts), photometric
 
 
-def _decode_jpegxl(data: bytes, form: FrameFormat) -> tuple[bytes, str]:
+def _decode_jpegxl(data: bytes, form: FrameFormat) -> tuple[Samples, str]:
     photometric = "RGB" if form.samples == 3 else form.photometric
     rows, columns = jpegxl_size(data)
     if sorted((rows, columns)) != sorted((form.rows, form.columns)):  # it may lie on its side
@@ -169,7 +185,7 @@ def _decode_jpegxl(data: bytes, form: FrameFormat) -> tuple[bytes, str]:
     return _fit(found, form, StreamFacts()), photometric
 
 
-def _decode_rle(data: bytes, form: FrameFormat) -> tuple[bytes, str]:
+def _decode_rle(data: bytes, form: FrameFormat) -> tuple[Samples, str]:
     kind = np.dtype(f"<u{form.bits_allocated // 8}")
     _demand_segments(data, form.samples * kind.itemsize)
     plain = imagecodecs.dicomrle_decode(data, kind)
@@ -178,7 +194,7 @@ def _decode_rle(data: bytes, form: FrameFormat) -> tuple[bytes, str]:
     if planes.size < expected:
         raise ValueError(f"{planes.size} samples instead of {expected}")
     planes = planes[:expected].reshape(form.samples, form.rows * form.columns)
-    return np.ascontiguousarray(planes.T).tobytes(), form.photometric
+    return planes.T.reshape(_shape(form)), form.photometric
 
 
 def _demand_segments(data: bytes, expected: int) -> None:
@@ -203,7 +219,7 @@ def _decode_deflated(data: bytes, form: FrameFormat) -> tuple[bytes, str]:
 
 
 _HTJ2K = frozenset(f"{_JPEG}{number}" for number in ("201", "202", "203"))
-_DECODERS: dict[str, Callable[[bytes, FrameFormat], tuple[bytes, str]]] = {
+_DECODERS: dict[str, Callable[[bytes, FrameFormat], tuple[bytes | Samples, str]]] = {
     **dict.fromkeys([f"{_JPEG}{number}" for number in ("50", "51", "57", "70")], _decode_jpeg),
     **dict.fromkeys([f"{_JPEG}{number}" for number in ("80", "81")], _decode_jpegls),
     **dict.fromkeys([f"{_JPEG}{number}" for number in ("90", "91")], _decode_jpeg2000),
@@ -223,12 +239,20 @@ def _demand_size(facts: StreamFacts, form: FrameFormat) -> None:
         raise ValueError(f"{facts.components} components instead of {form.samples}")
 
 
-def _fit(found: Samples, form: FrameFormat, facts: StreamFacts) -> bytes:
-    """The samples in the size, sign and order that the header allocates, as bytes."""
-    shape = (form.rows, form.columns) + ((form.samples,) if form.samples > 1 else ())
+def _shape(form: FrameFormat) -> tuple[int, ...]:
+    return (form.rows, form.columns) + ((form.samples,) if form.samples > 1 else ())
+
+
+def _allocated(form: FrameFormat) -> np.dtype[np.signedinteger | np.unsignedinteger]:
+    return np.dtype(f"<{'i' if form.signed else 'u'}{form.bits_allocated // 8}")
+
+
+def _fit(found: Samples, form: FrameFormat, facts: StreamFacts) -> Samples:
+    """The samples in the size, sign and order that the header allocates."""
+    shape = _shape(form)
     if found.shape != shape:
         raise ValueError(f"an image of {found.shape} instead of {shape}")
-    allocated = np.dtype(f"<{'i' if form.signed else 'u'}{form.bits_allocated // 8}")
+    allocated = _allocated(form)
     limits = np.iinfo(allocated)
     if found.dtype.itemsize > allocated.itemsize and (
         found.min() < limits.min or found.max() > limits.max
@@ -239,8 +263,9 @@ def _fit(found: Samples, form: FrameFormat, facts: StreamFacts) -> bytes:
         # are two's complement of its precision, to be read as the header says.
         spare = form.bits_allocated - facts.precision
         bits = found.astype(f"<u{allocated.itemsize}") << spare
-        return (bits.view(allocated) >> spare).tobytes()
-    return found.astype(allocated, copy=False).tobytes()
+        moved: Samples = bits.view(allocated) >> spare
+        return moved
+    return found.astype(allocated, copy=False)
 
 
 def jpeg_facts(data: bytes) -> StreamFacts:

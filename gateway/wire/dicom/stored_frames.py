@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import BinaryIO, Final
 
 import numpy as np
+from pydicom.dataset import FileDataset
 from pydicom.tag import Tag
 
 from gateway.domain import EXPLICIT_LITTLE_ENDIAN, NotFound, Refusal, Uid
@@ -29,6 +30,7 @@ from gateway.wire.dicom.elements import integer, reading, text
 from gateway.wire.dicom.frames import MAX_FRAME_BYTES, FrameFormat, decode_frame
 from gateway.wire.dicom.instances import can_decode, frame_format
 from gateway.wire.dicom.pixel_element import UNDEFINED, PixelElement, read_pixel_element
+from gateway.wire.dicom.quick_header import read_quick_header
 from gateway.wire.dicom.rewrite import header_span, swapped
 from gateway.wire.problems import DecodeError
 
@@ -62,12 +64,9 @@ class StoredFrames:
 
     def __init__(self, source: bytes | BinaryIO) -> None:
         stream = io.BytesIO(source) if isinstance(source, bytes) else source
-        self.header, self._file = read_to_pixels(stream)
         with reading("instance"):
+            self.header, self._file, self._header_span = _read_header(stream)
             implicit, little = (bool(flag) for flag in self.header.original_encoding)
-            at = self._file.tell()
-            self._header_span = header_span(self.header, self._file, at)
-            self._file.seek(at)
             self._element = read_pixel_element(self._file, implicit=implicit, little=little)
             self._little = little
             self._start = self._file.tell()
@@ -314,6 +313,18 @@ class StoredFrames:
                 "PS3.5 A.4",
             )
         return tuple(found)
+
+
+def _read_header(stream: BinaryIO) -> tuple[FileDataset, BinaryIO, tuple[int, int] | None]:
+    """The header, what stands at the pixel data behind it, and the span that can be kept of it."""
+    quick = read_quick_header(stream)
+    if quick is not None:
+        return quick.dataset, stream, (quick.begin, quick.end) if quick.can_stay else None
+    header, file = read_to_pixels(stream)
+    at = file.tell()
+    span = header_span(header, file, at)
+    file.seek(at)
+    return header, file, span
 
 
 def _demand_size(number: int, size: int) -> None:
