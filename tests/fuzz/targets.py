@@ -455,7 +455,7 @@ def _renditions() -> list[bytes]:
 def _run_rendition(data: bytes) -> None:
     """Written again without loss and with, and looked at by its beginning."""
     from gateway.compression.derivation import Derivation
-    from gateway.compression.first_look import decode_prefix
+    from gateway.compression.first_look import beginning_bytes, decode_prefix, look_at
     from gateway.compression.permitted import HTJ2K_LOSSLESS_RPCL, HTJ2K_LOSSY
     from gateway.compression.transcode import transcode
     from gateway.domain import EXPLICIT_LITTLE_ENDIAN
@@ -466,9 +466,19 @@ def _run_rendition(data: bytes) -> None:
         return
     derivation = Derivation(instance=Uid("2.25.1"), series=Uid("2.25.2"))
     transcode(BytesIO(data), BytesIO(), Coding(syntax=EXPLICIT_LITTLE_ENDIAN))
-    transcode(BytesIO(data), BytesIO(), Coding(syntax=HTJ2K_LOSSLESS_RPCL))
+    out = BytesIO()
+    transcode(BytesIO(data), out, Coding(syntax=HTJ2K_LOSSLESS_RPCL))
+    look_at(BytesIO(out.getvalue()[: beginning_bytes(out, 2)]))
     lossy = Coding(syntax=HTJ2K_LOSSY, step=2.0)
     transcode(BytesIO(data), BytesIO(), lossy, derivation=derivation)
+
+
+def _run_look(data: bytes) -> None:
+    """The beginning of an image, looked at as it comes."""
+    from gateway.compression.first_look import beginning_bytes, look_at
+
+    look_at(BytesIO(data))
+    beginning_bytes(BytesIO(data), 1)
 
 
 TARGETS: Final[tuple[Target, ...]] = (
@@ -479,4 +489,5 @@ TARGETS: Final[tuple[Target, ...]] = (
     Target("manifest", _manifests, _run_manifest),
     Target("image", _images, _run_image),
     Target("rendition", _renditions, _run_rendition),
+    Target("look", _renditions, _run_look),
 )
