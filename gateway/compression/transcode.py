@@ -45,7 +45,7 @@ from gateway.domain.delivery_plan import Coding
 from gateway.domain.fidelity import PixelError
 from gateway.domain.images import EXPLICIT_LITTLE_ENDIAN
 from gateway.domain.pixels import PixelFacts
-from gateway.wire.dicom.dataset import picture, read_to_pixels, transfer_syntax
+from gateway.wire.dicom.dataset import picture, read_to_pixels
 from gateway.wire.dicom.elements import integer, reading, text, texts
 from gateway.wire.dicom.frames import FrameFormat, Samples, decode_samples
 from gateway.wire.dicom.instances import declare_decoded
@@ -176,8 +176,7 @@ class _Work:
             bits_stored=form.bits_stored,
             signed=form.signed,
             photometric=photometric,
-            lossy=text(frames.header, _LOSSY) == "01"
-            or is_maybe_lossy(transfer_syntax(frames.header)),
+            lossy=text(frames.header, _LOSSY) == "01" or is_maybe_lossy(frames.named_syntax),
             is_float=frames.is_float,
         )
         if told is not None and told.pixels is not None:  # what they mean decides over a loss
@@ -351,7 +350,6 @@ class _Work:
             raise NotFaithful(f"frame {number}: found {error}, expected its pixels") from error
         if photometric != self._found:
             raise NotFaithful(f"frame {number}: found {photometric}, expected {self._found}")
-        self._pixels_sha256.update(_octets(back).data)
         decoded = back.astype(samples.dtype, copy=False)  # in the order of this machine
         if self._derivation is None:
             if not _are_equal(decoded, samples):
@@ -362,6 +360,7 @@ class _Work:
             self._meter.add(samples, decoded)
             if self._padding:
                 self._padding.add(samples, decoded)
+        self._pixels_sha256.update(_octets(back).data)
         return stream
 
     def _samples(self, number: int) -> Samples:
@@ -406,14 +405,13 @@ def _octets(samples: Samples) -> Samples:
 
 
 def _are_equal(one: Samples, other: Samples) -> bool:
-    """Whether two frames of one shape and type are the same, eight bytes at a time."""
+    """Whether two frames are the same: shape, type, and all bytes, eight at once where they can."""
     if one.shape != other.shape or one.dtype != other.dtype:
         return False
     left, right = _octets(one), _octets(np.ascontiguousarray(other))
-    whole = left.size - left.size % 8
-    return np.array_equal(left[:whole].view(np.uint64), right[:whole].view(np.uint64)) and bool(
-        (left[whole:] == right[whole:]).all()
-    )
+    if left.size % 8 == 0:
+        left, right = left.view(np.uint64), right.view(np.uint64)
+    return bool((left == right).all())
 
 
 def by_pixel(plain: bytes, frames: StoredFrames) -> bytes:

@@ -230,15 +230,17 @@ def _walk(head: bytes, at: int, first: int, stop: int) -> _Walked | None:
 def _made(head: bytes, at: int) -> _Element:
     """The element that begins there: `_walk` has been past it."""
     coded, length = _HEAD(head, at)
-    _, key, vr, empty, is_long = _KINDS.get(coded) or _kind(coded)
+    tag, key, vr, empty, is_long = _KINDS.get(coded) or _kind(coded)
     begin = at + 8
     if is_long:
         (length,) = _LENGTH(head, begin)
         begin += 4
     value = head[begin : begin + length] if length else empty
-    raw = RawDataElement(key, vr, length, value, begin, False, True)
+    # Half the time that its constructor takes, which only gives the fields their names.
+    fields = key, vr, length, value, begin, False, True, True, False
+    raw: RawDataElement = tuple.__new__(RawDataElement, fields)
     # What texts are in is looked at while a file is read.
-    return convert_raw_data_element(raw) if key == _CHARACTER_SET else raw
+    return convert_raw_data_element(raw) if tag == _CHARACTER_SET else raw
 
 
 @lru_cache(maxsize=64)
