@@ -76,9 +76,15 @@ def name_of(coding: Coding) -> str:
     return f"{name} (step {coding.step:g})" if coding.step else name
 
 
-def lossless_choice(series: SeriesFacts, wish: DeliveryWish) -> Choice:
-    """The lossless codings of a series. A coding that fits some of its instances is a candidate."""
-    forms = distinct_pixels(series)
+def lossless_choice(
+    series: SeriesFacts, wish: DeliveryWish, forms: tuple[PixelFacts, ...] | None = None
+) -> Choice:
+    """The lossless codings of a series. A coding that fits some of its instances is a candidate.
+
+    `forms` are those that `distinct_pixels` finds, where they are known already.
+    """
+    if forms is None:
+        forms = distinct_pixels(series)
     candidates: list[Coding] = []
     rejected: list[tuple[Coding, str]] = []
     for coding in OFFERED:

@@ -87,8 +87,8 @@ class Delivery:
         """A segment in an option as runs, made once."""
         key = number, id(option)
         if key not in self._runs:
-            ways = (option.ways[place] for place in self.segments[number].places)
-            self._runs[key] = option, runs_of(ways, request=True)
+            places, ways = self.segments[number].places, option.ways
+            self._runs[key] = option, runs_of([ways[place] for place in places], request=True)
         return self._runs[key][1]
 
     def totals(self, options: Sequence[Option]) -> tuple[float, float, int]:
@@ -138,8 +138,8 @@ def open_options(menu: SeriesMenu) -> tuple[Option, ...]:
 
     An option that leaves instances out is open only where all do.
     """
-    going = [sum(way is not None for way in option.ways) for option in menu.options]
-    whole = [o for o, count in zip(menu.options, going, strict=True) if count == max(going)]
+    most = max((option.going for option in menu.options), default=0)
+    whole = [option for option in menu.options if option.going == most]
     stored = next((option for option in whole if option.coding is None), None)
     kept: list[Option] = []
     for option in whole:

@@ -11,7 +11,8 @@ Guideline: Article 13 (key images should be flagged and separately fetchable).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from gateway.compression.facts import InstanceFacts, SeriesFacts
@@ -35,13 +36,12 @@ def is_scout(series: SeriesFacts) -> bool:
     return bool(types) and all(_SCOUTS & {value.upper() for value in each} for each in types)
 
 
-def coarse_to_fine(count: int) -> Iterator[int]:
+@lru_cache(maxsize=16)
+def coarse_to_fine(count: int) -> tuple[int, ...]:
     """0 to count - 1 in bit-reversed order: the first, the middle one, the quarters, …"""
     bits = max(0, (count - 1).bit_length())
-    for number in range(1 << bits):
-        place = int(f"{number:0{bits}b}"[::-1], 2) if bits else 0
-        if place < count:
-            yield place
+    places = (int(f"{number:0{bits}b}"[::-1], 2) if bits else 0 for number in range(1 << bits))
+    return tuple(place for place in places if place < count)
 
 
 def first_lot(series: Sequence[SeriesFacts]) -> tuple[list[Placed], list[Placed]]:

@@ -132,14 +132,15 @@ def _instances(
     menus = delivery.menus
     pipeline = Pipeline(delivery.link, delivery.workers)
     planned: list[PlannedInstance] = []
-    before = None
+    before, like = None, None
     for at, place in sent.coming:
         way, facts = options[at].ways[place], menus[at].series.instances[place]
         if way is None:
             raise AssertionError("what comes has a way")
-        seconds = pipeline.put(
-            Run(1, way.size_bytes, way.cpu_seconds, way.decode_seconds, at != before)
-        )
+        if way is not like or at != before:
+            run = Run(1, way.size_bytes, way.cpu_seconds, way.decode_seconds, at != before)
+            like = way if at == before else None  # only the first begins a request
+        seconds = pipeline.put(run)
         before = at
         lossy = way.action is DeliveryAction.LOSSY
         planned.append(
@@ -184,7 +185,7 @@ def _stored_seconds(delivery: Delivery) -> float:
     for segment in delivery.segments:
         menu = delivery.menus[segment.series]
         for number, place in enumerate(segment.places):
-            way = menu.stored_way(menu.series.instances[place])
+            way = menu.stored_ways[place]
             runs.append(Run(1, way.size_bytes, 0.0, way.decode_seconds, number == 0))
     return total_seconds(runs, delivery.link, delivery.workers)
 

@@ -51,7 +51,9 @@ class SeriesReasons:
     def of(self, way: Way, facts: InstanceFacts) -> str:
         """Why an instance comes as it does."""
         untouched = untouchable(facts)
-        key = way.action, way.coding, untouched, facts.key_image
+        # The coding by identity, which the option keeps: thousands of instances ask.
+        stored = way.action is DeliveryAction.AS_STORED
+        key = id(way.coding), stored, untouched, facts.key_image
         if key not in self._said:
             self._said[key] = self._sentence(way, facts, untouched)
         return self._said[key]

@@ -65,16 +65,22 @@ def noise_of(frames: Sequence[Samples]) -> float | None:
 
 
 def _noise(frame: Samples) -> float | None:
-    grey = frame.mean(axis=-1) if frame.ndim == 3 else frame.astype(np.float64)
+    grey = frame.mean(axis=-1) if frame.ndim == 3 else frame
     rows, columns = grey.shape[0] // 2 * 2, grey.shape[1] // 2 * 2
     if not rows or not columns:
         return None
-    quads = grey[:rows, :columns].reshape(rows // 2, 2, columns // 2, 2)
-    one, other = quads[:, 0], quads[:, 1]
-    diagonal = (one[..., 0] - one[..., 1] - other[..., 0] + other[..., 1]) / 2
-    level = quads.mean(axis=(1, 3))
-    body = diagonal[level > np.percentile(level, _BODY_PERCENTILE)]
+    # Whole numbers stay so: sums of four of them are ordered several times as fast as means.
+    is_whole = grey.dtype.kind in "iu" and grey.dtype.itemsize <= 2
+    kind = np.dtype(np.int32 if is_whole else np.float64)
+    quads: list[Samples] = [
+        grey[row:rows:2, column:columns:2].astype(kind) for row in (0, 1) for column in (0, 1)
+    ]
+    one, two, three, four = quads
+    diagonal, level = one - two - three + four, one + two + three + four
+    # Above this one is what is above the percentile, which lies between it and the next.
+    place = int((level.size - 1) * _BODY_PERCENTILE / 100)
+    body = diagonal[level > np.partition(level, place, axis=None)[place]]
     if not body.size:
         return None
-    sigma = float(np.median(np.abs(body))) / _MEDIAN_OF_NORMAL
+    sigma = float(np.median(np.abs(body))) / 2 / _MEDIAN_OF_NORMAL
     return sigma if sigma > 0 else None

@@ -51,6 +51,7 @@ from gateway.wire.dicom.frames import FrameFormat, Samples, decode_samples
 from gateway.wire.dicom.instances import declare_decoded
 from gateway.wire.dicom.part10 import element
 from gateway.wire.dicom.pixel_element import UNDEFINED, PixelElement, write_pixel_element
+from gateway.wire.dicom.pixel_facts import is_maybe_lossy
 from gateway.wire.dicom.rewrite import encode_header, file_head
 from gateway.wire.dicom.stored_frames import NoPixels, StoredFrames
 from gateway.wire.problems import DecodeError, EncodeError
@@ -59,6 +60,7 @@ PIXEL_DATA: Final = 0x7FE00010
 _EXTENDED_OFFSETS, _EXTENDED_LENGTHS = 0x7FE00001, 0x7FE00002
 _PHOTOMETRIC: Final = Tag(0x0028, 0x0004)
 _PLANAR: Final = Tag(0x0028, 0x0006)
+_LOSSY: Final = Tag(0x0028, 0x2110)
 _ITEM: Final = b"\xfe\xff\x00\xe0"
 _DELIMITER: Final = b"\xfe\xff\xdd\xe0\0\0\0\0"
 _ITEM_HEAD: Final = 8
@@ -131,7 +133,7 @@ class _Work:
         self._coding = coding
         self._derivation = derivation
         self._frames = StoredFrames(source)
-        self._told = picture(self._frames.header)
+        self._told = picture(self._frames.header) if derivation else None
         self._pixels_sha256 = hashlib.sha256()
         self._first: tuple[bytes, str] | None = None  # decoded to look at it, and used once
         demand_frames(self._frames, source)
@@ -158,28 +160,39 @@ class _Work:
     def _look(self) -> tuple[PixelFacts, str]:
         """What the pixels are when they are decoded, and whether they may be written so."""
         frames, form = self._frames, self._frames.form
-        facts = self._told.pixels
-        if facts is None:  # `StoredFrames` has read the same elements
-            raise DecodeError("header", "no image pixels", "Rows, Columns and Bits Allocated")
+        told = self._told
         if frames.is_subsampled and not self._is_copy:
             raise EncodeError("rendition: two native pixels share their colour (C.7.6.3.1.2)")
         photometric = form.photometric
         if frames.is_compressed:
             self._first = frames.plain(1)
             photometric = self._first[1]
-        facts = replace(
-            facts,
+        facts = PixelFacts(
+            rows=form.rows,
+            columns=form.columns,
             frames=frames.count,
             samples=form.samples,
+            bits_allocated=form.bits_allocated,
             bits_stored=form.bits_stored,
+            signed=form.signed,
             photometric=photometric,
+            lossy=text(frames.header, _LOSSY) == "01" or is_maybe_lossy(frames.named_syntax),
             is_float=frames.is_float,
         )
+        if told is not None and told.pixels is not None:  # what they mean decides over a loss
+            facts = replace(
+                facts,
+                quantitative=told.pixels.quantitative,
+                image_type=told.pixels.image_type,
+                kernel=told.pixels.kernel,
+                slice_millimetres=told.pixels.slice_millimetres,
+                text=told.pixels.text,
+            )
         reason = coding_bar(
             facts,
             self._coding,
-            modality=self._told.modality,
-            sop_class=self._told.sop_class or "",
+            modality=told.modality if told else "",
+            sop_class=(told.sop_class if told else None) or "",
             transfer_syntax=frames.syntax,
             mammography=self._derivation is not None and self._derivation.mammography,
         )
@@ -215,7 +228,7 @@ class _Work:
         """The error of a lossy rendition, which keeps to its guards."""
         derivation = self._derivation
         error = self._meter.error()
-        if derivation is not None:
+        if derivation is not None and self._told is not None:
             has_structure = self._told.modality in SSIM_MODALITIES
             floor = derivation.ssim_floor if has_structure else None
             check_ratio(ratio, derivation.cap.ratio if derivation.cap else None)
@@ -337,7 +350,6 @@ class _Work:
             raise NotFaithful(f"frame {number}: found {error}, expected its pixels") from error
         if photometric != self._found:
             raise NotFaithful(f"frame {number}: found {photometric}, expected {self._found}")
-        self._pixels_sha256.update(_octets(back).data)
         decoded = back.astype(samples.dtype, copy=False)  # in the order of this machine
         if self._derivation is None:
             if not _are_equal(decoded, samples):
@@ -348,6 +360,7 @@ class _Work:
             self._meter.add(samples, decoded)
             if self._padding:
                 self._padding.add(samples, decoded)
+        self._pixels_sha256.update(_octets(back).data)
         return stream
 
     def _samples(self, number: int) -> Samples:
@@ -392,14 +405,13 @@ def _octets(samples: Samples) -> Samples:
 
 
 def _are_equal(one: Samples, other: Samples) -> bool:
-    """Whether two frames of one shape and type are the same, eight bytes at a time."""
+    """Whether two frames are the same: shape, type, and all bytes, eight at once where they can."""
     if one.shape != other.shape or one.dtype != other.dtype:
         return False
     left, right = _octets(one), _octets(np.ascontiguousarray(other))
-    whole = left.size - left.size % 8
-    return np.array_equal(left[:whole].view(np.uint64), right[:whole].view(np.uint64)) and bool(
-        (left[whole:] == right[whole:]).all()
-    )
+    if left.size % 8 == 0:
+        left, right = left.view(np.uint64), right.view(np.uint64)
+    return bool((left == right).all())
 
 
 def by_pixel(plain: bytes, frames: StoredFrames) -> bytes:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
-from gateway.compression.choices import Choice, distinct_pixels, lossless_choice
+from gateway.compression.choices import Choice, lossless_choice
 from gateway.compression.estimate import SeriesEstimate, estimate
 from gateway.compression.facts import InstanceFacts, SeriesFacts, SeriesSample
 from gateway.compression.permitted import form_bar
@@ -42,11 +42,12 @@ class Way:
 class Option:
     """A series in one coding as far as its instances go: a way each, None for what cannot go.
 
-    `coding` is None for "as stored".
+    `coding` is None for "as stored"; `going` is how many can go.
     """
 
     coding: Coding | None
     ways: tuple[Way | None, ...]
+    going: int
     size_bytes: int
     cpu_seconds: float
     decode_seconds: float
@@ -67,28 +68,33 @@ class SeriesMenu:
         self.sender = sender
         self.accepted = frozenset(wish.syntaxes)
         self.estimate: SeriesEstimate = estimate(series, sample)
-        self.choice: Choice = lossless_choice(series, wish)
-        self.forms = distinct_pixels(series)
-        self._stored: dict[int, Way] = {}
         self._kin: dict[tuple[PixelFacts | None, Uid], int] = {}
         self._kin_of = tuple(
             self._kin.setdefault((one.pixels, one.transfer_syntax), len(self._kin))
             for one in series.instances
         )
+        self.stored_ways = self._stored_ways()
+        # By identity, for facts are slow to hash; the series keeps its instances alive.
+        self._stored = dict(zip(map(id, series.instances), self.stored_ways, strict=True))
+        self.forms = tuple(dict.fromkeys(pixels for pixels, _ in self._kin if pixels))
+        self.choice: Choice = lossless_choice(series, wish, self.forms)
         self.options = self._options()
 
     def stored_way(self, instance: InstanceFacts) -> Way:
         """An instance of the series as its file lies there, whether the wish takes that or not."""
-        way = self._stored.get(id(instance))
-        if way is None:
-            coding = Coding(syntax=instance.transfer_syntax)
-            decode = 0.0
-            if instance.pixels is not None:
-                decode = self._decode_seconds(instance.pixels, coding)
-            way = Way(DeliveryAction.AS_STORED, coding, instance.size_bytes, 0.0, decode)
-            # By identity, for facts are slow to hash; the series keeps its instances alive.
-            self._stored[id(instance)] = way
-        return way
+        return self._stored[id(instance)]
+
+    def _stored_ways(self) -> tuple[Way, ...]:
+        """All instances as their files lie there, by their places."""
+        kin: list[tuple[Coding, float]] = []
+        for pixels, syntax in self._kin:
+            coding = Coding(syntax=syntax)
+            decode = 0.0 if pixels is None else self._decode_seconds(pixels, coding)
+            kin.append((coding, decode))
+        return tuple(
+            Way(DeliveryAction.AS_STORED, kin[which][0], one.size_bytes, 0.0, kin[which][1])
+            for one, which in zip(self.series.instances, self._kin_of, strict=True)
+        )
 
     def coded_way(self, instance: InstanceFacts, coding: Coding) -> Way | None:
         """An instance in another coding; None where it cannot be, or nobody knows its size.
@@ -123,9 +129,12 @@ class SeriesMenu:
         return pixels.raw_bytes / speed
 
     def _options(self) -> tuple[Option, ...]:
-        can_stay = [one.transfer_syntax in self.accepted for one in self.series.instances]
-        asked: list[Coding | None] = [self._wanted_first(can_stay)]
-        if self.wish.may_choose:
+        kin_can_stay = [syntax in self.accepted for _, syntax in self._kin]
+        can_stay = [kin_can_stay[kin] for kin in self._kin_of]
+        asked: list[Coding | None]
+        if not self.wish.may_choose:
+            asked = [self._wanted_first(can_stay)]
+        else:
             asked = [None] if any(can_stay) or not self.choice.candidates else []
             asked += self.choice.candidates
         found: list[Option] = []
@@ -149,26 +158,33 @@ class SeriesMenu:
         return candidates[0] if candidates and place(candidates[0].syntax) < stored else None
 
     def _option(self, coding: Coding | None, can_stay: Sequence[bool]) -> Option:
-        cached: dict[int, Way | None] = {}
+        # Of its kin, an instance has the way, or None for the one its own file is.
+        cached: dict[int, tuple[Way | None, bool]] = {}
         ways: list[Way | None] = []
         for place, one in enumerate(self.series.instances):
-            kin = self._kin_of[place]
-            stays = can_stay[place] and (
-                coding is None or coding.syntax == one.transfer_syntax or untouchable(one)
-            )
-            if stays:
-                ways.append(self.stored_way(one))
-            elif one.made or one.pixels is None:
-                ways.append(self._first(one, coding, can_stay[place]))
+            if one.made or one.pixels is None:
+                stays = can_stay[place] and _stays(one, coding)
+                way = self.stored_way(one) if stays else self._first(one, coding, can_stay[place])
             else:
+                kin = self._kin_of[place]
                 if kin not in cached:
-                    cached[kin] = None if coding is None else self.coded_way(one, coding)
-                    if cached[kin] is None and not can_stay[place]:
-                        cached[kin] = self._first(one, coding, stays=False)
-                # What is stored has a size of its own for each instance.
-                way = cached[kin]
-                ways.append(self.stored_way(one) if way is None and can_stay[place] else way)
+                    cached[kin] = self._of_kin(one, coding, can_stay[place])
+                way, is_stored = cached[kin]
+                if is_stored:  # which has a size of its own for each instance
+                    way = self.stored_ways[place]
+            ways.append(way)
         return option_of(coding, ways)
+
+    def _of_kin(
+        self, one: InstanceFacts, coding: Coding | None, can_stay: bool
+    ) -> tuple[Way | None, bool]:
+        """The way of all that are like an instance, or that theirs is as they are stored."""
+        if can_stay and _stays(one, coding):
+            return None, True
+        way = None if coding is None else self.coded_way(one, coding)
+        if way is None and not can_stay:
+            way = self._first(one, coding, stays=False)
+        return way, way is None and can_stay
 
     def _first(self, one: InstanceFacts, coding: Coding | None, stays: bool) -> Way | None:
         """In the coding; else as stored, else in the first that the wish names and that fits."""
@@ -191,12 +207,28 @@ def untouchable(instance: InstanceFacts) -> bool:
     return pixels is None or pixels.lossy or pixels.is_float or pixels.bits_allocated not in (8, 16)
 
 
+def _stays(instance: InstanceFacts, coding: Coding | None) -> bool:
+    """Whether what may stay as it is stored does so in an option."""
+    same = coding is None or coding.syntax == instance.transfer_syntax
+    return same or untouchable(instance)
+
+
+def _are_alike(ways: Sequence[Way]) -> bool:
+    """Whether all are the same one, as in most series."""
+    return len(set(map(id, ways))) == 1
+
+
 def option_of(coding: Coding | None, ways: Sequence[Way | None]) -> Option:
     """An option with its sums."""
     going = [way for way in ways if way is not None]
+    if _are_alike(going):
+        count, one = len(going), going[0]
+        sums = count * one.size_bytes, count * one.cpu_seconds, count * one.decode_seconds
+        return Option(coding, tuple(ways), count, *sums)
     return Option(
         coding,
         tuple(ways),
+        len(going),
         sum(way.size_bytes for way in going),
         sum(way.cpu_seconds for way in going),
         sum(way.decode_seconds for way in going),
@@ -205,11 +237,13 @@ def option_of(coding: Coding | None, ways: Sequence[Way | None]) -> Option:
 
 def runs_of(ways: Iterable[Way | None], *, request: bool) -> tuple[Run, ...]:
     """Ways in the order of sending as runs of what is alike; what cannot go is left out."""
+    going = [way for way in ways if way is not None]
+    if _are_alike(going):
+        one = going[0]
+        return (Run(len(going), one.size_bytes, one.cpu_seconds, one.decode_seconds, request),)
     runs: list[Run] = []
-    going = (
-        (way.size_bytes, way.cpu_seconds, way.decode_seconds) for way in ways if way is not None
-    )
-    for (size, cpu, decode), alike in groupby(going):
+    costs = ((way.size_bytes, way.cpu_seconds, way.decode_seconds) for way in going)
+    for (size, cpu, decode), alike in groupby(costs):
         count = sum(1 for _ in alike)
         runs.append(Run(count, size, cpu, decode, request and not runs))
     return tuple(runs)

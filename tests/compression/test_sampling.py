@@ -79,6 +79,21 @@ def test_noise_is_found_in_stored_values(sigma: float) -> None:
     assert noise_of([np.stack([body.astype("u2")] * 3, axis=-1)]) == pytest.approx(sigma, rel=0.15)
 
 
+@pytest.mark.parametrize("form", [(64, 64), (63, 81), (2, 2), (4, 6)])
+@pytest.mark.parametrize("kind", ["u1", "i2", "u2"])
+def test_noise_is_that_of_its_definition(form: tuple[int, int], kind: str) -> None:
+    """The median of the diagonals of blocks of four whose mean is above the percentile."""
+    frame = np.random.default_rng(form[1]).normal(90, 9, form).astype(kind)
+    rows, columns = (side // 2 * 2 for side in form)
+    quads = frame[:rows, :columns].astype(float).reshape(rows // 2, 2, columns // 2, 2)
+    level = quads.mean(axis=(1, 3))
+    diagonal = (quads[:, 0, :, 0] - quads[:, 0, :, 1] - quads[:, 1, :, 0] + quads[:, 1, :, 1]) / 2
+    body = np.abs(diagonal[level > np.percentile(level, 60)])
+
+    expected = float(np.median(body)) / 0.6745 if body.size else 0.0
+    assert noise_of([frame]) == (expected or None)
+
+
 def test_frames_may_say_nothing_of_noise() -> None:
     """Flat ones, and those a pixel thin."""
     assert noise_of([np.zeros((64, 64), "u2")]) is None

@@ -38,6 +38,9 @@ from gateway.wire.problems import DecodeError
 
 _NATIVE = frozenset({IMPLICIT_LITTLE, EXPLICIT_LITTLE, EXPLICIT_BIG, DEFLATED})
 _PIXEL_DATA = 0x7FE00010
+_ROWS, _COLUMNS = Tag(0x0028, 0x0010), Tag(0x0028, 0x0011)
+_SAMPLES, _PHOTOMETRIC = Tag(0x0028, 0x0002), Tag(0x0028, 0x0004)
+_ALLOCATED, _STORED, _SIGN = Tag(0x0028, 0x0100), Tag(0x0028, 0x0101), Tag(0x0028, 0x0103)
 _MAX_NATIVE = UNDEFINED - 1  # a length of 32 bits, even, and not the undefined one
 
 # Syntaxes that may have lost something, and the method to put on record (PS3.3 C.7.6.1.1.5.1).
@@ -158,9 +161,9 @@ def _next(frames: Iterator[bytes], index: int, count: int) -> bytes:
 def frame_format(ds: FileDataset, syntax: str) -> FrameFormat:
     """What the header says of every frame; `DecodeError` where it says too little."""
     wanted = {
-        "Rows": integer(ds, Tag(0x0028, 0x0010)),
-        "Columns": integer(ds, Tag(0x0028, 0x0011)),
-        "Bits Allocated": integer(ds, Tag(0x0028, 0x0100)),
+        "Rows": integer(ds, _ROWS),
+        "Columns": integer(ds, _COLUMNS),
+        "Bits Allocated": integer(ds, _ALLOCATED),
     }
     for name, value in wanted.items():
         if value is None or value <= 0:
@@ -172,11 +175,11 @@ def frame_format(ds: FileDataset, syntax: str) -> FrameFormat:
         transfer_syntax=syntax,
         rows=wanted["Rows"] or 0,
         columns=wanted["Columns"] or 0,
-        samples=integer(ds, Tag(0x0028, 0x0002)) or 1,
+        samples=integer(ds, _SAMPLES) or 1,
         bits_allocated=allocated,
-        bits_stored=integer(ds, Tag(0x0028, 0x0101)) or allocated,
-        signed=integer(ds, Tag(0x0028, 0x0103)) == 1,
-        photometric=text(ds, Tag(0x0028, 0x0004)).upper(),
+        bits_stored=integer(ds, _STORED) or allocated,
+        signed=integer(ds, _SIGN) == 1,
+        photometric=text(ds, _PHOTOMETRIC).upper(),
     )
 
 

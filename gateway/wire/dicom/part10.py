@@ -227,16 +227,21 @@ def institution(of: Organisation | None) -> bytes:
     return descriptive(0x00080080, "LO", xon if len(xon) <= LIMITS["LO"] else name)
 
 
+_META_VERSION = element(0x00020001, "OB", b"\0\1")
+_IMPLEMENTATION = exact(0x00020012, "UI", IMPLEMENTATION_CLASS) + exact(
+    0x00020013, "SH", IMPLEMENTATION_VERSION
+)
+
+
 def file_head(*, sop_class: Uid, instance: Uid, syntax: Uid) -> bytes:
     """Preamble, prefix and file meta information of a file (PS3.10 7.1)."""
     meta = b"".join(
         (
-            element(0x00020001, "OB", b"\0\1"),
+            _META_VERSION,
             exact(0x00020002, "UI", sop_class),
             exact(0x00020003, "UI", instance),
             exact(0x00020010, "UI", syntax),
-            exact(0x00020012, "UI", IMPLEMENTATION_CLASS),
-            exact(0x00020013, "SH", IMPLEMENTATION_VERSION),
+            _IMPLEMENTATION,
         )
     )
     return b"\0" * 128 + b"DICM" + element(0x00020000, "UL", struct.pack("<I", len(meta))) + meta

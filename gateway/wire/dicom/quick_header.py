@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Iterator, KeysView, MutableMapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, BinaryIO, Final, NamedTuple, cast
 
 from pydicom.charset import convert_encodings, default_encoding
@@ -50,7 +52,7 @@ _LENGTH: Final = struct.Struct("<I").unpack_from
 
 _MAX_KINDS: Final = 8192
 
-_Elements = dict[BaseTag, DataElement | RawDataElement]
+_Element = DataElement | RawDataElement
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def _found(file: BinaryIO, head: bytes, meta: _Walked, data: _Walked) -> QuickHe
         return None
     if _SOP_CLASS not in data.elements and _SOP_INSTANCE not in data.elements:
         return None
-    file_meta = FileMetaDataset(meta.elements)
+    file_meta = FileMetaDataset(dict(meta.elements))
     file_meta.set_original_encoding(False, True, default_encoding)
     ds = FileDataset(
         file,
@@ -103,7 +105,8 @@ def _found(file: BinaryIO, head: bytes, meta: _Walked, data: _Walked) -> QuickHe
         is_implicit_VR=False,
         is_little_endian=True,
     )
-    ds.set_original_encoding(False, True, data.encoding)
+    encoding = data.encoding
+    ds.set_original_encoding(False, True, encoding if isinstance(encoding, str) else [*encoding])
     file.seek(data.end)
     told = head[_META : _META + len(_META_LENGTH)] == _META_LENGTH
     is_told = told and _LENGTH(head, _META_START - 4)[0] == meta.end - _META_START
@@ -135,6 +138,49 @@ class _Kind(NamedTuple):
 _KINDS: Final[dict[bytes, _Kind]] = {}
 
 
+class _Elements(MutableMapping[BaseTag, _Element]):
+    """The elements of a data set, each made when it is looked at: most of them never are."""
+
+    __slots__ = ("_head", "_held")
+
+    def __init__(self, head: bytes, held: dict[BaseTag, int | _Element]) -> None:
+        self._head = head
+        self._held = held  # an element, or where it begins
+
+    def __getitem__(self, tag: BaseTag) -> _Element:
+        """The element, as pydicom leaves it when it has read it."""
+        found = self._held[tag]
+        if not isinstance(found, int):
+            return found
+        made = _made(self._head, found)
+        self._held[tag] = made
+        return made
+
+    def __setitem__(self, tag: BaseTag, element: _Element) -> None:
+        """Put another in its place."""
+        self._held[tag] = element
+
+    def __delitem__(self, tag: BaseTag) -> None:
+        """Take it out."""
+        del self._held[tag]
+
+    def __iter__(self) -> Iterator[BaseTag]:
+        """The tags in order."""
+        return iter(self._held)
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._held)
+
+    def __contains__(self, tag: object) -> bool:
+        """Whether there is one, which makes none."""
+        return tag in self._held
+
+    def keys(self) -> KeysView[BaseTag]:
+        """The tags, without a look at the elements."""
+        return self._held.keys()
+
+
 @dataclass(frozen=True, slots=True)
 class _Walked:
     """Elements, where they end, which tag comes then, and whether all had an even length."""
@@ -148,45 +194,60 @@ class _Walked:
 
 def _walk(head: bytes, at: int, first: int, stop: int) -> _Walked | None:
     """The elements from `first` up to the first one from `stop` on; None for what is unusual."""
-    elements: _Elements = {}
-    make = tuple.__new__  # half the time of the constructor, which only names the fields
-    before, odd, size = first - 1, 0, len(head)
+    held: dict[BaseTag, int | _Element] = {}
+    before, odd, last = first - 1, 0, len(head) - 8
     encoding: str | list[str] = default_encoding
-    while at + 8 <= size:
+    while at <= last:
         coded, length = _HEAD(head, at)
-        known = _KINDS.get(coded) or _kind(coded)
-        if known.tag >= stop:
-            return _Walked(elements, at, known.tag, not odd & 1, encoding) if elements else None
-        tag, key, vr, empty, is_long = known
+        tag, key, vr, _, is_long = _KINDS.get(coded) or _kind(coded)
+        if tag >= stop:
+            return _Walked(_Elements(head, held), at, tag, not odd & 1, encoding) if held else None
         if tag <= before or not vr:
             return None
         before = tag
+        held[key] = at
         begin = at + 8
         if is_long:
-            if begin + 4 > size:
+            if at > last - 4:
                 return None
-            length = _LENGTH(head, begin)[0]
+            (length,) = _LENGTH(head, begin)
             begin += 4
             if length == _UNDEFINED:
                 element, at = _sequence(head, at, vr, encoding)
                 if element is None:
                     return None
-                elements[key] = element
+                held[key] = element
                 continue
         at = begin + length
-        if at > size:
-            return None
         odd |= length
-        value = head[begin:at] if length else empty
-        raw = make(RawDataElement, (key, vr, length, value, begin, False, True, True, False))
-        elements[key] = raw
         if tag == _CHARACTER_SET:
-            if length & 1 or not length:
+            if length & 1 or not length or at > last:
                 return None
-            converted = convert_raw_data_element(raw)  # as pydicom leaves it, too
-            elements[key] = converted
-            encoding = convert_encodings(converted.value)
+            encoding = _encoding_of(head[begin - 8 : at])
     return None
+
+
+def _made(head: bytes, at: int) -> _Element:
+    """The element that begins there: `_walk` has been past it."""
+    coded, length = _HEAD(head, at)
+    tag, key, vr, empty, is_long = _KINDS.get(coded) or _kind(coded)
+    begin = at + 8
+    if is_long:
+        (length,) = _LENGTH(head, begin)
+        begin += 4
+    value = head[begin : begin + length] if length else empty
+    # Half the time that its constructor takes, which only gives the fields their names.
+    fields = key, vr, length, value, begin, False, True, True, False
+    raw: RawDataElement = tuple.__new__(RawDataElement, fields)
+    # What texts are in is looked at while a file is read.
+    return convert_raw_data_element(raw) if tag == _CHARACTER_SET else raw
+
+
+@lru_cache(maxsize=64)
+def _encoding_of(element: bytes) -> str | list[str]:
+    """The encoding that a Specific Character Set stands for, which is not to be changed."""
+    encodings = convert_encodings(cast(Any, _made(element, 0)).value)
+    return cast("str | list[str]", encodings)
 
 
 def _kind(coded: bytes) -> _Kind:

@@ -95,9 +95,14 @@ class StoredFrames:
         return self._element
 
     @cached_property
+    def named_syntax(self) -> Uid:
+        """The transfer syntax that the file names."""
+        return transfer_syntax(self.header)
+
+    @cached_property
     def syntax(self) -> Uid:
         """The transfer syntax of the frames: what the file names, if its pixel data are like it."""
-        named = transfer_syntax(self.header)
+        named = self.named_syntax
         if self.element.length == UNDEFINED:
             if named in NATIVE:
                 raise DecodeError(
