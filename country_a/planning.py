@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from gateway.domain.manifests import KEY_OBJECT_SOP_CLASS
 from gateway.wire.dicom.frame_samples import samples_of
 from gateway.wire.dicom.kos_read import decode_note
 from gateway.wire.dicom.stored_frames import StoredFrames
+from gateway.wire.packing import MAX_HEADER_BYTES, spared_bytes
 from gateway.wire.problems import DecodeError, EncodeError
 
 SAMPLED = 5  # frames of a series: the sizes of all are told within 1 % by them
@@ -198,7 +199,9 @@ def _sample_one(
         with Path(stored.file).open("rb") as file:
             frames = StoredFrames(file)
             samples = samples_of(frames, frames.count // 2 + 1)[0]
-        return sample_series([samples], stored.pixels, codings)
+            file.seek(0)
+            spared = spared_bytes(file.read(MAX_HEADER_BYTES))
+        return replace(sample_series([samples], stored.pixels, codings), spared_bytes=spared)
     except (OSError, DecodeError, EncodeError) as error:
         _LOG.warning("a frame could not be sampled", why=type(error).__name__)
         return None
@@ -218,6 +221,7 @@ def together(samples: Sequence[SeriesSample]) -> SeriesSample | None:
         raw_bytes=sum(one.raw_bytes for one in samples),
         sizes=dict(_sizes(samples)),
         noise=noises[len(noises) // 2] if noises else None,
+        spared_bytes=sum(one.spared_bytes for one in samples) // len(samples),
     )
 
 

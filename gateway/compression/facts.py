@@ -58,10 +58,12 @@ class SeriesSample:
     `sizes` are the code streams of those same frames together, by coding; `raw_bytes` the
     frames uncompressed. `noise` is the standard deviation of the noise in stored values
     (median absolute high-pass over 0.6745, in the upper four tenths of the samples), None where
-    the frames say nothing of it.
+    the frames say nothing of it. `spared_bytes` is how much of a file's header, in the mean, does
+    not go over a line that carries it packed.
     """
 
     frames: int
     raw_bytes: int
     sizes: Mapping[Coding, int]
     noise: float | None = None
+    spared_bytes: int = 0

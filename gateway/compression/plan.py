@@ -138,7 +138,7 @@ def _instances(
         if way is None:
             raise AssertionError("what comes has a way")
         if way is not like or at != before:
-            run = Run(1, way.size_bytes, way.cpu_seconds, way.decode_seconds, at != before)
+            run = Run(1, way.line_bytes, way.cpu_seconds, way.decode_seconds, at != before)
             like = way if at == before else None  # only the first begins a request
         seconds = pipeline.put(run)
         before = at
@@ -186,7 +186,7 @@ def _stored_seconds(delivery: Delivery) -> float:
         menu = delivery.menus[segment.series]
         for number, place in enumerate(segment.places):
             way = menu.stored_ways[place]
-            runs.append(Run(1, way.size_bytes, 0.0, way.decode_seconds, number == 0))
+            runs.append(Run(1, way.line_bytes, 0.0, way.decode_seconds, number == 0))
     return total_seconds(runs, delivery.link, delivery.workers)
 
 

@@ -29,13 +29,22 @@ _VIDEO: Final = "1.2.840.10008.1.2.4.10"  # MPEG-2, MPEG-4 and HEVC, and nothing
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One instance in one coding: what is done, whole bytes, CPU seconds here and there."""
+    """One instance in one coding: what is done, whole bytes, CPU seconds here and there.
+
+    `spared_bytes` of the whole do not go over the line.
+    """
 
     action: DeliveryAction
     coding: Coding
     size_bytes: int
     cpu_seconds: float = 0.0
     decode_seconds: float = 0.0
+    spared_bytes: int = 0
+
+    @property
+    def line_bytes(self) -> int:
+        """What goes over the line of it, where headers are packed."""
+        return max(1, self.size_bytes - self.spared_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +77,7 @@ class SeriesMenu:
         self.sender = sender
         self.accepted = frozenset(wish.syntaxes)
         self.estimate: SeriesEstimate = estimate(series, sample)
+        self._spared = sample.spared_bytes if sample is not None and wish.packs else 0
         self._kin: dict[tuple[PixelFacts | None, Uid], int] = {}
         self._kin_of = tuple(
             self._kin.setdefault((one.pixels, one.transfer_syntax), len(self._kin))
@@ -86,13 +96,13 @@ class SeriesMenu:
 
     def _stored_ways(self) -> tuple[Way, ...]:
         """All instances as their files lie there, by their places."""
-        kin: list[tuple[Coding, float]] = []
+        kin: list[tuple[Coding, float, int]] = []
         for pixels, syntax in self._kin:
             coding = Coding(syntax=syntax)
             decode = 0.0 if pixels is None else self._decode_seconds(pixels, coding)
-            kin.append((coding, decode))
+            kin.append((coding, decode, self._spared if pixels is not None else 0))
         return tuple(
-            Way(DeliveryAction.AS_STORED, kin[which][0], one.size_bytes, 0.0, kin[which][1])
+            Way(DeliveryAction.AS_STORED, kin[which][0], one.size_bytes, 0.0, *kin[which][1:])
             for one, which in zip(self.series.instances, self._kin_of, strict=True)
         )
 
@@ -111,7 +121,7 @@ class SeriesMenu:
             return None
         decode = self._decode_seconds(pixels, coding)
         if coding in instance.made:
-            return Way(action, coding, instance.made[coding], 0.0, decode)
+            return Way(action, coding, instance.made[coding], 0.0, decode, self._spared)
         size = self.estimate.size(pixels.raw_bytes, coding)
         if size is None:
             return None
@@ -120,7 +130,7 @@ class SeriesMenu:
         cpu = 0.0 if instance.transfer_syntax in PLAIN else pixels.raw_bytes / stored.decode
         if coding.syntax not in PLAIN:
             cpu += pixels.raw_bytes * (1 / speed.encode + 1 / speed.decode)
-        return Way(action, coding, size, cpu, decode)
+        return Way(action, coding, size, cpu, decode, self._spared)
 
     def _decode_seconds(self, pixels: PixelFacts, coding: Coding) -> float:
         if coding.syntax in PLAIN:
@@ -240,9 +250,9 @@ def runs_of(ways: Iterable[Way | None], *, request: bool) -> tuple[Run, ...]:
     going = [way for way in ways if way is not None]
     if _are_alike(going):
         one = going[0]
-        return (Run(len(going), one.size_bytes, one.cpu_seconds, one.decode_seconds, request),)
+        return (Run(len(going), one.line_bytes, one.cpu_seconds, one.decode_seconds, request),)
     runs: list[Run] = []
-    costs = ((way.size_bytes, way.cpu_seconds, way.decode_seconds) for way in going)
+    costs = ((way.line_bytes, way.cpu_seconds, way.decode_seconds) for way in going)
     for (size, cpu, decode), alike in groupby(costs):
         count = sum(1 for _ in alike)
         runs.append(Run(count, size, cpu, decode, request and not runs))

@@ -136,7 +136,8 @@ class DeliveryWish:
 
     `first_look` asks not for images but for the beginning of each, as far as it holds the image
     halved so many times: 1 for half the rows and columns, 2 for a quarter; 0 asks for the whole.
-    The rest is asked for later, from there on.
+    The rest is asked for later, from there on. `packs` is whether bodies may come in gzip, which
+    makes headers small.
 
     Raises `InvalidWish` for needs that no delivery can meet or that contradict each other.
     """
@@ -154,6 +155,7 @@ class DeliveryWish:
     have: frozenset[int] = frozenset()
     delivery: str = ""
     first_look: int = 0
+    packs: bool = False
 
     @property
     def may_choose(self) -> bool:

@@ -250,7 +250,7 @@ def exchange_of(
         studies=studies_of(calls, soap),
         images=images,
         # Nor does it plan or certify: that is asked for where images are by their addresses.
-        plans=DicomwebPlanner(calls) if peer.dicomweb_url else soap,
+        plans=DicomwebPlanner(calls, packs=peer.images_by != "soap") if peer.dicomweb_url else soap,
         certificates=DicomwebCertifier(calls) if peer.dicomweb_url else soap,
         # SOAP has no such verb: whatever wire the others go by, a viewer is opened over HTTP.
         viewer=ViewerClient(calls, named) if peer.dicomweb_url else named,

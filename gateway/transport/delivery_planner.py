@@ -24,6 +24,7 @@ from gateway.domain import (
 )
 from gateway.transport.dicomweb_client import wish_headers
 from gateway.transport.fhir_calls import FhirCalls
+from gateway.transport.packed import GZIP
 from gateway.wire.dicom.web import ImageScope, View, write_path
 from gateway.wire.dicom.web_refusals import read_refusal
 
@@ -31,10 +32,14 @@ JSON = "application/json"
 
 
 class DicomwebPlanner:
-    """The planner of one peer; see `DeliveryPlanner`."""
+    """The planner of one peer; see `DeliveryPlanner`.
 
-    def __init__(self, calls: FhirCalls) -> None:
+    `packs` is whether its images come in bodies that may be packed, which RAD-75's are not.
+    """
+
+    def __init__(self, calls: FhirCalls, *, packs: bool = True) -> None:
         self._calls = calls
+        self._encoding = GZIP if packs else "identity"
         self._peer = calls.peer
 
     async def plan_images(
@@ -53,7 +58,10 @@ class DicomwebPlanner:
                 Transaction.FETCH_IMAGES,
                 url,
                 accept=f"{JSON}, {headers['Accept']}",
-                headers={name: value for name, value in headers.items() if name != "Accept"},
+                headers={
+                    **{name: value for name, value in headers.items() if name != "Accept"},
+                    "Accept-Encoding": self._encoding,
+                },
             ) as response:
                 body = await calls.body(response, record)
                 if response.status != 200:

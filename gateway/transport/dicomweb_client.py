@@ -30,6 +30,7 @@ from gateway.domain import (
 )
 from gateway.transport.dicomweb_delivery import DicomwebDelivery, Opened
 from gateway.transport.fhir_calls import FhirCalls, answer_message
+from gateway.transport.packed import GZIP
 from gateway.transport.record import Record
 from gateway.wire.delivery_wish import MAX_HAVE, write_positions, write_wish
 from gateway.wire.dicom.accept import DICOM, accept_for, choice_of, parse_accept
@@ -123,7 +124,8 @@ class DicomwebClient:
                 transaction,
                 url,
                 accept=headers["Accept"],
-                headers={**headers, "Accept-Encoding": "identity"},
+                # Of what is packed nobody could ask for a part.
+                headers={**headers, "Accept-Encoding": GZIP if begun is None else "identity"},
             ) as response:
                 if response.status not in (200, 206):
                     raise await self._refusal(record, response)

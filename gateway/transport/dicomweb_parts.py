@@ -8,6 +8,7 @@ from dataclasses import replace
 from gateway.domain import AnnouncedInstance, ImageChunk, ImageDelivery
 from gateway.wire.dicom.web import ImageScope, write_path
 from gateway.wire.dicom.web_parts import OutgoingInstance, instance_head
+from gateway.wire.packing import InstancePacker
 
 
 def outgoing(base: str, item: AnnouncedInstance) -> OutgoingInstance:
@@ -33,8 +34,9 @@ async def parts_of(
     sent: tuple[OutgoingInstance, ...],
     images: AsyncIterator[ImageChunk],
     base: str,
+    packer: InstancePacker | None = None,
 ) -> AsyncIterator[bytes]:
-    """The parts of an answer as their chunks come, but for what ends it."""
+    """The parts of an answer as their chunks come, but for what ends it; packed, if by a packer."""
     heads: Mapping[str, OutgoingInstance] = {
         item.ref.instance: instance for item, instance in zip(delivery.announced, sent, strict=True)
     }
@@ -44,9 +46,13 @@ async def parts_of(
         if chunk.instance != opened:
             opened = chunk.instance
             head = heads[opened] if chunk.sent is None else outgoing(base, chunk.sent)
-            yield instance_head(boundary, head, first=first)
+            before = instance_head(boundary, head, first=first)
             first = False
+            if packer is None:
+                yield before
+            else:
+                packer.begin(before)
         if chunk.data:
-            yield chunk.data
+            yield chunk.data if packer is None else packer.data(chunk.data)
         if chunk.last:
             opened = ""

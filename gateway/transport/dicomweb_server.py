@@ -10,7 +10,7 @@ Clauses: DICOM PS3.18 8 and 10.4, IHE RAD TF-2 4.107, XC-WADO 58.4.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import orjson
@@ -41,6 +41,7 @@ from gateway.transport.dicomweb_parts import outgoing, parts_of
 from gateway.transport.dicomweb_search import read_search, write_found
 from gateway.transport.dicomweb_views import ViewRequest, answer_view
 from gateway.transport.goodput import Goodput, Sending
+from gateway.transport.packed import CONTENT_ENCODING, GZIP, takes_gzip
 from gateway.transport.record import Keeper, Record, recorded_images
 from gateway.transport.redaction import without_secrets
 from gateway.transport.sending import STATUS_OF_PLACE, outward, send_stream, send_whole
@@ -76,6 +77,7 @@ from gateway.wire.dicom.web_parts import (
 from gateway.wire.dicom.web_refusals import status_of, write_refusal
 from gateway.wire.fhir.security import write_challenge
 from gateway.wire.message import Message
+from gateway.wire.packing import InstancePacker
 from gateway.wire.problems import DecodeError
 from gateway.wire.ranges import no_such_range
 
@@ -319,20 +321,25 @@ class DicomwebServer:
                 return await self._alone(call, delivery, sent[0], images, headers)
             boundary = self._boundary()
             headers["Content-Type"] = content_type(boundary)
-            length = body_length(boundary, sent)
+            # What may be sent in gzip is, and then nobody knows how long it will be.
+            packer = InstancePacker() if wish.packs else None
+            length = None if packer else body_length(boundary, sent)
+            if packer:
+                headers[CONTENT_ENCODING] = GZIP
             if request.method == "HEAD":
                 if length is not None:
                     headers["Content-Length"] = str(length)
                 return send_whole(call.record, status, headers, b"")
+            tail = instance_tail(boundary)
             try:
                 return await send_stream(
                     request,
                     call.record,
-                    parts_of(boundary, delivery, sent, images, call.base),
+                    parts_of(boundary, delivery, sent, images, call.base, packer),
                     status=status,
                     headers=headers,
                     length=length,
-                    tail=instance_tail(boundary),
+                    tail=partial(packer.end, tail) if packer else tail,
                     silence_seconds=self._limits.silence_seconds,
                     sending=sending,
                 )
@@ -420,7 +427,9 @@ def _wished(
         choice=acceptable.choice,
         purpose_of_use=context.purpose,
     )
-    return acceptable, wish
+    # What is alone is sent by its own bytes, of which a part can be asked for.
+    packs = takes_gzip(",".join(request.headers.getall("Accept-Encoding", []))) and not alone
+    return acceptable, replace(wish, packs=packs)
 
 
 def _demand_whole(wish: DeliveryWish) -> None:

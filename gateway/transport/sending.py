@@ -73,7 +73,7 @@ async def send_stream(
     status: int = 200,
     root: bytes = b"",
     length: int | None = None,
-    tail: bytes = b"",
+    tail: bytes | Callable[[], bytes] = b"",
     silence_seconds: float,
     sending: Sending | None = None,
 ) -> web.StreamResponse:
@@ -81,9 +81,9 @@ async def send_stream(
 
     `sending` is told how the bytes go, as they do.
 
-    `tail` is what makes the answer whole, by default its last piece: it is sent when the exchange
-    has been audited. HEAD is answered with the headers; what GET would bring is not even made
-    (RFC 9110, 9.3.2).
+    `tail` is what makes the answer whole, by default its last piece: it is sent, or made and sent,
+    when the exchange has been audited. HEAD is answered with the headers; what GET would bring is
+    not even made (RFC 9110, 9.3.2).
     """
     response = web.StreamResponse(status=status, headers=headers)
     if length is not None:
@@ -106,7 +106,7 @@ async def send_stream(
                 held = chunk
             # What cannot be audited is not sent whole: its end is held back until it is.
             record.finish(None)
-            await send(tail or held)
+            await send((tail() if callable(tail) else tail) or held)
         await response.write_eof()
     except ConnectionError as error:
         gone = NotNow(Refusal.PEER_UNREACHABLE, "the caller went away before the end")
