@@ -151,3 +151,31 @@ def test_complaints_are_one_line_and_name_no_place(error: Exception, said: str) 
     """pydicom writes stack traces and paths into the texts of its errors."""
     assert complaint(error).endswith(said)
     assert "\n" not in complaint(error)
+
+
+@pytest.mark.parametrize(
+    ("vr", "value"),
+    [
+        *(("US", value) for value in (b"\1\2", b"\1\2\3\4", b"\1", b"\xff\xff")),
+        *(("IS", value) for value in (b"12", b"+7 ", b"-3", b"12.0", b"1\\2", b" 5", b"x", b"9\0")),
+        *(("SS", value) for value in (b"\xfe\xff",)),
+    ],
+)
+def test_integers_are_those_that_pydicom_reads(vr: str, value: bytes) -> None:
+    """Whether the element is raw still or has been looked at."""
+    looked_at = holding(value, vr)
+    with reading("here"):
+        raw = elements.integer(holding(value, vr), TAG)
+        try:
+            found = looked_at[TAG].value
+        except elements.PYDICOM_ERRORS:
+            found = None
+        assert found is None or raw == elements.integer(looked_at, TAG)
+
+
+def test_integers_of_big_endian_files_are_turned_around() -> None:
+    """As the element says that it was read."""
+    ds = Dataset()
+    ds[TAG] = RawDataElement(TAG, "US", 2, b"\1\2", 0, False, False)
+    assert elements.integer(ds, TAG) == 0x0102
+    assert elements.integer(holding(b"\1\2", "US"), TAG) == 0x0201

@@ -10,8 +10,10 @@ import pytest
 
 from gateway.wire.dicom.frames import (
     REFUSED,
+    RLE,
     FrameFormat,
     decode_frame,
+    decode_samples,
     has_decoder,
     jpeg2000_facts,
     jpeg_facts,
@@ -180,3 +182,40 @@ def test_no_syntax_is_both_decoded_and_refused() -> None:
     """The two tables do not overlap, and every refusal has words."""
     assert not [syntax for syntax in REFUSED if has_decoder(syntax)]
     assert all(REFUSED.values())
+
+
+@pytest.mark.parametrize("colour", [False, True])
+@pytest.mark.parametrize("syntax", [JPEG + "80", JPEG + "90", RLE])
+def test_samples_are_the_bytes_of_the_frame(syntax: str, colour: bool) -> None:
+    """In the shape of the image, little endian, one beside the other."""
+    form = make_format(
+        syntax, samples=3 if colour else 1, photometric="RGB" if colour else "MONOCHROME2"
+    )
+    pixels = np.arange(192 if colour else 64, dtype="<u2").reshape((8, 8, 3) if colour else (8, 8))
+    planes = np.moveaxis(pixels, -1, 0) if colour else pixels[None]
+    streams = {
+        JPEG + "80": lambda: imagecodecs.jpegls_encode(pixels),
+        JPEG + "90": lambda: imagecodecs.jpeg2k_encode(
+            pixels, codecformat="j2k", reversible=True, planar=False if colour else None
+        ),
+        RLE: lambda: _rle([each.astype(">u2").view("u1").reshape(-1, 2) for each in planes]),
+    }
+    stream = bytes(streams[syntax]())
+
+    samples, photometric = decode_samples(stream, form)
+    assert (samples.tobytes(), photometric) == decode_frame(stream, form)
+    assert np.array_equal(samples, pixels)
+    assert samples.flags.c_contiguous
+
+
+def _rle(planes: list[np.ndarray]) -> bytes:
+    """Segments of bytes, the most significant of each sample first, in literal runs."""
+    segments = [
+        bytes([63]) + cells.tobytes()
+        for plane in planes
+        for cells in (np.ascontiguousarray(plane[:, 0]), np.ascontiguousarray(plane[:, 1]))
+    ]
+    segments = [one + b"\0" * (len(one) % 2) for one in segments]
+    starts = [64 + sum(map(len, segments[:n])) for n in range(len(segments))]
+    offsets = [len(segments), *starts] + [0] * (15 - len(segments))
+    return struct.pack("<16I", *offsets) + b"".join(segments)
