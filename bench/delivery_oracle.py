@@ -16,17 +16,27 @@ from gateway.domain import LinkProfile
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """A file in a coding: its bytes, and CPU seconds of who sends it and of who reads it."""
+    """A file in a coding: its bytes, and CPU seconds of who sends it and of who reads it.
+
+    `spared_bytes` of it do not go over the line, as its header is packed.
+    """
 
     size_bytes: int
     send_seconds: float
     read_seconds: float
+    spared_bytes: int = 0
+
+    @property
+    def line_bytes(self) -> int:
+        """What goes over the line."""
+        return self.size_bytes - self.spared_bytes
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(
             self.size_bytes + other.size_bytes,
             self.send_seconds + other.send_seconds,
             self.read_seconds + other.read_seconds,
+            self.spared_bytes + other.spared_bytes,
         )
 
 
@@ -41,7 +51,7 @@ def total(costs: Iterable[Cost]) -> Cost:
 def least_seconds(cost: Cost, bits_per_second: float, cores: int) -> float:
     """What the slower of the link and the cores takes; both ends share the cores."""
     return max(
-        cost.size_bytes * 8 / bits_per_second, (cost.send_seconds + cost.read_seconds) / cores
+        cost.line_bytes * 8 / bits_per_second, (cost.send_seconds + cost.read_seconds) / cores
     )
 
 
@@ -57,7 +67,7 @@ def seconds_of(series: Iterable[Sequence[Cost]], link: LinkProfile, cores: int) 
     end = 0.0
     for costs in series:
         for at, cost in enumerate(costs):
-            run = Run(1, cost.size_bytes, cost.send_seconds, cost.read_seconds, at == 0)
+            run = Run(1, cost.line_bytes, cost.send_seconds, cost.read_seconds, at == 0)
             end = pipeline.put(run)
     return end
 

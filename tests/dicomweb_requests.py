@@ -52,7 +52,9 @@ async def fetch(
 ) -> GotImages:
     """Send a request; `token` is a flawless one by default, "" for none."""
     shown = bearer(pair, scope=SCOPE) if token is None else token
-    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    # What comes packed is for who asks so: aiohttp would, by itself.
+    sent = {"Accept-Encoding": "identity"}
+    sent |= {name.replace("_", "-"): value for name, value in headers.items()}
     url = URL(f"{URL(pair.url).origin()}{base}{path}", encoded=True)
     async with (session or pair.session).request(
         method, url, headers=sent | ({"Authorization": shown} if shown else {})

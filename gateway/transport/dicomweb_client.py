@@ -39,7 +39,7 @@ from gateway.wire.dicom.web_cross import CrossAddress, read_crossed, write_xc_pa
 from gateway.wire.dicom.web_plan import Fetch, plan_fetches
 from gateway.wire.dicom.web_refusals import read_refusal
 from gateway.wire.problems import DecodeError
-from gateway.wire.ranges import read_content_range
+from gateway.wire.ranges import no_such_range, read_content_range
 
 XC_WADO = "xc-wado"
 MAX_REFUSAL_BYTES = 64 * 1024
@@ -127,6 +127,11 @@ class DicomwebClient:
                 # Of what is packed nobody could ask for a part.
                 headers={**headers, "Accept-Encoding": GZIP if begun is None else "identity"},
             ) as response:
+                if begun is not None and _has_all(response, begun):
+                    await calls.body(response, record)
+                    nothing = partial(calls.pieces, response)
+                    yield Opened(fetch, record, response, nothing, begun.size_bytes, begun.etag)
+                    return
                 if response.status not in (200, 206):
                     raise await self._refusal(record, response)
                 start = 0 if begun is None else self._start(response, begun)
@@ -177,6 +182,12 @@ class DicomwebClient:
             return resolve_base(retrieve_url, self._peer.image_hosts)
         except (DecodeError, ExchangeError):
             return looked_up
+
+
+def _has_all(response: aiohttp.ClientResponse, begun: Begun) -> bool:
+    """Whether there is nothing behind what has begun, in the very file that it is of (416)."""
+    said = response.headers.get("Content-Range", "")
+    return response.status == 416 and said == no_such_range(begun.size_bytes)
 
 
 def wish_headers(wish: DeliveryWish) -> dict[str, str]:

@@ -54,6 +54,8 @@ class Opened:
     """An answer whose body is still to be read, and the record of its call.
 
     `start` is where in its instance's file the body begins, 0 unless a part was asked for.
+    `etag` is that of a file whose rest was asked for and has not a byte: it had come whole, and
+    only that it had was lost. "" for every other answer.
     """
 
     fetch: Fetch
@@ -61,6 +63,7 @@ class Opened:
     response: aiohttp.ClientResponse
     pieces: Callable[[], AsyncIterator[bytes]]
     start: int = 0
+    etag: str = ""
 
 
 Open: TypeAlias = Callable[[Fetch], AbstractAsyncContextManager[Opened]]
@@ -190,6 +193,9 @@ class DicomwebDelivery:
         self, opened: Opened, conversation: _Conversation
     ) -> AsyncGenerator[ImageChunk, None]:
         fetch, record = opened.fetch, opened.record
+        if opened.etag:
+            yield self._ended(opened)
+            return
         current = _Incoming(fetch, opened.start)
         try:
             said = opened.response.headers
@@ -207,6 +213,19 @@ class DicomwebDelivery:
             text = f"the answer of {self._peer} cannot be read: {error}"
             raise PeerMisbehaved(Refusal.PEER_MISBEHAVED, text) from error
         self._tell(fetch, record, parts, whole=not opened.start)
+
+    def _ended(self, opened: Opened) -> ImageChunk:
+        """The end of an instance all of which is here."""
+        (ref,) = opened.fetch.wanted
+        self._waiting.pop(ref.instance, None)
+        sent = AnnouncedInstance(
+            ref=ref,
+            repository=self._repositories[ref.instance],
+            sha256=sha256_of_tag(opened.etag),
+            etag=opened.etag,
+        )
+        opened.record.answered(noun=(sent,), issues=())
+        return ImageChunk(ref.instance, b"", True, sent, opened.start)
 
     def _tell(self, fetch: Fetch, record: Record, parts: WebParts, *, whole: bool) -> None:
         """What came of a fetch, to its record; what was odd about it, to whoever asked."""
