@@ -154,7 +154,7 @@ def open_options(menu: SeriesMenu) -> tuple[Option, ...]:
 def _stays(stored: Option, option: Option) -> bool:
     """Whether what is stored is as small, and the requester not much longer at decoding it."""
     slow = stored.decode_seconds > TIE * max(option.decode_seconds, option.cpu_seconds)
-    return stored.size_bytes <= STAY * option.size_bytes and not slow
+    return stored.line_bytes <= STAY * option.line_bytes and not slow
 
 
 def _ties(preferred: Option, option: Option) -> bool:
@@ -165,7 +165,7 @@ def _ties(preferred: Option, option: Option) -> bool:
     )
     return (
         not same
-        and preferred.size_bytes <= TIE * option.size_bytes
+        and preferred.line_bytes <= TIE * option.line_bytes
         and preferred.cpu_seconds <= TIE * option.cpu_seconds
         and preferred.decode_seconds <= TIE * option.decode_seconds
     )
@@ -202,7 +202,7 @@ def _load(option: Option, workers: int) -> float:
 
 def _hull(options: Sequence[Option], workers: int) -> list[Option]:
     """The lower left hull of (bytes, load), fewest bytes first."""
-    points = sorted(options, key=lambda option: (option.size_bytes, _load(option, workers)))
+    points = sorted(options, key=lambda option: (option.line_bytes, _load(option, workers)))
     hull: list[Option] = []
     for option in points:
         if hull and _load(option, workers) >= _load(hull[-1], workers):
@@ -218,7 +218,7 @@ def _hull(options: Sequence[Option], workers: int) -> list[Option]:
 def _slope(small: Option, fast: Option, workers: int) -> float:
     """Bytes paid for a second of processors less: what is cheap comes first."""
     saved = _load(small, workers) - _load(fast, workers)
-    return (fast.size_bytes - small.size_bytes) / saved
+    return (fast.line_bytes - small.line_bytes) / saved
 
 
 def _of_one(run: Run) -> tuple[int, float, float, bool]:

@@ -58,6 +58,7 @@ class Option:
     ways: tuple[Way | None, ...]
     going: int
     size_bytes: int
+    line_bytes: int
     cpu_seconds: float
     decode_seconds: float
 
@@ -233,13 +234,21 @@ def option_of(coding: Coding | None, ways: Sequence[Way | None]) -> Option:
     going = [way for way in ways if way is not None]
     if _are_alike(going):
         count, one = len(going), going[0]
-        sums = count * one.size_bytes, count * one.cpu_seconds, count * one.decode_seconds
-        return Option(coding, tuple(ways), count, *sums)
+        return Option(
+            coding,
+            tuple(ways),
+            count,
+            count * one.size_bytes,
+            count * one.line_bytes,
+            count * one.cpu_seconds,
+            count * one.decode_seconds,
+        )
     return Option(
         coding,
         tuple(ways),
         len(going),
         sum(way.size_bytes for way in going),
+        sum(way.line_bytes for way in going),
         sum(way.cpu_seconds for way in going),
         sum(way.decode_seconds for way in going),
     )
