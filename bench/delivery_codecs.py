@@ -1,10 +1,12 @@
 """Planner against oracle: bytes and CPU seconds of every coding, and what a plan makes of them.
 
 Every image is really written in every coding, and really read again; the seconds are CPU seconds
-of the thread, so that a busy machine counts for little. Headers are packed, in every coding alike,
-but for what our plans are held against as it goes from other servers: as stored and uncompressed. What a study takes over a link is computed
+of the thread, so that a busy machine counts for little. What a study takes over a link is computed
 from these by the timeline that the planner uses itself: half a megabit would take hours. The last
 images of a series are read by one thread, the rest of the arithmetic is `delivery_oracle`.
+
+Headers are packed, in every coding alike, but for what our plans are held against as it goes from
+other servers: as stored, and uncompressed.
 """
 
 from __future__ import annotations
@@ -179,16 +181,16 @@ def _sampled(facts: SeriesFacts, images: Images) -> SeriesSample:
         raise RuntimeError("images without pixels")
     quick = tuple(one for one in codings if not one.effort)
     middle = chosen[len(chosen) // 2]
-    found = together(
-        [
-            sample_series(
-                [samples_of(StoredFrames(images.files[at % len(images.files)]), 1)[0]],
-                pixels,
-                codings if at == middle else quick,
-            )
-            for at in chosen
-        ]
-    )
+    each = []
+    for at in chosen:
+        frames = StoredFrames(images.files[at % len(images.files)])
+        begun = time.thread_time()
+        samples = samples_of(frames, 1)[0]
+        read = pixels.frame_bytes / (time.thread_time() - begun)
+        wanted = codings if at == middle else quick
+        one = sample_series([samples], pixels, wanted, time.thread_time)
+        each.append(replace(one, read_speed=read))
+    found = together(each)
     if found is None:
         raise RuntimeError("no image to sample")
     spared = [spared_bytes(images.files[at % len(images.files)]) for at in chosen]

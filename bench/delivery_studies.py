@@ -58,25 +58,25 @@ def study_of(number: int) -> Uid:
 
 
 def images() -> tuple[Images, ...]:
-    """The series that codings are measured on: two of CT, one of MR, one that is compressed."""
+    """The series that codings are measured on: two of CT, one of MR, one that is compressed.
+
+    Real ones where they lie beside the project, else made ones.
+    """
     found = (
         _real("CT thin", "CT", "ct/philips-phantom-1mm"),
         _real("CT head", "CT", "ct/ge-head-28"),
         _real("MR", "MR", "mr/sag-anon"),
         _real("CT in JPEG 2000", "CT", "ct/siemens-body-20-j2k"),
     )
-    rng = np.random.default_rng(7)
-    made = Images(
-        "MR generated",
-        "MR",
-        tuple(_made(plane, "MR") for plane in mr_slices(MEASURED, MANY_SIDE, rng)),
-        real=False,
-    )
     held = [one for one in found if one is not None]
+    rng = np.random.default_rng(7)
     if not any(one.modality == "CT" for one in held):
         planes = ct_slices(MEASURED, 512, rng)
         held.insert(0, Images("CT", "CT", tuple(_made(one, "CT") for one in planes), real=False))
-    return (*held, made)
+    if not any(one.modality == "MR" for one in held):
+        made = tuple(_made(plane, "MR") for plane in mr_slices(MEASURED, MANY_SIDE, rng))
+        held.append(Images("MR generated", "MR", made, real=False))
+    return tuple(held)
 
 
 def _real(name: str, modality: str, folder: str) -> Images | None:

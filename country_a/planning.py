@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from statistics import median
+from time import thread_time
 
 import structlog
 
@@ -198,10 +200,16 @@ def _sample_one(
     try:
         with Path(stored.file).open("rb") as file:
             frames = StoredFrames(file)
+            begun = thread_time()
             samples = samples_of(frames, frames.count // 2 + 1)[0]
+            seconds = thread_time() - begun
             file.seek(0)
             spared = spared_bytes(file.read(MAX_HEADER_BYTES))
-        return replace(sample_series([samples], stored.pixels, codings), spared_bytes=spared)
+        return replace(
+            sample_series([samples], stored.pixels, codings, thread_time),
+            spared_bytes=spared,
+            read_speed=stored.pixels.frame_bytes / seconds if seconds > 0 else None,
+        )
     except (OSError, DecodeError, EncodeError) as error:
         _LOG.warning("a frame could not be sampled", why=type(error).__name__)
         return None
@@ -215,6 +223,7 @@ def together(samples: Sequence[SeriesSample]) -> SeriesSample | None:
     """
     if not samples:
         return None
+    reads = [one.read_speed for one in samples if one.read_speed]
     noises = sorted(one.noise for one in samples if one.noise is not None)
     return SeriesSample(
         frames=sum(one.frames for one in samples),
@@ -222,6 +231,11 @@ def together(samples: Sequence[SeriesSample]) -> SeriesSample | None:
         sizes=dict(_sizes(samples)),
         noise=noises[len(noises) // 2] if noises else None,
         spared_bytes=sum(one.spared_bytes for one in samples) // len(samples),
+        speeds={
+            coding: median(one.speeds[coding] for one in samples if coding in one.speeds)
+            for coding in dict.fromkeys(coding for one in samples for coding in one.speeds)
+        },
+        read_speed=median(reads) if reads else None,
     )
 
 

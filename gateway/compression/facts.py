@@ -59,7 +59,9 @@ class SeriesSample:
     frames uncompressed. `noise` is the standard deviation of the noise in stored values
     (median absolute high-pass over 0.6745, in the upper four tenths of the samples), None where
     the frames say nothing of it. `spared_bytes` is how much of a file's header, in the mean, does
-    not go over a line that carries it packed.
+    not go over a line that carries it packed. `speeds` are raw bytes a CPU second at which frames
+    were encoded, by coding, and `read_speed` that at which what is stored was decoded: of the
+    machine that samples, and of these very images. Empty and None where nobody looked at a clock.
     """
 
     frames: int
@@ -67,3 +69,5 @@ class SeriesSample:
     sizes: Mapping[Coding, int]
     noise: float | None = None
     spared_bytes: int = 0
+    speeds: Mapping[Coding, float] = field(default_factory=dict)
+    read_speed: float | None = None

@@ -6,7 +6,7 @@ rest within a hundredth or two; images of one modality do not. Not a forecast: t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -33,24 +33,34 @@ def evenly_spaced(n: int, k: int) -> tuple[int, ...]:
 
 
 def sample_series(
-    frames: Sequence[Samples], facts: PixelFacts, codings: Sequence[Coding]
+    frames: Sequence[Samples],
+    facts: PixelFacts,
+    codings: Sequence[Coding],
+    clock: Callable[[], float] | None = None,
 ) -> SeriesSample:
     """What these frames compress to in each coding, and the noise of them in stored values.
 
     Frames have the shape and type that `encode_frame` takes. A coding that cannot hold one of them
-    is left out of the sizes; whether it may be used at all is asked of `permitted`.
+    is left out of the sizes; whether it may be used at all is asked of `permitted`. `clock` gives
+    the CPU seconds of this thread.
     """
     sizes: dict[Coding, int] = {}
+    speeds: dict[Coding, float] = {}
+    raw_bytes = facts.frame_bytes * len(frames)
     for coding in codings:
+        begun = clock() if clock else 0.0
         try:
             sizes[coding] = sum(len(encode_frame(frame, coding, facts)) for frame in frames)
         except EncodeError:
             continue  # one frame that a coding cannot hold makes it useless for the series
+        if clock and (seconds := clock() - begun) > 0:
+            speeds[coding] = raw_bytes / seconds
     return SeriesSample(
         frames=len(frames),
-        raw_bytes=facts.frame_bytes * len(frames),
+        raw_bytes=raw_bytes,
         sizes=sizes,
         noise=noise_of(frames),
+        speeds=speeds,
     )
 
 

@@ -8,7 +8,7 @@ are medians against HTJ2K on the same image; both are told in docs/delivery.md.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.compression.permitted import (
@@ -26,8 +26,6 @@ from gateway.domain.ids import Uid
 from gateway.domain.images import EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN
 
 MB: Final = 1e6
-# A measurement counts so much against what was believed before; ten of them replace it (94 %).
-NEW_SHARE: Final = 0.25
 MAX_WORKERS: Final = 4  # a gateway has other things to do
 
 IMAGE_KINDS: Final = ("CT", "MR", "CR", "MG", "RGB")
@@ -164,18 +162,3 @@ class Sender:
         if decoding is Decoding.WASM:
             return _WASM.get(coder_of(coding), 9 * MB)
         return self.speed(coding, kind).decode
-
-    def calibrated(self, coding: Coding, kind: str, measured: Speeds) -> Sender:
-        """This sender with a measurement mixed in, exponentially weighted.
-
-        Raises `ValueError` for what is no speed: a clock that stood still says nothing.
-        """
-        if not (measured.encode > 0 and measured.decode > 0):
-            raise ValueError(f"speeds of {measured}")
-        key = coder_of(coding), kind
-        old = self.speeds[key]
-        mixed = Speeds(
-            old.encode + NEW_SHARE * (measured.encode - old.encode),
-            old.decode + NEW_SHARE * (measured.decode - old.decode),
-        )
-        return replace(self, speeds={**self.speeds, key: mixed})

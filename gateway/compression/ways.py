@@ -15,10 +15,11 @@ from typing import Final
 from gateway.compression.choices import Choice, lossless_choice
 from gateway.compression.estimate import SeriesEstimate, estimate
 from gateway.compression.facts import InstanceFacts, SeriesFacts, SeriesSample
+from gateway.compression.pace import pace, paces_of
 from gateway.compression.permitted import form_bar
-from gateway.compression.speeds import DEFLATED, PLAIN, Sender
+from gateway.compression.speeds import DEFLATED, PLAIN, Sender, coder_of
 from gateway.compression.timeline import Run
-from gateway.domain.delivery import DeliveryWish, SyntaxChoice
+from gateway.domain.delivery import Decoding, DeliveryWish, SyntaxChoice
 from gateway.domain.delivery_plan import Coding, DeliveryAction
 from gateway.domain.ids import Uid
 from gateway.domain.images import EXPLICIT_LITTLE_ENDIAN
@@ -78,6 +79,7 @@ class SeriesMenu:
         self.sender = sender
         self.accepted = frozenset(wish.syntaxes)
         self.estimate: SeriesEstimate = estimate(series, sample)
+        self._paces = paces_of(sample, sender, self.estimate.kind)
         self._spared = sample.spared_bytes if sample is not None and wish.packs else 0
         self._kin: dict[tuple[PixelFacts | None, Uid], int] = {}
         self._kin_of = tuple(
@@ -127,16 +129,23 @@ class SeriesMenu:
         if size is None:
             return None
         speed = self.sender.speed(coding, self.estimate.kind)
-        stored = self.sender.speed(Coding(syntax=instance.transfer_syntax), self.estimate.kind)
-        cpu = 0.0 if instance.transfer_syntax in PLAIN else pixels.raw_bytes / stored.decode
+        stored = Coding(syntax=instance.transfer_syntax)
+        cpu = 0.0
+        if stored.syntax not in PLAIN:
+            read = self.sample.read_speed if self.sample is not None else None
+            believed = self.sender.speed(stored, self.estimate.kind).decode
+            cpu = pixels.raw_bytes / (believed * pace(read, believed))
         if coding.syntax not in PLAIN:
-            cpu += pixels.raw_bytes * (1 / speed.encode + 1 / speed.decode)
+            seconds = pixels.raw_bytes * (1 / speed.encode + 1 / speed.decode)
+            cpu += seconds / self._paces.get(coder_of(coding), 1.0)
         return Way(action, coding, size, cpu, decode, self._spared)
 
     def _decode_seconds(self, pixels: PixelFacts, coding: Coding) -> float:
         if coding.syntax in PLAIN:
             return 0.0
         speed = self.sender.peer_decodes(coding, self.estimate.kind, self.wish.decoding)
+        if self.wish.decoding is not Decoding.WASM:
+            speed *= self._paces.get(coder_of(coding), 1.0)
         return pixels.raw_bytes / speed
 
     def _options(self) -> tuple[Option, ...]:
