@@ -34,7 +34,7 @@ ROOT = "2.999.1.1.9.88"
 SLICES, MANY_SERIES, MANY = 400, 10, 5000
 MANY_SIDE = 256
 MEASURED = 10  # images of a series, evenly spaced, that are coded in every way
-_FORM = "2"  # changed with what is prepared, which is made anew then
+_FORM = "3"  # changed with what is prepared, which is made anew then
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +74,14 @@ def images() -> tuple[Images, ...]:
         planes = ct_slices(MEASURED, 512, rng)
         held.insert(0, Images("CT", "CT", tuple(_made(one, "CT") for one in planes), real=False))
     if not any(one.modality == "MR" for one in held):
-        made = tuple(_made(plane, "MR") for plane in mr_slices(MEASURED, MANY_SIDE, rng))
-        held.append(Images("MR generated", "MR", made, real=False))
+        held.append(Images("MR generated", "MR", _small(), real=False))
     return tuple(held)
+
+
+def _small() -> tuple[bytes, ...]:
+    """Made slices of MR, of which studies of thousands are prepared."""
+    rng = np.random.default_rng(7)
+    return tuple(_made(plane, "MR") for plane in mr_slices(MEASURED, MANY_SIDE, rng))
 
 
 def _real(name: str, modality: str, folder: str) -> Images | None:
@@ -151,7 +156,7 @@ def _write(folder: Path) -> list[Path]:
     files = thin_slices().files
     for study, count in enumerate(sent_sizes()):
         put(study, 1, files, count)
-    small = images()[-1].files
+    small = _small()
     for series in range(1, MANY_SERIES + 1):
         put(MANY_STUDY, series, small, MANY // MANY_SERIES)
     put(FEW_STUDY, 1, small, SLICES)
@@ -181,7 +186,7 @@ def prepare() -> None:
 
 def forget() -> None:
     """Drop what Country A keeps of deliveries: renditions would be sent without being made."""
-    for kept in ("transcripts", "audit", "renditions", "plans"):
+    for kept in ("transcripts", "audit", "renditions", "plans", "deliveries"):
         shutil.rmtree(PLACE / "a" / kept, ignore_errors=True)
     (PLACE / "a" / "assertions.log").unlink(missing_ok=True)
 

@@ -142,14 +142,14 @@ class Planning:
         pixels = chosen[0].pixels
         if pixels is None:
             return None
-        # Slow codings are measured on one frame, against what that costs in the quick ones.
-        middle = chosen[len(chosen) // 2]
+        # Slow codings are measured on some frames, against what those cost in the quick ones.
+        slowly = chosen[::2]
         quick = tuple(one for one in codings if not one.effort or pixels.samples > 1)
         frame = max(one.pixels.frame_bytes for one in chosen if one.pixels is not None)
         per_frame = await asyncio.gather(
             *(
                 self._workers.run(
-                    partial(_sample_one, one, codings if one is middle else quick),
+                    partial(_sample_one, one, codings if one in slowly else quick),
                     urgency=-1.0,  # a plan is waited for before anything is sent
                     memory_bytes=frame * FRAMES_IN_MEMORY,
                 )

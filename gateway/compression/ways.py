@@ -15,9 +15,9 @@ from typing import Final
 from gateway.compression.choices import Choice, lossless_choice
 from gateway.compression.estimate import SeriesEstimate, estimate
 from gateway.compression.facts import InstanceFacts, SeriesFacts, SeriesSample
-from gateway.compression.pace import pace, paces_of
+from gateway.compression.pace import pace, pace_of, paces_of
 from gateway.compression.permitted import form_bar
-from gateway.compression.speeds import DEFLATED, PLAIN, Sender, coder_of
+from gateway.compression.speeds import DEFLATED, PLAIN, Sender
 from gateway.compression.timeline import Run
 from gateway.domain.delivery import Decoding, DeliveryWish, SyntaxChoice
 from gateway.domain.delivery_plan import Coding, DeliveryAction
@@ -25,6 +25,8 @@ from gateway.domain.ids import Uid
 from gateway.domain.images import EXPLICIT_LITTLE_ENDIAN
 from gateway.domain.pixels import PixelFacts
 
+# Beside the coder: reading and writing headers, comparing and hashing pixels (docs/benchmarks.md).
+PER_INSTANCE_SECONDS: Final = 0.0015
 _VIDEO: Final = "1.2.840.10008.1.2.4.10"  # MPEG-2, MPEG-4 and HEVC, and nothing else begins so
 
 
@@ -137,7 +139,7 @@ class SeriesMenu:
             cpu = pixels.raw_bytes / (believed * pace(read, believed))
         if coding.syntax not in PLAIN:
             seconds = pixels.raw_bytes * (1 / speed.encode + 1 / speed.decode)
-            cpu += seconds / self._paces.get(coder_of(coding), 1.0)
+            cpu += seconds / pace_of(coding, self._paces) + PER_INSTANCE_SECONDS
         return Way(action, coding, size, cpu, decode, self._spared)
 
     def _decode_seconds(self, pixels: PixelFacts, coding: Coding) -> float:
@@ -145,7 +147,7 @@ class SeriesMenu:
             return 0.0
         speed = self.sender.peer_decodes(coding, self.estimate.kind, self.wish.decoding)
         if self.wish.decoding is not Decoding.WASM:
-            speed *= self._paces.get(coder_of(coding), 1.0)
+            speed *= pace_of(coding, self._paces)
         return pixels.raw_bytes / speed
 
     def _options(self) -> tuple[Option, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.compression.facts import SeriesSample
-from gateway.compression.pace import FASTEST, SLOWEST, pace, paces_of
+from gateway.compression.pace import AMONG_OTHERS, FASTEST, SLOWEST, pace, pace_of, paces_of
 from gateway.compression.sampling import sample_series
 from gateway.compression.speeds import Sender
 from gateway.domain import Coding, Uid
@@ -27,7 +27,8 @@ def sample(**changes: object) -> SeriesSample:
 def test_a_pace_is_what_was_measured_over_what_is_believed() -> None:
     """Of the coder that was sampled, and of the slow efforts of the same one."""
     believed = SENDER.speed(HTJ2K, "CT").encode, SENDER.speed(FAST_XL, "CT").encode
-    speeds = {HTJ2K: believed[0] * 0.8, FAST_XL: believed[1] * 1.5, NEAR: 1.0}
+    alone = 1 / AMONG_OTHERS
+    speeds = {HTJ2K: believed[0] * 0.8 * alone, FAST_XL: believed[1] * 1.5 * alone, NEAR: 1.0}
 
     found = paces_of(sample(speeds=speeds), SENDER, "CT")
 
@@ -37,6 +38,15 @@ def test_a_pace_is_what_was_measured_over_what_is_believed() -> None:
         "jpegxl5": pytest.approx(1.5),
         "jpegxl7": pytest.approx(1.5),
     }
+
+
+def test_a_coder_that_was_not_sampled_goes_at_the_pace_of_htj2k() -> None:
+    """Machines that are slow at one are slow at the other."""
+    jpeg_ls = Coding(syntax=Uid(_JPEG + "80"))
+
+    assert pace_of(jpeg_ls, {"htj2k": 0.7, "jpegxl3": 1.5}) == 0.7
+    assert pace_of(FAST_XL, {"htj2k": 0.7, "jpegxl3": 1.5}) == 1.5
+    assert pace_of(jpeg_ls, {}) == 1.0
 
 
 def test_what_cannot_be_is_not_believed() -> None:
