@@ -32,6 +32,7 @@ from gateway.domain import (
     Oid,
     Refusal,
     Side,
+    SyntaxChoice,
     Transaction,
 )
 from gateway.peers import Peer
@@ -427,9 +428,11 @@ def _wished(
         choice=acceptable.choice,
         purpose_of_use=context.purpose,
     )
-    # What is alone is sent by its own bytes, of which a part can be asked for.
-    packs = takes_gzip(",".join(request.headers.getall("Accept-Encoding", []))) and not alone
-    return acceptable, replace(wish, packs=packs)
+    # What is alone is sent by its own bytes, of which a part can be asked for; who wants files as
+    # they are stored is not after bytes, and packing would only cost both ends time.
+    sparing = bool(wish.plan or wish.first_look) or wish.choice is not SyntaxChoice.AS_STORED
+    taken = takes_gzip(",".join(request.headers.getall("Accept-Encoding", [])))
+    return acceptable, replace(wish, packs=taken and sparing and not alone)
 
 
 def _demand_whole(wish: DeliveryWish) -> None:

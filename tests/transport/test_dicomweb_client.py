@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from gateway.domain import (
+    Begun,
     DeliveryWish,
     ExchangeError,
     ImageRequest,
@@ -248,6 +249,27 @@ async def test_a_single_part_is_taken(asking: Ask) -> None:
     assert got.images == {ref(0).instance: file_of(ref(0))}
     [said] = got.issues
     assert "single part" in said.text
+
+
+async def test_what_had_come_whole_is_not_fetched_again(asking: Ask) -> None:
+    """Where only its end was lost there is not a byte behind it (416); of a file of another size
+    there is, and the whole is asked for."""
+    size = len(file_of(ref(1)))
+    wanted = request_for(1, begun={ref(1).instance: Begun(size, '"t"')})
+    for told, requests in ((size, 1), (size + 9, 2)):
+        beyond = (416, {"Content-Range": f"bytes */{told}"}, b"{}")
+        async with asking({ONE_BY_ONE[1]: beyond}) as a:
+            if told == size:
+                got = await a.receive(wanted)
+                assert got.images == {ref(1).instance: b""}
+                assert got.issues == ()
+            else:
+                with pytest.raises(ExchangeError):
+                    await a.receive(wanted)
+        assert len(a.told.paths) == requests
+        [(_, headers, _), *_] = a.told.peer.asked
+        assert headers["Range"] == f"bytes={size}-"
+        assert headers["Accept-Encoding"] == "identity"
 
 
 async def test_what_is_no_dicom_is_not_taken(asking: Ask) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -122,6 +123,27 @@ async def test_head_tells_and_sends_nothing(served: Served) -> None:
 
     assert (told.status, told.body) == (200, b"")
     assert told.headers["Content-Length"] == str(len(got.body))
+
+
+async def test_who_takes_gzip_gets_small_headers(served: Served) -> None:
+    """The same parts, in fewer bytes; one alone goes as it is, so that a part of it can be had."""
+    study = served.studies[0]
+    path, accept = f"/studies/{study.study}", f"{PARTS}; transfer-syntax={PLAIN}"
+    as_stored = f"{PARTS}; transfer-syntax=*"
+
+    plain = await served.fetch(path, Accept=accept)
+    packed = await served.fetch(path, Accept=accept, Accept_Encoding="gzip, deflate")
+    one = f"{path}/series/{study.series[0].uid}/instances/{study.series[0].instances[0].uid}"
+    alone = await served.fetch(one, Accept="application/dicom", Accept_Encoding="gzip")
+
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert len(packed.body) < len(plain.body)
+    unpacked = replace(packed, body=gzip.decompress(packed.body))
+    assert [part.content for part in unpacked.parts] == [part.content for part in plain.parts]
+    assert "Content-Encoding" not in alone.headers
+    assert "Content-Encoding" not in plain.headers
+    stored = await served.fetch(path, Accept=as_stored, Accept_Encoding="gzip")
+    assert "Content-Encoding" not in stored.headers
 
 
 @pytest.mark.parametrize("word", ["study", "studies"])
