@@ -110,7 +110,11 @@ def _render(
         ref = stored.ref
         derivation = derive(ref.instance, ref.series, coding, purpose=form.purpose, cap=form.cap)
     return transcode(
-        original, cast(BinaryIO, _Watched(out, stopping)), coding, derivation=derivation
+        original,
+        cast(BinaryIO, _Watched(out, stopping)),
+        coding,
+        derivation=derivation,
+        native_sha256=stored.native_sha256,
     )
 
 

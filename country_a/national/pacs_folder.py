@@ -1,7 +1,7 @@
 """A folder of DICOM files as image store: the files stay files, an index in SQL finds them.
 
-Only headers are read, once, when a file is added. What a study or a series says of itself is
-what the first of its instances said, completed by the others.
+A file is read once, when it is added; what its header says and two digests are kept. What a study
+or a series says of itself is what the first of its instances said, completed by the others.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from country_a.national.ports import (
     StoreReport,
 )
 from country_a.national.registry import in_slices
+from gateway.compression.pixel_digest import native_digest
 from gateway.domain import InstanceRef, PatientId, Uid
 from gateway.wire.dicom.dataset import describe, read_header
 from gateway.wire.problems import DecodeError
@@ -51,10 +52,11 @@ def read_facts(path: Path) -> _Facts:
     """Study, series and instance of one file. Raises `DecodeError` or `OSError`."""
     with path.open("rb") as file:
         header = describe(read_header(file))
+        pixels = native_digest(file)
         file.seek(0)
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         size = file.tell()
-    return stored_from(header, path.resolve(), size_bytes=size, sha256=digest)
+    return stored_from(header, path.resolve(), size_bytes=size, sha256=digest, native_sha256=pixels)
 
 
 def _read_all(files: Iterable[Path]) -> tuple[list[_Facts], list[LeftOut]]:

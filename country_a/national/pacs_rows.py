@@ -26,7 +26,7 @@ from gateway.wire.problems import DecodeError
 
 
 def stored_from(
-    header: InstanceHeader, path: Path, *, size_bytes: int, sha256: str
+    header: InstanceHeader, path: Path, *, size_bytes: int, sha256: str, native_sha256: str = ""
 ) -> tuple[StoredStudy, StoredSeries, StoredInstance]:
     """What the store keeps of an instance; `DecodeError` when one of its UIDs is missing."""
     if header.study is None or header.series is None or header.instance is None:
@@ -66,6 +66,7 @@ def stored_from(
         file=str(path),
         size_bytes=size_bytes,
         sha256=sha256,
+        native_sha256=native_sha256,
         patient=patient,
         number=header.instance_number,
         frames=header.frames,
@@ -270,6 +271,7 @@ def instance_body(instance: StoredInstance) -> bytes:
             instance.note_description,
             instance.sha256,
             instance.pixels and _pixels_body(instance.pixels),
+            instance.native_sha256,
         ]
     )
 
@@ -315,4 +317,5 @@ def read_instance(body: bytes) -> StoredInstance:
         note_description=json[14],
         sha256=json[15],
         pixels=json[16] and _read_pixels(json[16]),
+        native_sha256=json[17] if len(json) > 17 else "",  # not known to older versions
     )

@@ -181,7 +181,8 @@ class StoredSeries:
 class StoredInstance:
     """An instance of the image store: where its file lies and what its header says.
 
-    `size_bytes` and `sha256` (lower-case hex) are of the whole DICOM file as stored.
+    `size_bytes` and `sha256` (lower-case hex) are of the whole DICOM file as stored,
+    `native_sha256` of its pixels, "" where they do not stand there as they decode.
     `bits_stored`, `rows` and `columns` are 0 without pixels; `pixels` is what else the header
     says of them. `note_title` and
     `note_description` are there for key-image notes alone.
@@ -193,6 +194,7 @@ class StoredInstance:
     file: str
     size_bytes: int
     sha256: str = ""
+    native_sha256: str = ""
     patient: PatientId | None = None
     number: int | None = None
     frames: int | None = None

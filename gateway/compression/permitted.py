@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 from typing import Final
 
 from gateway.domain.delivery_plan import Coding
@@ -177,6 +178,7 @@ def _is_of(sop_class: str, classes: tuple[str, ...]) -> bool:
     return any(sop_class == one or sop_class.startswith(one + ".") for one in classes)
 
 
+@lru_cache(maxsize=1024)
 def form_bar(facts: PixelFacts, coding: Coding) -> str:
     """Why pixels of this form cannot be written in a coding, in words; "" if they can.
 

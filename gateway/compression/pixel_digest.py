@@ -1,7 +1,8 @@
-"""What a received instance decodes to, and what it says of itself: to hold a certificate against.
+"""What an instance decodes to, and what it says of itself: to hold a certificate against.
 
 The digest is the one that `transcode` makes of what it writes: over all frames as they decode,
-little endian by pixel. One frame is in memory at a time. Clauses: DICOM PS3.3 C.7.6.1.1.5
+little endian by pixel. One frame is in memory at a time. An archive takes it once, when a file
+comes in, where the pixels stand in the file as they are. Clauses: DICOM PS3.3 C.7.6.1.1.5
 (Lossy Image Compression), PS3.3 C.12.4 for where a derived image says so.
 """
 
@@ -39,6 +40,26 @@ class ReceivedPixels:
     methods: tuple[str, ...]
 
 
+def native_digest(source: BinaryIO) -> str:
+    """The digest (SHA-256, lower-case hex) of pixels that stand in the file as they decode.
+
+    "" where they do not (code streams, big endian, colour by plane), where there are none, and
+    where they cannot be read: whoever decodes them will find out. `source` is as for
+    `received_pixels`; it is left standing anywhere.
+    """
+    digest = hashlib.sha256()
+    try:
+        frames = StoredFrames(source)
+        demand_frames(frames, source)
+        if not frames.is_by_pixel or frames.frame_bits % 8:
+            return ""
+        for number in range(1, frames.count + 1):
+            digest.update(frames.plain(number)[0])
+    except (NoPixels, DecodeError):
+        return ""
+    return digest.hexdigest()
+
+
 def received_pixels(source: BinaryIO) -> ReceivedPixels:
     """Decode an instance frame by frame. Raises `DecodeError` for one that cannot be decoded.
 
@@ -56,7 +77,7 @@ def received_pixels(source: BinaryIO) -> ReceivedPixels:
                 digest.update(plain if frames.is_compressed else by_pixel(plain, frames))
     except NoPixels as error:
         raise DecodeError("instance", str(error), "pixels that were coded") from error
-    header = frames.header
+    header = frames.elements
     return ReceivedPixels(
         instance=uid(header, _SOP_INSTANCE),
         pixels_sha256=digest.hexdigest(),

@@ -15,6 +15,7 @@ import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import BinaryIO, Final
 
 import numpy as np
@@ -43,13 +44,20 @@ from gateway.compression.permitted import (
 )
 from gateway.domain.delivery_plan import Coding
 from gateway.domain.fidelity import PixelError
+from gateway.domain.ids import Uid
 from gateway.domain.images import EXPLICIT_LITTLE_ENDIAN
 from gateway.domain.pixels import PixelFacts
 from gateway.wire.dicom.dataset import picture, read_to_pixels
 from gateway.wire.dicom.elements import integer, reading, text, texts
 from gateway.wire.dicom.frames import FrameFormat, Samples, decode_samples
 from gateway.wire.dicom.instances import declare_decoded
-from gateway.wire.dicom.part10 import element
+from gateway.wire.dicom.offset_tables import (
+    EXTENDED_LENGTHS,
+    EXTENDED_OFFSETS,
+    MAX_OFFSET,
+    basic_table,
+    extended_tables,
+)
 from gateway.wire.dicom.pixel_element import UNDEFINED, PixelElement, write_pixel_element
 from gateway.wire.dicom.pixel_facts import is_maybe_lossy
 from gateway.wire.dicom.rewrite import encode_header, file_head
@@ -57,7 +65,6 @@ from gateway.wire.dicom.stored_frames import NoPixels, StoredFrames
 from gateway.wire.problems import DecodeError, EncodeError
 
 PIXEL_DATA: Final = 0x7FE00010
-_EXTENDED_OFFSETS, _EXTENDED_LENGTHS = 0x7FE00001, 0x7FE00002
 _PHOTOMETRIC: Final = Tag(0x0028, 0x0004)
 _PLANAR: Final = Tag(0x0028, 0x0006)
 _LOSSY: Final = Tag(0x0028, 0x2110)
@@ -65,7 +72,6 @@ _ITEM: Final = b"\xfe\xff\x00\xe0"
 _DELIMITER: Final = b"\xfe\xff\xdd\xe0\0\0\0\0"
 _ITEM_HEAD: Final = 8
 _CHUNK: Final = 1024 * 1024
-_MAX_OFFSET: Final = 0xFFFFFFFF  # what a basic offset table can hold (PS3.5 A.4)
 _MAX_NATIVE: Final = UNDEFINED - 1  # a length of 32 bits, even, and not the undefined one
 # A code stream of noise is larger than its pixels, by far less than this.
 _GROWTH: Final = 1.25
@@ -103,11 +109,18 @@ class Rendered:
 
 
 def transcode(
-    source: BinaryIO, out: BinaryIO, coding: Coding, *, derivation: Derivation | None = None
+    source: BinaryIO,
+    out: BinaryIO,
+    coding: Coding,
+    *,
+    derivation: Derivation | None = None,
+    native_sha256: str = "",
 ) -> Rendered:
     """Write an instance in a coding, as a DICOM file, and say what was written.
 
     `source` is a DICOM file, open and seekable; `out` is binary, seekable, readable and empty.
+    `native_sha256` is the digest of its native pixels, if it is known (`pixel_digest`): frames
+    that are compared with them and found equal are not hashed again.
     A lossy coding needs a derivation, a lossless one has none. What was written to `out` before an
     error is of no use. Raises `DecodeError` for a source that cannot be read or decoded, and
     `EncodeError` where the coding may not or cannot hold it: `NotFaithful` when a lossless frame
@@ -119,7 +132,7 @@ def transcode(
             "a lossy coding and only for that"
         )
     try:
-        work = _Work(source, coding, derivation)
+        work = _Work(source, coding, derivation, native_sha256)
         return work.write(out)
     except NoPixels as error:
         raise EncodeError(f"rendition: {error}") from error
@@ -128,30 +141,29 @@ def transcode(
 class _Work:
     """One rendition in the making."""
 
-    def __init__(self, source: BinaryIO, coding: Coding, derivation: Derivation | None) -> None:
+    def __init__(
+        self,
+        source: BinaryIO,
+        coding: Coding,
+        derivation: Derivation | None,
+        native_sha256: str,
+    ) -> None:
         self._source = source
         self._coding = coding
         self._derivation = derivation
         self._frames = StoredFrames(source)
         self._told = picture(self._frames.header) if derivation else None
-        self._pixels_sha256 = hashlib.sha256()
         self._first: tuple[bytes, str] | None = None  # decoded to look at it, and used once
         demand_frames(self._frames, source)
+        is_lossless = derivation is None and self._frames.is_by_pixel
+        self._known_sha256 = native_sha256 if is_lossless else ""
+        self._pixels_sha256 = None if self._known_sha256 else hashlib.sha256()
         self._is_copy = not self._frames.is_compressed and coding.syntax == EXPLICIT_LITTLE_ENDIAN
         self._facts, self._found = self._look()
         self._photometric = self._found
         if self._found == "RGB" and not self._is_copy:
             self._photometric = _TRANSFORMED.get(coding.syntax, "RGB")
-        self._form = FrameFormat(
-            transfer_syntax=coding.syntax,
-            rows=self._facts.rows,
-            columns=self._facts.columns,
-            samples=self._facts.samples,
-            bits_allocated=self._facts.bits_allocated,
-            bits_stored=self._facts.bits_stored,
-            signed=self._facts.signed,
-            photometric=self._photometric,
-        )
+        self._form = _written_form(self._frames.form, coding.syntax, self._photometric)
         self._meter = ErrorMeter(_window(self._frames.header) if derivation else None)
         looks = derivation is not None and self._facts.samples == 1
         padding = padding_range(self._frames.header) if looks else None
@@ -167,18 +179,8 @@ class _Work:
         if frames.is_compressed:
             self._first = frames.plain(1)
             photometric = self._first[1]
-        facts = PixelFacts(
-            rows=form.rows,
-            columns=form.columns,
-            frames=frames.count,
-            samples=form.samples,
-            bits_allocated=form.bits_allocated,
-            bits_stored=form.bits_stored,
-            signed=form.signed,
-            photometric=photometric,
-            lossy=text(frames.header, _LOSSY) == "01" or is_maybe_lossy(frames.named_syntax),
-            is_float=frames.is_float,
-        )
+        lossy = text(frames.elements, _LOSSY) == "01" or is_maybe_lossy(frames.named_syntax)
+        facts = _facts_of(form, frames.count, photometric, lossy=lossy, is_float=frames.is_float)
         if told is not None and told.pixels is not None:  # what they mean decides over a loss
             facts = replace(
                 facts,
@@ -220,7 +222,9 @@ class _Work:
             raw_bytes=raw,
             coded_bytes=coded,
             sha256=digest,
-            pixels_sha256=self._pixels_sha256.hexdigest(),
+            pixels_sha256=(
+                self._pixels_sha256.hexdigest() if self._pixels_sha256 else self._known_sha256
+            ),
             error=error,
         )
 
@@ -240,7 +244,7 @@ class _Work:
         with reading("instance"):
             kept = self._frames.header_bytes() if self._keeps_header() else None
             if kept is not None:
-                return file_head(self._frames.header, self._coding.syntax) + kept
+                return file_head(self._frames.elements, self._coding.syntax) + kept
             ds, _ = read_to_pixels(self._source)
             if self._frames.is_compressed:
                 declare_decoded(ds, self._frames.form, self._photometric)
@@ -261,7 +265,7 @@ class _Work:
             return False
         if self._is_copy:
             return True
-        named = text(self._frames.header, _PHOTOMETRIC)
+        named = text(self._frames.elements, _PHOTOMETRIC)
         facts = self._facts
         return facts.samples == 1 and not facts.lossy and named == self._photometric
 
@@ -296,25 +300,27 @@ class _Work:
         if self._is_copy and frames.frame_bits % 8:
             # Frames of single bits do not begin at bytes: they are one piece.
             whole = frames.whole()
-            self._pixels_sha256.update(whole)
+            if self._pixels_sha256:
+                self._pixels_sha256.update(whole)
             yield whole
             return
         for number in range(1, frames.count + 1):
             plain = self._plain(number)
-            pixels = plain if frames.is_compressed else by_pixel(plain, frames)
-            self._pixels_sha256.update(pixels)
+            if self._pixels_sha256:
+                pixels = plain if frames.is_compressed else by_pixel(plain, frames)
+                self._pixels_sha256.update(pixels)
             yield plain
 
     def _write_encapsulated(self, out: BinaryIO) -> int:
         count, raw = self._facts.frames, self._facts.raw_bytes
-        is_large = raw * _GROWTH + count * 2 * _ITEM_HEAD > _MAX_OFFSET
+        is_large = raw * _GROWTH + count * 2 * _ITEM_HEAD > MAX_OFFSET
         table_at = out.tell()
-        tables = _extended_tables([], count) if is_large else b""
+        tables = extended_tables([], count) if is_large else b""
         out.write(tables)
         pixels = PixelElement(PIXEL_DATA, "OB", UNDEFINED)
         write_pixel_element(out, pixels, implicit=False, little=True)
         basic_at = out.tell()
-        out.write(_basic_table([], 0 if is_large else count))
+        out.write(basic_table([], 0 if is_large else count))
         start = out.tell()
         spans: list[tuple[int, int]] = []
         for number in range(1, count + 1):
@@ -328,12 +334,12 @@ class _Work:
         end = out.tell()
         if is_large:
             out.seek(table_at)
-            out.write(_extended_tables(spans, count))
-        elif spans[-1][0] > _MAX_OFFSET:
-            raise EncodeError(f"offset table: found {spans[-1][0]}, expected at most {_MAX_OFFSET}")
+            out.write(extended_tables(spans, count))
+        elif spans[-1][0] > MAX_OFFSET:
+            raise EncodeError(f"offset table: found {spans[-1][0]}, expected at most {MAX_OFFSET}")
         else:
             out.seek(basic_at)
-            out.write(_basic_table(spans, count))
+            out.write(basic_table(spans, count))
         out.seek(end)
         return sum(length for _, length in spans)
 
@@ -360,7 +366,8 @@ class _Work:
             self._meter.add(samples, decoded)
             if self._padding:
                 self._padding.add(samples, decoded)
-        self._pixels_sha256.update(_octets(back).data)
+        if self._pixels_sha256:
+            self._pixels_sha256.update(_octets(back).data)
         return stream
 
     def _samples(self, number: int) -> Samples:
@@ -377,6 +384,31 @@ class _Work:
         if photometric != self._found:
             raise DecodeError(f"frame {number}", photometric, f"{self._found} as in the first")
         return plain
+
+
+# The images of a series are alike: what they are is made once for all of them.
+@lru_cache(maxsize=256)
+def _facts_of(
+    form: FrameFormat, frames: int, photometric: str, *, lossy: bool, is_float: bool
+) -> PixelFacts:
+    return PixelFacts(
+        rows=form.rows,
+        columns=form.columns,
+        frames=frames,
+        samples=form.samples,
+        bits_allocated=form.bits_allocated,
+        bits_stored=form.bits_stored,
+        signed=form.signed,
+        photometric=photometric,
+        lossy=lossy,
+        is_float=is_float,
+    )
+
+
+@lru_cache(maxsize=256)
+def _written_form(found: FrameFormat, syntax: Uid, photometric: str) -> FrameFormat:
+    """What a receiver is told of the frames, which are those that were found in another coding."""
+    return replace(found, transfer_syntax=syntax, photometric=photometric)
 
 
 def demand_frames(frames: StoredFrames, source: BinaryIO) -> None:
@@ -417,7 +449,7 @@ def _are_equal(one: Samples, other: Samples) -> bool:
 def by_pixel(plain: bytes, frames: StoredFrames) -> bytes:
     """A native frame by pixel, whether it stands by plane or not."""
     form = frames.form
-    if form.samples == 1 or integer(frames.header, _PLANAR) != 1 or frames.is_subsampled:
+    if form.samples == 1 or integer(frames.elements, _PLANAR) != 1 or frames.is_subsampled:
         return plain
     cells = np.frombuffer(plain, f"V{form.bits_allocated // 8}")
     return np.ascontiguousarray(cells.reshape(form.samples, -1).T).tobytes()
@@ -432,25 +464,10 @@ def _declare(ds: Dataset, facts: PixelFacts, photometric: str) -> None:
 
 def _without_offsets(ds: FileDataset) -> FileDataset:
     """The header without tables of where frames lay."""
-    for tag in (_EXTENDED_OFFSETS, _EXTENDED_LENGTHS):
+    for tag in (EXTENDED_OFFSETS, EXTENDED_LENGTHS):
         if tag in ds:
             del ds[tag]
     return ds
-
-
-def _basic_table(spans: list[tuple[int, int]], count: int) -> bytes:
-    """The item of a basic offset table, of zeros where no span is known yet."""
-    offsets = [at for at, _ in spans] or [0] * count
-    return _ITEM + struct.pack(f"<I{count}I", 4 * count, *offsets)
-
-
-def _extended_tables(spans: list[tuple[int, int]], count: int) -> bytes:
-    """The elements of an extended offset table, of zeros where no span is known yet."""
-    known = spans or [(0, 0)] * count
-    return b"".join(
-        element(tag, "OV", struct.pack(f"<{count}Q", *(span[index] for span in known)))
-        for index, tag in enumerate((_EXTENDED_OFFSETS, _EXTENDED_LENGTHS))
-    )
 
 
 def _window(ds: Dataset) -> DisplayWindow | None:

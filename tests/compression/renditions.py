@@ -59,11 +59,13 @@ def file_of(
 
 
 def rendered(
-    source: bytes, coding: Coding, derivation: Derivation | None = None
+    source: bytes, coding: Coding, derivation: Derivation | None = None, native_sha256: str = ""
 ) -> tuple[bytes, Rendered]:
     """The rendition of a file, and what is said of it."""
     out = io.BytesIO()
-    done = transcode(io.BytesIO(source), out, coding, derivation=derivation)
+    done = transcode(
+        io.BytesIO(source), out, coding, derivation=derivation, native_sha256=native_sha256
+    )
     return out.getvalue(), done
 
 

@@ -14,7 +14,7 @@ from gateway.compression.permitted import (
     JPEG_LS_LOSSLESS,
     JPEG_LS_NEAR,
 )
-from gateway.compression.pixel_digest import received_pixels
+from gateway.compression.pixel_digest import native_digest, received_pixels
 from gateway.domain import EXPLICIT_LITTLE_ENDIAN, Coding, Uid
 from gateway.wire.problems import DecodeError
 from tests.compression.pixels import facts_of
@@ -28,7 +28,7 @@ from tests.compression.renditions import (
     rendered,
 )
 from tests.compression.test_transcode_lossy import BODY, FRAMES
-from tests.dicom_images import make_file
+from tests.dicom_images import BIG, IMPLICIT, make_file
 
 
 @pytest.mark.parametrize("syntax", [JPEG_LS_LOSSLESS, HTJ2K_LOSSLESS, EXPLICIT_LITTLE_ENDIAN])
@@ -114,3 +114,31 @@ def test_a_ratio_that_is_no_number_is_none() -> None:
     ds.save_as(out)
 
     assert math.isnan(received_pixels(out).ratios[0])
+
+
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.1", IMPLICIT])
+@pytest.mark.parametrize("form", ["rgb", "i13", "u8"])
+def test_native_pixels_have_the_digest_that_a_receiver_finds(form: str, syntax: str) -> None:
+    """Several frames, little endian, by pixel: they stand in the file as they decode."""
+    source = file_of(facts_of(form, rows=24, columns=16, frames=3), syntax=syntax)
+
+    digest = native_digest(io.BytesIO(source))
+
+    assert digest == received_pixels(io.BytesIO(source)).pixels_sha256
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        file_of(BODY, FRAMES, BIG),
+        file_of(facts_of("rgb", rows=24, columns=16), PlanarConfiguration=1),
+        rendered(file_of(BODY, FRAMES), coding_of(JPEG_LS_LOSSLESS))[0],
+        make_file(sop_class=CT, Modality="SR"),
+        file_of(BODY, FRAMES)[:-40],
+        b"",
+    ],
+    ids=["big endian", "by plane", "code streams", "no pixels", "cut short", "no file"],
+)
+def test_pixels_that_do_not_stand_as_they_decode_have_no_native_digest(source: bytes) -> None:
+    """Nor do those that are not there: whoever decodes them finds out."""
+    assert native_digest(io.BytesIO(source)) == ""

@@ -28,7 +28,15 @@ from gateway.domain.ids import Uid
 from gateway.domain.images import EXPLICIT_LITTLE_ENDIAN
 from gateway.wire.dicom.stored_frames import StoredFrames
 from tests.compression.pixels import FORMS, facts_of, frame_of
-from tests.compression.renditions import changed, coding_of, file_of, lossy, read, rendered
+from tests.compression.renditions import (
+    changed,
+    coding_of,
+    derivation_of,
+    file_of,
+    lossy,
+    read,
+    rendered,
+)
 from tests.dicom_images import BIG, IMPLICIT, bundled, encapsulated
 
 CODED = sorted(LOSSLESS_WRITTEN - {EXPLICIT_LITTLE_ENDIAN})
@@ -203,7 +211,7 @@ def test_the_basic_offset_table_leads_to_every_frame() -> None:
 
 def test_what_may_be_too_long_for_it_has_the_extended_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Offsets of 64 bits and true lengths, and an empty basic table."""
-    monkeypatch.setattr(module, "_MAX_OFFSET", 5000)
+    monkeypatch.setattr(module, "MAX_OFFSET", 5000)
     facts = facts_of("u12", frames=3)
     source = file_of(facts)
     data, done = rendered(source, coding_of(HTJ2K_LOSSLESS_RPCL))
@@ -272,3 +280,33 @@ def test_lossy_htj2k_is_named_by_its_own_transform() -> None:
     source = file_of(facts_of("rgb", rows=64, columns=64), Modality="US")
     data, _ = lossy(source, Coding(syntax=HTJ2K_LOSSY, step=2.0))
     assert read(data).PhotometricInterpretation == "YBR_ICT"
+
+
+@pytest.mark.parametrize("syntax", [JPEG_LS_LOSSLESS, EXPLICIT_LITTLE_ENDIAN])
+def test_digest_that_is_known_is_not_made_again(syntax: Uid) -> None:
+    """The pixels that come back are those that were compared with the source."""
+    source = file_of(facts_of("i13", frames=2))
+
+    plain, measured = rendered(source, coding_of(syntax))
+    data, done = rendered(source, coding_of(syntax), native_sha256="ab" * 32)
+
+    assert data == plain
+    assert measured.pixels_sha256 == hashlib.sha256(read(source).PixelData).hexdigest()
+    assert done.pixels_sha256 == "ab" * 32
+
+
+def test_digest_of_native_pixels_is_not_that_of_others() -> None:
+    """Of what is lossy, and of what was not native by pixel: whoever tells it then is wrong."""
+    native = file_of(facts_of("i13"))
+    sources = {
+        "coded": rendered(native, coding_of(JPEG_LS_LOSSLESS))[0],
+        "big endian": file_of(facts_of("i13"), syntax=BIG),
+        "by plane": file_of(facts_of("rgb"), PlanarConfiguration=1),
+    }
+    for what, source in sources.items():
+        for syntax in (HTJ2K_LOSSLESS, EXPLICIT_LITTLE_ENDIAN):
+            _, done = rendered(source, coding_of(syntax), native_sha256="ab" * 32)
+            assert done.pixels_sha256 != "ab" * 32, what
+    coding = Coding(syntax=HTJ2K_LOSSY, step=8.0)
+    _, lost = rendered(native, coding, derivation_of(native, coding), native_sha256="ab" * 32)
+    assert lost.pixels_sha256 != "ab" * 32

@@ -69,6 +69,17 @@ async def test_instances_are_listed_in_manifest_order(pacs: FolderPacs, tmp_path
     assert [(one.number, one.instance_count) for one in series] == [(1, 4), (2, 1)]
 
 
+async def test_pixels_are_digested_when_they_come_in(pacs: FolderPacs, tmp_path: Path) -> None:
+    """Where they stand in the file as they decode, and all of them are there."""
+    whole = write(tmp_path / "a", "2.999.3")
+    short = write(tmp_path / "b", "2.999.4", NumberOfFrames=2)
+    await pacs.add([whole, short])
+
+    digests = [one.native_sha256 for one in await pacs.instances(STUDY)]
+
+    assert digests == [hashlib.sha256(b"\1\2" * 4).hexdigest(), ""]
+
+
 async def test_an_instance_is_found_only_in_its_own_place(pacs: FolderPacs, tmp_path: Path) -> None:
     """The right UID under another series or study is not found."""
     path = write(tmp_path / "a", "2.999.3", NumberOfFrames=2, InstanceNumber=4)

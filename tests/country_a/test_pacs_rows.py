@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, time
 from pathlib import Path
 
+import orjson
 import pytest
 
 from country_a.national.pacs_rows import (
@@ -67,6 +69,7 @@ INSTANCE = StoredInstance(
     file="/x/y.dcm",
     size_bytes=5,
     sha256="ab",
+    native_sha256="cd",
     patient=PATIENT,
     number=3,
     frames=2,
@@ -86,6 +89,12 @@ def test_what_is_written_is_read() -> None:
     assert read_study(study_body(STUDY)) == STUDY
     assert read_series(series_body(SERIES)) == SERIES
     assert read_instance(instance_body(INSTANCE)) == INSTANCE
+
+
+def test_an_instance_of_an_older_version_is_read_without_what_that_did_not_know() -> None:
+    """It is measured again where it is asked for."""
+    older = orjson.dumps(orjson.loads(instance_body(INSTANCE))[:-1])
+    assert read_instance(older) == replace(INSTANCE, native_sha256="")
 
 
 def test_the_first_word_stands_and_the_rest_completes_it() -> None:

@@ -16,8 +16,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, time
+from typing import Protocol
 
-from pydicom.dataelem import RawDataElement
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.multival import MultiValue
@@ -93,6 +94,20 @@ _ENTITY_ID = Tag(0x0040, 0x0032)
 _ENTITY_TYPE = Tag(0x0040, 0x0033)
 
 
+class Elements(Protocol):
+    """What single values can be read from: a pydicom data set, or less."""
+
+    def get_item(
+        self, key: BaseTag, /, *, keep_deferred: bool = ...
+    ) -> DataElement | RawDataElement | None:
+        """An element as it was read, None where there is none."""
+        ...
+
+    def __getitem__(self, key: BaseTag, /) -> DataElement:
+        """An element with its value converted. Raises `KeyError`, and what pydicom raises."""
+        ...
+
+
 @contextmanager
 def reading(where: str, expected: str = "a readable DICOM data set") -> Iterator[None]:
     """Turn whatever pydicom raises inside into a `DecodeError`, and silence its warnings.
@@ -119,7 +134,7 @@ def complaint(error: BaseException) -> str:
     return f"{type(error).__name__}: {line}".removesuffix(": ")[:_MAX_COMPLAINT]
 
 
-def text(ds: Dataset, tag: BaseTag) -> str:
+def text(ds: Elements, tag: BaseTag) -> str:
     """The value as text without padding; "" when missing, a sequence, or beyond reading."""
     element = ds.get_item(tag)
     if element is None:
@@ -141,13 +156,13 @@ def text(ds: Dataset, tag: BaseTag) -> str:
     return str(value).strip(_PADDING)
 
 
-def texts(ds: Dataset, tag: BaseTag) -> tuple[str, ...]:
+def texts(ds: Elements, tag: BaseTag) -> tuple[str, ...]:
     """The values of a multi-valued text, each without padding; () when missing."""
     whole = text(ds, tag)
     return tuple(part.strip(_PADDING) for part in whole.split("\\")) if whole else ()
 
 
-def integer(ds: Dataset, tag: BaseTag) -> int | None:
+def integer(ds: Elements, tag: BaseTag) -> int | None:
     """The (first) value as an integer, whatever its value representation; None when it is not."""
     element = ds.get_item(tag, keep_deferred=True)
     if element is None:
@@ -188,7 +203,7 @@ def items(ds: Dataset, tag: BaseTag) -> Sequence[Dataset]:
     return ()
 
 
-def uid(ds: Dataset, tag: BaseTag) -> Uid | None:
+def uid(ds: Elements, tag: BaseTag) -> Uid | None:
     """A UID, or None where it is missing or cannot be one."""
     value = text(ds, tag)
     if not value:

@@ -42,7 +42,7 @@ def samples_of(frames: StoredFrames, number: int) -> tuple[Samples, str]:
         return _spread(found, form.rows, form.columns), photometric
     if form.samples == 1:
         return found.reshape(form.rows, form.columns), photometric
-    if not frames.is_compressed and integer(frames.header, _PLANAR) == 1:
+    if not frames.is_compressed and integer(frames.elements, _PLANAR) == 1:
         planes = found.reshape(form.samples, form.rows, form.columns)
         return np.ascontiguousarray(np.moveaxis(planes, 0, -1)), photometric
     return found.reshape(form.rows, form.columns, form.samples), photometric
@@ -59,7 +59,7 @@ def _cells(data: bytes, frames: StoredFrames) -> Samples:
     spare = form.bits_allocated - form.bits_stored
     if frames.is_float or frames.is_compressed or spare <= 0:
         return found
-    high = integer(frames.header, _HIGH_BIT)
+    high = integer(frames.elements, _HIGH_BIT)
     top = form.bits_stored - 1 if high is None else high
     above = min(max(form.bits_allocated - 1 - top, 0), spare)
     return (found << above) >> spare

@@ -24,7 +24,7 @@ from gateway.wire.dicom.dataset import (
     read_to_pixels,
     transfer_syntax,
 )
-from gateway.wire.dicom.elements import PYDICOM_ERRORS, integer, reading, text, uid
+from gateway.wire.dicom.elements import PYDICOM_ERRORS, Elements, integer, reading, text, uid
 from gateway.wire.dicom.frames import FrameFormat, decode_frame, has_decoder
 from gateway.wire.dicom.pixel_element import (
     UNDEFINED,
@@ -158,7 +158,7 @@ def _next(frames: Iterator[bytes], index: int, count: int) -> bytes:
     return frame
 
 
-def frame_format(ds: FileDataset, syntax: str) -> FrameFormat:
+def frame_format(ds: Elements, syntax: str) -> FrameFormat:
     """What the header says of every frame; `DecodeError` where it says too little."""
     wanted = {
         "Rows": integer(ds, _ROWS),

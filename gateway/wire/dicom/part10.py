@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time, timedelta, timezone
+from functools import lru_cache
 
 from gateway.domain.codes import Code, true_scheme
 from gateway.domain.ids import Uid
@@ -227,6 +228,7 @@ def institution(of: Organisation | None) -> bytes:
     return descriptive(0x00080080, "LO", xon if len(xon) <= LIMITS["LO"] else name)
 
 
+_PREAMBLE = b"\0" * 128 + b"DICM"
 _META_VERSION = element(0x00020001, "OB", b"\0\1")
 _IMPLEMENTATION = exact(0x00020012, "UI", IMPLEMENTATION_CLASS) + exact(
     0x00020013, "SH", IMPLEMENTATION_VERSION
@@ -235,16 +237,18 @@ _IMPLEMENTATION = exact(0x00020012, "UI", IMPLEMENTATION_CLASS) + exact(
 
 def file_head(*, sop_class: Uid, instance: Uid, syntax: Uid) -> bytes:
     """Preamble, prefix and file meta information of a file (PS3.10 7.1)."""
-    meta = b"".join(
-        (
-            _META_VERSION,
-            exact(0x00020002, "UI", sop_class),
-            exact(0x00020003, "UI", instance),
-            exact(0x00020010, "UI", syntax),
-            _IMPLEMENTATION,
-        )
+    before, after = _around_instance(sop_class, syntax)
+    meta = before + element(0x00020003, "UI", instance.encode("ascii")) + after
+    return _PREAMBLE + element(0x00020000, "UL", struct.pack("<I", len(meta))) + meta
+
+
+@lru_cache(maxsize=256)
+def _around_instance(sop_class: Uid, syntax: Uid) -> tuple[bytes, bytes]:
+    """What stands before and behind the instance, which is all that differs in a series."""
+    return (
+        _META_VERSION + exact(0x00020002, "UI", sop_class),
+        exact(0x00020010, "UI", syntax) + _IMPLEMENTATION,
     )
-    return b"\0" * 128 + b"DICM" + element(0x00020000, "UL", struct.pack("<I", len(meta))) + meta
 
 
 def part10(elements: Mapping[int, bytes], *, sop_class: Uid, instance: Uid) -> bytes:

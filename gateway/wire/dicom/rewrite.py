@@ -22,10 +22,12 @@ from gateway.domain.ids import Uid
 from gateway.wire.dicom import part10
 from gateway.wire.dicom.dataset import DEFLATED, EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from gateway.wire.dicom.elements import uid
+from gateway.wire.dicom.quick_header import QuickHeader
 from gateway.wire.problems import DecodeError
 
 _SWAP_WIDTH = {"OW": 2, "OL": 4, "OF": 4, "OD": 8, "OV": 8}
 _SYNTAX = Tag(0x0002, 0x0010)
+_SOP_CLASS, _SOP_INSTANCE = Tag(0x0008, 0x0016), Tag(0x0008, 0x0018)
 _LAST_OF_META = 0x0007FFFF  # what belongs to an exchange or to media, and to no instance
 _PIXELS = 0x7FE0
 _META = 128  # after the preamble
@@ -33,14 +35,17 @@ _META_LENGTH = b"DICM\2\0\0\0UL\4\0"
 _META_GROUP_LENGTH = 140  # offset of the value of (0002,0000), behind preamble and prefix
 
 
-def file_head(ds: FileDataset, syntax: str) -> bytes:
+def file_head(ds: FileDataset | QuickHeader, syntax: str) -> bytes:
     """Preamble and file meta information for the instance in a transfer syntax."""
-    meta = ds.file_meta
-    sop_class = uid(ds, Tag(0x0008, 0x0016)) or uid(meta, Tag(0x0002, 0x0002))
-    instance = uid(ds, Tag(0x0008, 0x0018)) or uid(meta, Tag(0x0002, 0x0003))
+    sop_class = uid(ds, _SOP_CLASS) or uid(_meta(ds), Tag(0x0002, 0x0002))
+    instance = uid(ds, _SOP_INSTANCE) or uid(_meta(ds), Tag(0x0002, 0x0003))
     if sop_class is None or instance is None:
         raise DecodeError("file", "no usable SOP Class or Instance UID", "both", "PS3.3 C.12.1")
     return part10.file_head(sop_class=sop_class, instance=instance, syntax=Uid(syntax))
+
+
+def _meta(ds: FileDataset | QuickHeader) -> FileMetaDataset:
+    return (ds.dataset if isinstance(ds, QuickHeader) else ds).file_meta
 
 
 def encode_header(ds: FileDataset, syntax: str) -> bytes:

@@ -30,7 +30,7 @@ from gateway.wire.dicom.elements import integer, reading, text
 from gateway.wire.dicom.frames import MAX_FRAME_BYTES, FrameFormat, decode_frame
 from gateway.wire.dicom.instances import can_decode, frame_format
 from gateway.wire.dicom.pixel_element import UNDEFINED, PixelElement, read_pixel_element
-from gateway.wire.dicom.quick_header import read_quick_header
+from gateway.wire.dicom.quick_header import QuickHeader, read_quick_header
 from gateway.wire.dicom.rewrite import header_span, swapped
 from gateway.wire.problems import DecodeError
 
@@ -44,8 +44,15 @@ _ITEM: Final = 0xFFFEE000
 _ITEM_HEAD: Final = 8
 _END_OF_IMAGE: Final = b"\xff\xd9"
 _TAIL: Final = 10  # how far before the end of a fragment padding lets its last marker stand
+_FRAMES: Final = Tag(0x0028, 0x0008)
+_PLANAR: Final = Tag(0x0028, 0x0006)
 _WIDTH: Final = {0x7FE00008: 4, 0x7FE00009: 8}
 _FLOATS: Final = frozenset(_WIDTH)
+
+
+# What headers say of their frames, by the bytes in which they say it: one series says the same.
+_PROMISED: Final[dict[tuple[bytes, Uid], tuple[FrameFormat, int]]] = {}
+_MAX_PROMISED, _MAX_MODULE_BYTES = 256, 1024
 
 
 class NoPixels(NotFound):
@@ -65,21 +72,44 @@ class StoredFrames:
     def __init__(self, source: bytes | BinaryIO) -> None:
         stream = io.BytesIO(source) if isinstance(source, bytes) else source
         with reading("instance"):
-            self.header, self._file, self._header_span = _read_header(stream)
-            implicit, little = (bool(flag) for flag in self.header.original_encoding)
+            self.elements, self._file, self._header_span = _read_header(stream)
+            """The header for single values."""
+            implicit, little = _encoding(self.elements)
             self._element = read_pixel_element(self._file, implicit=implicit, little=little)
             self._little = little
             self._start = self._file.tell()
             self._size = self._file.seek(0, io.SEEK_END)
-            self.form: FrameFormat = frame_format(self.header, self.syntax)
-            self.count = max(1, integer(self.header, Tag(0x0028, 0x0008)) or 1)
-            """How many frames the header promises."""
+            self.form, self.count = self._promised()
+            """What the header says of every frame, and how many it promises."""
+
+    def _promised(self) -> tuple[FrameFormat, int]:
+        quick = isinstance(self.elements, QuickHeader)
+        key = (self.elements.pixel_module, self.syntax) if quick else None
+        known = _PROMISED.get(key) if key else None
+        if known is not None:
+            return known
+        found = (
+            frame_format(self.elements, self.syntax),
+            max(1, integer(self.elements, _FRAMES) or 1),
+        )
+        if key and len(key[0]) <= _MAX_MODULE_BYTES:
+            if len(_PROMISED) >= _MAX_PROMISED:
+                _PROMISED.clear()
+            _PROMISED[key] = found
+        return found
+
+    @property
+    def header(self) -> FileDataset:
+        """The whole header, which takes longer to make than single values to read."""
+        return self.elements.dataset if isinstance(self.elements, QuickHeader) else self.elements
 
     def header_bytes(self) -> bytes | None:
         """The data set up to the pixel data as it stands in the file, for one that is like it.
 
         None where it cannot stand so in another file in explicit little endian.
         """
+        if isinstance(self.elements, QuickHeader):
+            return self.elements.kept_bytes
         if self._header_span is None:
             return None
         first, end = self._header_span
@@ -90,14 +120,16 @@ class StoredFrames:
     def element(self) -> PixelElement:
         """The pixel data element."""
         if self._element is None:
-            kind = text(self.header, Tag(0x0008, 0x0060))[:16] or "unnamed"
+            kind = text(self.elements, Tag(0x0008, 0x0060))[:16] or "unnamed"
             raise NoPixels(f"this instance (modality {kind}) has no pixel data")
         return self._element
 
     @cached_property
     def named_syntax(self) -> Uid:
         """The transfer syntax that the file names."""
-        return transfer_syntax(self.header)
+        if isinstance(self.elements, QuickHeader):
+            return self.elements.transfer_syntax
+        return transfer_syntax(self.elements)
 
     @cached_property
     def syntax(self) -> Uid:
@@ -116,6 +148,12 @@ class StoredFrames:
     def is_compressed(self) -> bool:
         """Whether the frames are code streams."""
         return self.element.length == UNDEFINED
+
+    @property
+    def is_by_pixel(self) -> bool:
+        """Whether native samples stand in the file as they are decoded: little endian, by pixel."""
+        by_plane = self.form.samples > 1 and integer(self.elements, _PLANAR) == 1
+        return not (self.is_compressed or by_plane or self.is_subsampled) and self._little
 
     @property
     def is_float(self) -> bool:
@@ -274,7 +312,7 @@ class StoredFrames:
     def _extended_entry(self, index: int) -> tuple[int, int] | None:
         tables = []
         for number in (0x0001, 0x0002):
-            element = self.header.get_item(Tag(0x7FE0, number))
+            element = self.elements.get_item(Tag(0x7FE0, number))
             value = element.value if element is not None else b""
             if not isinstance(value, bytes) or not 0 <= index < len(value) // 8:
                 return None
@@ -320,16 +358,29 @@ class StoredFrames:
         return tuple(found)
 
 
-def _read_header(stream: BinaryIO) -> tuple[FileDataset, BinaryIO, tuple[int, int] | None]:
-    """The header, what stands at the pixel data behind it, and the span that can be kept of it."""
+def _read_header(
+    stream: BinaryIO,
+) -> tuple[FileDataset | QuickHeader, BinaryIO, tuple[int, int] | None]:
+    """The header, what stands at the pixel data behind it, and the span that can be kept of it.
+
+    A quick header knows that itself.
+    """
     quick = read_quick_header(stream)
     if quick is not None:
-        return quick.dataset, stream, (quick.begin, quick.end) if quick.can_stay else None
+        return quick, stream, None
     header, file = read_to_pixels(stream)
     at = file.tell()
     span = header_span(header, file, at)
     file.seek(at)
     return header, file, span
+
+
+def _encoding(header: FileDataset | QuickHeader) -> tuple[bool, bool]:
+    """Whether a header leaves out value representations, and whether it is little endian."""
+    if isinstance(header, QuickHeader):
+        return False, True
+    implicit, little = header.original_encoding
+    return bool(implicit), bool(little)
 
 
 def _demand_size(number: int, size: int) -> None:

@@ -127,7 +127,7 @@ def plain_frame(stored: StoredFrames, number: int) -> bytes:
     """A frame uncompressed, its samples arranged as the header says (Planar Configuration)."""
     data, _ = stored.plain(number)
     form = stored.form
-    by_plane = form.samples > 1 and integer(stored.header, _PLANAR) == 1
+    by_plane = form.samples > 1 and integer(stored.elements, _PLANAR) == 1
     if not stored.is_compressed or not by_plane:
         return data
     pixels = np.frombuffer(data, f"<u{form.bits_allocated // 8}")

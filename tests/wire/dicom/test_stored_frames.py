@@ -274,3 +274,11 @@ def test_a_number_of_frames_that_is_none_is_borne() -> None:
     assert said != data
 
     assert StoredFrames(said).count == 2
+
+
+def test_what_headers_promise_does_not_pile_up() -> None:
+    """A peer may promise something else with every file."""
+    for rows in range(1, stored_frames._MAX_PROMISED + 20):
+        frames = StoredFrames(image_of(np.zeros((rows, 2), np.uint8)))
+        assert (frames.form.rows, frames.count) == (rows, 1)
+    assert len(stored_frames._PROMISED) <= stored_frames._MAX_PROMISED
