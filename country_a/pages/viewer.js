@@ -320,7 +320,8 @@ $("stage").addEventListener(
 );
 $("picture").addEventListener("load", () => {
   fit();
-  body.dataset.state = "shown";
+  // It may be drawn only after the next one was refused.
+  if ($("sign").hidden) body.dataset.state = "shown";
 });
 new ResizeObserver(fit).observe($("stage"));
 
