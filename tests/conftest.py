@@ -10,23 +10,33 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 from hypothesis import settings
 
-from country_a.national.sql import open_systems
-from country_a.oids import NationalOids
-from country_a.seed.load import seed_all
 from gateway.domain import Oid, PatientId
-from gateway.pki import TrustDomain, mint_trust
-from gateway.transport.compose import Clockwork
-from tests.builders import COUNTRY_A
+
+# What fixtures make is imported by them: a process that hands out tests runs none of them, and
+# would load both countries before the first worker starts.
+if TYPE_CHECKING:
+    from gateway.pki import TrustDomain
+    from gateway.transport.compose import Clockwork
 
 # The suite looks at the same examples of each property every time: a red run tells of the change
 # and not of luck. Looking elsewhere, and for long, is what `make fuzz` does.
 settings.register_profile("suite", max_examples=25, derandomize=True)
 settings.load_profile("suite")
+
+# As the services write their log, but for the JSON: a traceback in colour takes seconds to draw.
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.processors.format_exc_info,
+        structlog.processors.KeyValueRenderer(key_order=["level", "event"]),
+    ]
+)
 
 NOW = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
 
@@ -64,12 +74,16 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 @pytest.fixture(scope="session")
 def trust_domain() -> TrustDomain:
     """One made-up trust domain a session, valid now; XC is a gateway between the two."""
+    from gateway.pki import mint_trust
+
     return mint_trust(now=datetime.now(UTC), countries=("XA", "XB", "XC"))
 
 
 @pytest.fixture
 def clockwork() -> Clockwork:
     """A clock that stands still and ids that count."""
+    from gateway.transport.compose import Clockwork
+
     numbers = count(1)
     return Clockwork(
         now=lambda: NOW, new_id=lambda: f"00000000-0000-4000-8000-{next(numbers):012d}"
@@ -97,6 +111,11 @@ class Seeded:
 @pytest.fixture(scope="session")
 def seeded(tmp_path_factory: pytest.TempPathFactory) -> Seeded:
     """Country A's systems with the small seed; tests read them and leave them as they are."""
+    from country_a.national.sql import open_systems
+    from country_a.oids import NationalOids
+    from country_a.seed.load import seed_all
+    from tests.builders import COUNTRY_A
+
     folder = tmp_path_factory.mktemp("country-a")
 
     async def plant() -> None:

@@ -20,6 +20,8 @@ from tests.conftest import Seeded
 from tests.interop import judges
 from tests.interop.journey import Journey, Sent, travel
 
+pytestmark = pytest.mark.interop
+
 Element = judges.Element
 PROFILES = ("ihe", "ehdsi")
 

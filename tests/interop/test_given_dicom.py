@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import re
 import warnings
 import zipfile
@@ -60,16 +59,6 @@ from tests.shared import shared
 KOS, FHIR = ManifestEncoding.KOS, ManifestEncoding.FHIR
 SAMPLES = "samples/dicom"
 STUDY_B = "samples/mado/Study_B.zip"
-# Every kind there is, and few of each.
-SUBSET = {
-    "ct/ge-head-28": 2,
-    "ct/philips-phantom-1mm": 2,
-    "ct/siemens-body-20-j2k": 2,
-    "ct/lungmask": 1,
-    "mr/sag-anon": 2,
-    "us/pydicom": 1,
-    "edge/pydicom": 100,
-}
 LOSSY = re.compile(r"1\.2\.840\.10008\.1\.2\.4\.(?:50|51|81|91|203)$")
 # Two decoders of lossy JPEG may round differently; a colour transform doubles it.
 LOSSY_TOLERANCE = 3
@@ -113,34 +102,11 @@ def study_b(folder: Path) -> Path:
     return folder
 
 
-def few(folder: Path) -> Path:
-    """Links to some of each kind of sample."""
-    for kind, count in SUBSET.items():
-        found = [path for path in sorted(shared(f"{SAMPLES}/{kind}").rglob("*")) if path.is_file()]
-        step = max(1, len(found) // count)
-        for path in found[::step][:count]:
-            link = folder / kind / path.name
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(path)
-    return folder
-
-
-async def test_real_studies_cross_with_their_pixels_and_without_their_names(
-    tmp_path: Path, trust_domain: TrustDomain
-) -> None:
-    """A few of every kind; all of them in the interop suite, or with NCPEH_TEST_ROUNDS above 1."""
-    is_long = int(os.environ.get("NCPEH_TEST_ROUNDS", "1")) > 1
-    samples = shared(SAMPLES) if is_long else few(tmp_path / "samples")
-    await _cross([study_b(tmp_path / "b"), samples], tmp_path, trust_domain)
-
-
 @pytest.mark.interop
 async def test_every_sample_crosses_with_its_pixels_and_without_its_names(
-    tmp_path: Path, trust_domain: TrustDomain, request: pytest.FixtureRequest
+    tmp_path: Path, trust_domain: TrustDomain
 ) -> None:
-    """All the files there are; make test looks at a few of every kind."""
-    if not request.config.getoption("--no-skips"):
-        pytest.skip("the sweep over all sample files is part of make interop")
+    """All the files there are."""
     await _cross([study_b(tmp_path / "b"), shared(SAMPLES)], tmp_path, trust_domain)
 
 

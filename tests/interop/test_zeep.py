@@ -34,6 +34,8 @@ from tests.interop.parts import TakenApart, take_apart
 from tests.requests import context_for, security_for
 from tests.shared import shared
 
+pytestmark = pytest.mark.interop
+
 Element = judges.Element
 HL7, QUERY, XDSB, XDSI = (
     {"n": name} for name in (judges.HL7, judges.QUERY, judges.XDSB, judges.XDSI)
