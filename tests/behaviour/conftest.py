@@ -102,20 +102,25 @@ BRIDGED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "bridge-soap-fhir": (OVER["soap"], OVER["fhir"]),
 }
 
+WIRES = ("direct", "soap-ihe", "soap-ehdsi", "fhir-mhd", "fhir-ncp")
+
+
+def over(*ways: str) -> list[pytest.MarkDecorator]:
+    """For a module whose tests are run over some of the ways only, each opened once."""
+    return [
+        pytest.mark.asyncio(loop_scope="module"),
+        pytest.mark.parametrize("way", ways, indirect=True, scope="module"),
+    ]
+
+
+# Where images come from, or studies are searched for, makes no difference to documents ...
+DOCUMENTS = over(*WIRES, *BRIDGED)
+# ... nor do dialects and lists of documents to images: one way of each wire.
+IMAGES = over("direct", "soap-ehdsi", "fhir-mhd", "xc-ihe", *BRIDGED)
+
 
 @pytest_asyncio.fixture(
-    scope="module",
-    loop_scope="module",
-    params=[
-        "direct",
-        "soap-ihe",
-        "soap-ehdsi",
-        "fhir-mhd",
-        "fhir-ncp",
-        "xc-ihe",
-        "studies-mhd",
-        *BRIDGED,
-    ],
+    scope="module", loop_scope="module", params=[*WIRES, "xc-ihe", "studies-mhd", *BRIDGED]
 )
 async def way(
     request: pytest.FixtureRequest,

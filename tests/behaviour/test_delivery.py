@@ -7,7 +7,6 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
-import pytest
 from pydicom import Dataset, dcmread
 
 from country_a.oids import NationalOids
@@ -26,15 +25,10 @@ from gateway.domain import (
     Uid,
 )
 from gateway.domain.delivery import STORED_SYNTAXES
-from tests.behaviour.conftest import Way
+from tests.behaviour.conftest import IMAGES, Way
 from tests.builders import COUNTRY_A
 
-# One way of each wire; dialects and lists of documents make no difference to images.
-WAYS = ("direct", "soap-ehdsi", "fhir-mhd", "xc-ihe", "bridge-soap-fhir", "bridge-fhir-soap")
-pytestmark = [
-    pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.parametrize("way", WAYS, indirect=True, scope="module"),
-]
+pytestmark = IMAGES
 
 SOURCE = NationalOids.under(COUNTRY_A).imaging_source
 JPEG_LS = Uid("1.2.840.10008.1.2.4.80")

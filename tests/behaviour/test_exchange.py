@@ -35,10 +35,10 @@ from gateway.domain import (
 )
 from gateway.domain.codes import DCM
 from gateway.domain.selection import document_class, select
-from tests.behaviour.conftest import Way
+from tests.behaviour.conftest import DOCUMENTS, Way
 from tests.builders import COUNTRY_A, make_query
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = DOCUMENTS
 
 
 async def _refused(awaitable: Any) -> Refusal:

@@ -27,15 +27,10 @@ from gateway.pki import TrustDomain
 from gateway.wire.fidelity import open_certificate
 from gateway.wire.problems import DecodeError
 from gateway.wire.signatures import SignatureProblem
-from tests.behaviour.conftest import Way
+from tests.behaviour.conftest import IMAGES, Way
 from tests.builders import COUNTRY_A
 
-# One way of each wire; dialects and lists of documents make no difference to images.
-WAYS = ("direct", "soap-ehdsi", "fhir-mhd", "xc-ihe", "bridge-soap-fhir", "bridge-fhir-soap")
-pytestmark = [
-    pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.parametrize("way", WAYS, indirect=True, scope="module"),
-]
+pytestmark = IMAGES
 
 SOURCE = NationalOids.under(COUNTRY_A).imaging_source
 JPEG_LS = Uid("1.2.840.10008.1.2.4.80")

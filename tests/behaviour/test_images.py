@@ -5,8 +5,6 @@ from __future__ import annotations
 from io import BytesIO
 from typing import Any
 
-import pytest
-
 from country_a.oids import NationalOids
 from gateway.domain import (
     EXPLICIT_LITTLE_ENDIAN,
@@ -19,10 +17,10 @@ from gateway.domain import (
     Uid,
 )
 from gateway.wire.dicom.dataset import describe, read_header
-from tests.behaviour.conftest import Way
+from tests.behaviour.conftest import IMAGES, Way
 from tests.builders import COUNTRY_A
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = IMAGES
 
 ANY_SYNTAX = DeliveryWish(
     syntaxes=tuple(

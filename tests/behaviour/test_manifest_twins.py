@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 
-import pytest
-
 from gateway.domain import (
     Association,
     AssociationKind,
@@ -19,9 +17,9 @@ from gateway.domain.codes import FORMAT_FHIR_MANIFEST, FORMAT_KOS
 from gateway.domain.selection import manifest_encoding
 from gateway.wire.dicom import kos_read
 from gateway.wire.fhir import manifest_read
-from tests.behaviour.conftest import Way
+from tests.behaviour.conftest import DOCUMENTS, Way
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = DOCUMENTS
 
 KOS, FHIR = ManifestEncoding.KOS, ManifestEncoding.FHIR
 

@@ -8,9 +8,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-import structlog
 
 from country_a.__main__ import main
+
+pytestmark = pytest.mark.usefixtures("own_log")
 
 
 @pytest.fixture
@@ -20,12 +21,6 @@ def config(tmp_path: Path) -> Path:
         '[gateway]\ncommunity = "2.999.1.1"\ncountry = "XA"\n[national]\nseed_size = "tiny"\n'
     )
     return path
-
-
-@pytest.fixture(autouse=True)
-def _own_logging() -> object:
-    yield
-    structlog.reset_defaults()
 
 
 def test_seeding_fills_the_national_systems_and_says_with_what(

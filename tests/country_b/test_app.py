@@ -8,7 +8,6 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-import structlog
 
 import country_b
 from country_b.app import CLOCKWORK, IMAGES_PER_STUDY, community_of, running
@@ -66,6 +65,7 @@ async def _serves(settings: Settings) -> None:
         pass
 
 
+@pytest.mark.usefixtures("own_log")
 def test_a_database_of_an_older_version_is_code_two(
     tmp_path: Path, trust_domain: TrustDomain, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -77,10 +77,7 @@ def test_a_database_of_an_older_version_is_code_two(
     with closing(sqlite3.connect(file)) as older:
         older.execute("CREATE TABLE image_jobs (id, session, study, state, body)")
 
-    try:
-        code = run(_serves(settings))
-    finally:
-        structlog.reset_defaults()
+    code = run(_serves(settings))
 
     told = capsys.readouterr().err
     assert code == USAGE

@@ -58,6 +58,7 @@ def run(seconds: float, *, seed: int, out: Path) -> tuple[int, int]:
     """Fuzz for so long; how many requests were made and how many faults found."""
     out.mkdir(parents=True, exist_ok=True)
     with (out / f"{NAME}-{seed}.log").open("w", encoding="utf-8") as log:
+        before = structlog.get_config()
         structlog.configure(
             wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
             logger_factory=structlog.WriteLoggerFactory(file=log),
@@ -68,7 +69,7 @@ def run(seconds: float, *, seed: int, out: Path) -> tuple[int, int]:
             return asyncio.run(_run(seconds, seed, out))
         finally:
             logging.getLogger().removeHandler(noted)
-            structlog.reset_defaults()
+            structlog.configure(**before)
 
 
 async def _run(seconds: float, seed: int, out: Path) -> tuple[int, int]:

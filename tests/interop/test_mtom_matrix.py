@@ -52,6 +52,8 @@ from tests.interop.country import OIDS, request_for
 from tests.interop.parts import TakenApart, take_apart
 from tests.requests import FIND, IMAGES, RETRIEVE, context_for, enveloped, security_for
 
+pytestmark = pytest.mark.interop
+
 XOP = '<xop:Include xmlns:xop="http://www.w3.org/2004/08/xop/include" href="cid:%s"/>'
 PDF = b"%PDF-1.7\r\n--=_not a boundary\r\n\x00\xff=3D\r\n\r\n"
 DICOM = bytes(range(256)) * 8 + b"\r\n--\r\n"

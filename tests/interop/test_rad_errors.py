@@ -24,6 +24,8 @@ from tests.interop.country import OIDS, country, images_of
 from tests.interop.parts import TakenApart, take_apart
 from tests.requests import IMAGES, SOURCE, context_for, enveloped, security_for
 
+pytestmark = pytest.mark.interop
+
 Element = judges.Element
 NS = {"b": judges.XDSB, "i": judges.XDSI, "rs": judges.RS}
 FAILURE = "urn:oasis:names:tc:ebxml-regrep:ResponseStatusType:Failure"

@@ -5,21 +5,14 @@ from __future__ import annotations
 import json
 import socket
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 
 from gateway.house import Service, module
 from gateway.link.__main__ import main
 
-
-@pytest.fixture(autouse=True)
-def unlogged() -> Iterator[None]:
-    """A process of its own sets up its log; here others log afterwards."""
-    yield
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("own_log")
 
 
 def test_a_link_runs_until_it_is_told_to_stop(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import asyncio
 from pathlib import Path
 
 import pytest
-import structlog
 
 from gateway.config import PeerSection, Settings, SettingsError
 from gateway.house import health
@@ -66,14 +65,12 @@ async def test_it_listens_and_is_well(trust_domain: TrustDomain, tmp_path: Path)
     assert well == ""
 
 
+@pytest.mark.usefixtures("own_log")
 def test_a_program_without_settings_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Exit code 2, as the countries have it."""
-    try:
-        code = bridge.main(["serve", "--config", str(tmp_path / "none.toml")])
-    finally:
-        structlog.reset_defaults()  # it logs as a process of its own does
+    code = bridge.main(["serve", "--config", str(tmp_path / "none.toml")])
 
     assert code == 2
     assert "cannot be read" in capsys.readouterr().err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -15,12 +15,7 @@ from gateway.config import Settings, SettingsError
 from gateway.transport import daemon
 from gateway.transport.daemon import DONE, FAILED, USAGE, log_as_json, run, serve, settled
 
-
-@pytest.fixture(autouse=True)
-def own_logging() -> Iterator[None]:
-    """Logging as it was before, afterwards."""
-    yield
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("own_log")
 
 
 async def _ends(error: Exception | None = None) -> None:
