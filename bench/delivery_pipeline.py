@@ -42,7 +42,7 @@ from gateway.wire.dicom.stored_frames import StoredFrames
 
 PROFILE = "ihe"
 REPOSITORY = Oid("2.999.1.1.3")
-TURNS = {"HTJ2K": 9, "JPEG-LS": 7, "J2K": 2, "JPEG XL e3": 2}
+TURNS = {"HTJ2K": 25, "JPEG-LS": 15, "J2K": 3, "JPEG XL e3": 3}
 MEASURED_SLICES = 16
 PIPELINE_BOUND, LAG_BOUND, GROWTH_BOUND, SAME_BOUND = 0.9, 0.05, 256.0, 1.25
 PLANNING_BOUND, PLANNING_ROUNDS = 0.5, 3

@@ -2,7 +2,7 @@
 
 Every study is the patient's of the other measurements, under UIDs of its own, so that Country A may
 give it out; pixels and stored syntax are those of the files. Where a study needs more slices than
-there are, the same ones come again. Made once below out/bench, and used again after that.
+there are, each comes several times in a row. Made once below out/bench, and used again after that.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from itertools import cycle, islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pydicom
@@ -34,7 +34,7 @@ ROOT = "2.999.1.1.9.88"
 SLICES, MANY_SERIES, MANY = 400, 10, 5000
 MANY_SIDE = 256
 MEASURED = 10  # images of a series, evenly spaced, that are coded in every way
-_FORM = "3"  # changed with what is prepared, which is made anew then
+_FORM = "4"  # changed with what is prepared, which is made anew then
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,17 @@ class Images:
     def source(self) -> str:
         """For people: where the images come from."""
         return f"{len(self.files)} {'real' if self.real else 'generated'} images"
+
+
+T = TypeVar("T")
+
+
+def stretched(few: Sequence[T], count: int) -> list[T]:
+    """So many of few, each several times in a row: slices resemble their neighbours.
+
+    Taken in turns they would not: images at even distances, as are sampled, would be the same few.
+    """
+    return [few[at * len(few) // count] for at in range(count)]
 
 
 def study_of(number: int) -> Uid:
@@ -148,7 +159,7 @@ def _write(folder: Path) -> list[Path]:
     paths: list[Path] = []
 
     def put(study: int, series: int, files: Sequence[bytes], count: int) -> None:
-        for number, data in enumerate(islice(cycle(files), count)):
+        for number, data in enumerate(stretched(files, count)):
             path = folder / f"{study}-{series}-{number:04}.dcm"
             path.write_bytes(_named(data, study_of(study), series, number))
             paths.append(path)
