@@ -21,7 +21,7 @@ def _schema(name: str) -> etree.XMLSchema:
     return etree.XMLSchema(etree.parse(shared(f"schemas/xds-b-nist-v3/{name}")))
 
 
-def assert_schema_valid(body: bytes) -> None:
+def assert_schema_valid(body: bytes, case: object = "") -> None:
     """Assert that a body child is valid by the schema of its namespace.
 
     Includes are taken out first: to the schema a Document is base64 and nothing else.
@@ -32,4 +32,4 @@ def assert_schema_valid(body: bytes) -> None:
         assert parent is not None
         parent.remove(include)
     schema = _schema(_SCHEMAS[etree.QName(root).namespace or ""])
-    assert schema.validate(root), schema.error_log
+    assert schema.validate(root), (case, schema.error_log)

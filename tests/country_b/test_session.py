@@ -57,20 +57,23 @@ def test_steps_in_order_lead_from_opened_to_closed() -> None:
     assert seen == list(State)
 
 
-@pytest.mark.parametrize("state", list(State))
-@pytest.mark.parametrize("action", [action for action in Action if action is not Action.OPEN])
-def test_what_is_not_in_the_table_names_what_must_come_first(state: State, action: Action) -> None:
+def test_what_is_not_in_the_table_names_what_must_come_first() -> None:
     """Every pair outside of the table is refused, with the step that is due or that it is over."""
-    session = Session(id="x", state=state, opened_at=NOON)
-    if (state, action) in TRANSITIONS:
-        require(session, action)
-        return
+    pairs = set(itertools.product(State, set(Action) - {Action.OPEN}))
+    refused = {pair: error for pair in pairs if (error := _refused(*pair))}
 
-    with pytest.raises(OutOfOrder) as caught:
-        require(session, action)
+    assert pairs - refused.keys() == TRANSITIONS.keys()
+    for pair, error in refused.items():
+        assert error.needed is NEXT_ACTION.get(pair[0]), pair
+        assert "must come first" in str(error) or "closed" in str(error), pair
 
-    assert caught.value.needed is NEXT_ACTION.get(state)
-    assert "must come first" in str(caught.value) or "closed" in str(caught.value)
+
+def _refused(state: State, action: Action) -> OutOfOrder | None:
+    try:
+        require(Session(id="x", state=state, opened_at=NOON), action)
+    except OutOfOrder as error:
+        return error
+    return None
 
 
 def test_a_closed_visit_stays_closed() -> None:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from datetime import UTC, datetime
-from typing import Any
-
-import pytest
 
 from gateway.domain import (
     Code,
@@ -25,15 +22,15 @@ from tests.builders import PATIENT, make_entry, make_query
 from tests.domain.test_selection import FAILS, PASSES
 
 
-@pytest.mark.parametrize("changes", [*PASSES, *(each for _, each in FAILS)])
-def test_what_is_explained_is_what_is_selected(changes: dict[str, Any]) -> None:
+def test_what_is_explained_is_what_is_selected() -> None:
     """A filter is said to keep a row out exactly when it does."""
-    query = make_query(**changes)
+    for changes in (*PASSES, *(each for _, each in FAILS)):
+        query = make_query(**changes)
 
-    said = explain(query, make_entry())
+        said = explain(query, make_entry())
 
-    out = dict.fromkeys(each.field for each in said if not each.passes)
-    assert tuple(out) == failing(query, make_entry())
+        out = dict.fromkeys(each.field for each in said if not each.passes)
+        assert tuple(out) == failing(query, make_entry()), changes
 
 
 def test_every_filter_has_its_words() -> None:

@@ -134,28 +134,30 @@ def found_by_fhir(search: imaging_study_search.DecodedSearch) -> list[Uid]:
     return [one.study for one in STUDIES if search.keeps(one, "any")]
 
 
-@pytest.mark.parametrize("names", CHOICES, ids="+".join)
-def test_both_wires_find_what_is_meant(names: tuple[str, ...]) -> None:
+def test_both_wires_find_what_is_meant() -> None:
     """Every filter alone and with others; and each wire reads back the query it was asked."""
-    query = query_of(**{name: FILTERS[name] for name in names})
+    for names in CHOICES:
+        query = query_of(**{name: FILTERS[name] for name in names})
 
-    dicomweb, fhir = over_dicomweb(query), over_fhir(query)
+        dicomweb, fhir = over_dicomweb(query), over_fhir(query)
 
-    assert dicomweb.query == fhir.query == query
-    assert found_by_dicomweb(dicomweb) == found_by_fhir(fhir) == directly(query)
+        assert dicomweb.query == fhir.query == query, names
+        found = found_by_dicomweb(dicomweb)
+        assert found == found_by_fhir(fhir) == directly(query), names
 
 
-@pytest.mark.parametrize("names", CHOICES, ids="+".join)
-def test_a_plain_search_loses_no_dated_study(names: tuple[str, ...]) -> None:
+def test_a_plain_search_loses_no_dated_study() -> None:
     """What it does not ask is named; a study without date is in no range of days (PS3.4)."""
-    query = query_of(**{name: FILTERS[name] for name in names})
     dated = [one for one in STUDIES if one.study_date]
+    for names in CHOICES:
+        query = query_of(**{name: FILTERS[name] for name in names})
 
-    answered = found_by_dicomweb(over_dicomweb(query, plain=True))
+        answered = set(found_by_dicomweb(over_dicomweb(query, plain=True)))
 
-    meant = directly(query, dated if "performed" in names else STUDIES)
-    assert set(meant) <= set(answered)
-    assert set(answered) == set(meant) or qido_asking.encode_request(query, plain=True).unasked
+        meant = set(directly(query, dated if "performed" in names else STUDIES))
+        unasked = qido_asking.encode_request(query, plain=True).unasked
+        assert meant <= answered, names
+        assert answered == meant or unasked, names
 
 
 def test_the_studies_tell_the_filters_apart() -> None:

@@ -62,11 +62,15 @@ def test_a_second_image_of_a_patient_does_not_trouble_pydicom(
         reader.read(BytesIO(data.replace(b"CompressedSamples^CT1", b"CompressedSamples^CT2")))
 
 
-@pytest.mark.parametrize("cut", range(0, 1200, 7))
-def test_a_file_cut_short_is_judged_by_pydicom(cut: int) -> None:
+def test_a_file_cut_short_is_judged_by_pydicom() -> None:
     """No length of it makes another instance of it."""
-    data = _data("CT_small.dcm")[:cut]
-    assert _quick(IdentityReader(), data) == _plain(data)
+    data = _data("CT_small.dcm")
+    wrong = [
+        cut
+        for cut in range(0, 1200, 7)
+        if _quick(IdentityReader(), data[:cut]) != _plain(data[:cut])
+    ]
+    assert wrong == []
 
 
 def test_damaged_bytes_name_nothing_that_pydicom_does_not_name() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from fnmatch import translate
 from re import fullmatch
 from typing import Any
@@ -25,52 +26,53 @@ def name(text: str) -> dict[str, str]:
     return {"Alphabetic": text}
 
 
-@pytest.mark.parametrize(
-    ("vr", "asked", "value", "found"),
-    [
-        ("LO", "CT of head", "CT of head", True),
-        ("LO", " CT of head ", "CT of head  ", True),
-        ("LO", "ct of head", "CT of head", False),
-        ("LO", "CT", "CT of head", False),
-        ("LO", "CT*", "CT of head", True),
-        ("LO", "*head", "CT of head", True),
-        ("LO", "?T*h??d", "CT of head", True),
-        ("LO", "?CT of head", "CT of head", False),
-        ("SH", "A[1]*", "A[1]2", True),
-        ("SH", "A.1", "AB1", False),
-        ("LO", r"CT\MR", "CT", False),
-        ("UI", "1.2.3", "1.2.3", True),
-        ("UI", "1.2.3,1.2.4", "1.2.4", True),
-        ("UI", r"1.2.3\1.2.4", "1.2.4", True),
-        ("UI", "1.2.3", "1.2.34", False),
-        ("IS", "3", 3, True),
-        ("IS", " +03 ", 3, True),
-        ("IS", "3", 4, False),
-        ("DA", "20260301", "20260301", True),
-        ("DA", "2026-03-01", "20260301", True),
-        ("DA", "20260302", "20260301", False),
-        ("DA", "20260201-20260301", "20260301", True),
-        ("DA", "2026-02-01-2026-03-01", "20260301", True),
-        ("DA", "20260302-20260401", "20260301", False),
-        ("DA", "20260301-", "20260301", True),
-        ("DA", "20260302-", "20260301", False),
-        ("DA", "-20260301", "20260301", True),
-        ("DA", "-20260228", "20260301", False),
-        ("DA", "20260401-20260201", "20260301", False),
-        ("TM", "0930", "093001.250000", True),
-        ("TM", "093001", "093001.250000", True),
-        ("TM", "093001.25", "093001.250000", True),
-        ("TM", "0931", "093001", False),
-        ("TM", "09:30-09:31", "093159", True),
-        ("TM", "09-", "085959", False),
-        ("TM", "-09", "095959.999999", True),
-        ("TM", "-09", "100000", False),
-        ("TM", "235960", "235959", True),
-    ],
-)
-def test_a_value_finds_what_it_says(vr: str, asked: str, value: Any, found: bool) -> None:
+FINDS = [
+    ("LO", "CT of head", "CT of head", True),
+    ("LO", " CT of head ", "CT of head  ", True),
+    ("LO", "ct of head", "CT of head", False),
+    ("LO", "CT", "CT of head", False),
+    ("LO", "CT*", "CT of head", True),
+    ("LO", "*head", "CT of head", True),
+    ("LO", "?T*h??d", "CT of head", True),
+    ("LO", "?CT of head", "CT of head", False),
+    ("SH", "A[1]*", "A[1]2", True),
+    ("SH", "A.1", "AB1", False),
+    ("LO", r"CT\MR", "CT", False),
+    ("UI", "1.2.3", "1.2.3", True),
+    ("UI", "1.2.3,1.2.4", "1.2.4", True),
+    ("UI", r"1.2.3\1.2.4", "1.2.4", True),
+    ("UI", "1.2.3", "1.2.34", False),
+    ("IS", "3", 3, True),
+    ("IS", " +03 ", 3, True),
+    ("IS", "3", 4, False),
+    ("DA", "20260301", "20260301", True),
+    ("DA", "2026-03-01", "20260301", True),
+    ("DA", "20260302", "20260301", False),
+    ("DA", "20260201-20260301", "20260301", True),
+    ("DA", "2026-02-01-2026-03-01", "20260301", True),
+    ("DA", "20260302-20260401", "20260301", False),
+    ("DA", "20260301-", "20260301", True),
+    ("DA", "20260302-", "20260301", False),
+    ("DA", "-20260301", "20260301", True),
+    ("DA", "-20260228", "20260301", False),
+    ("DA", "20260401-20260201", "20260301", False),
+    ("TM", "0930", "093001.250000", True),
+    ("TM", "093001", "093001.250000", True),
+    ("TM", "093001.25", "093001.250000", True),
+    ("TM", "0931", "093001", False),
+    ("TM", "09:30-09:31", "093159", True),
+    ("TM", "09-", "085959", False),
+    ("TM", "-09", "095959.999999", True),
+    ("TM", "-09", "100000", False),
+    ("TM", "235960", "235959", True),
+]
+
+
+def test_a_value_finds_what_it_says() -> None:
     """Literals, patterns, lists of UIDs, numbers and ranges, each where its representation may."""
-    assert fits(vr, asked, value) is found
+    wrong = [row for row in FINDS if fits(*row[:-1]) is not row[-1]]
+
+    assert wrong == []
 
 
 @pytest.mark.parametrize(
@@ -98,11 +100,13 @@ def test_a_pattern_for_given_names_finds_who_has_none() -> None:
     assert not fits("PN", "ZAK^?*", name("Żak"))
 
 
-@pytest.mark.parametrize("vr", ["LO", "PN", "DA", "TM", "UI", "IS", "SQ"])
 @pytest.mark.parametrize("asked", ["", "  "])
-def test_an_empty_value_matches_all(vr: str, asked: str) -> None:
+def test_an_empty_value_matches_all(asked: str) -> None:
     """Even what has no value (PS3.4 C.2.2.2.3)."""
-    assert read_match(vr, asked, "query", empty=False, lists=False) is None
+    vrs = ["LO", "PN", "DA", "TM", "UI", "IS", "SQ"]
+    read = {vr: read_match(vr, asked, "query", empty=False, lists=False) for vr in vrs}
+
+    assert read == dict.fromkeys(vrs)
 
 
 @pytest.mark.parametrize("vr", ["LO", "PN", "CS"])
@@ -123,36 +127,39 @@ def test_lists_and_empty_values_are_matched_where_they_are_asked_for() -> None:
     assert fits("LO", '""', '""')
 
 
-@pytest.mark.parametrize(
-    ("vr", "asked"),
-    [
-        ("UI", "1.2.*"),
-        ("UI", "*"),
-        ("UI", ","),
-        ("UI", "1." * 40),
-        ("DA", "2026*"),
-        ("DA", "*"),
-        ("DA", "-"),
-        ("DA", "20261301"),
-        ("DA", "20260230"),
-        ("DA", "2026030120260302"),
-        ("DA", "20260301-20260302-20260303"),
-        ("DA", "٢٠٢٦0301"),
-        ("TM", "24"),
-        ("TM", "9"),
-        ("TM", "0960"),
-        ("TM", "?"),
-        ("IS", "*"),
-        ("IS", "3.5"),
-        ("IS", "9" * 13),
-        ("IS", "٣"),
-        ("SQ", "x"),
-    ],
-)
-def test_a_value_its_representation_cannot_have_is_an_error(vr: str, asked: str) -> None:
+IMPOSSIBLE = [
+    ("UI", "1.2.*"),
+    ("UI", "*"),
+    ("UI", ","),
+    ("UI", "1." * 40),
+    ("DA", "2026*"),
+    ("DA", "*"),
+    ("DA", "-"),
+    ("DA", "20261301"),
+    ("DA", "20260230"),
+    ("DA", "2026030120260302"),
+    ("DA", "20260301-20260302-20260303"),
+    ("DA", "٢٠٢٦0301"),
+    ("TM", "24"),
+    ("TM", "9"),
+    ("TM", "0960"),
+    ("TM", "?"),
+    ("IS", "*"),
+    ("IS", "3.5"),
+    ("IS", "9" * 13),
+    ("IS", "٣"),
+    ("SQ", "x"),
+]
+
+
+def test_a_value_its_representation_cannot_have_is_an_error() -> None:
     """Wildcards in dates, UIDs and numbers among them."""
-    with pytest.raises(DecodeError):
-        read_match(vr, asked, "query", empty=False, lists=False)
+    taken = []
+    for vr, asked in IMPOSSIBLE:
+        with suppress(DecodeError):
+            read_match(vr, asked, "query", empty=False, lists=False)
+            taken.append((vr, asked))
+    assert taken == []
 
 
 def test_a_wrong_day_is_not_repeated() -> None:

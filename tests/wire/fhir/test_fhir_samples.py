@@ -227,73 +227,82 @@ WRONG: dict[str, tuple[str, str]] = {
 }
 
 
+def refusal_of(read: Callable[[Any], object], resource: Any) -> DecodeError | None:
+    """What a reader says of a resource that it does not take."""
+    try:
+        read(resource)
+    except DecodeError as error:
+        return error
+    return None
+
+
 def judge(name: str, resource: Any) -> None:
     """R4B takes it, or says of it what its row says.
 
     Of a profile what it changes is judged; its snapshot repeats all of R4 and takes a second.
     """
     resource = {key: value for key, value in resource.items() if key != "snapshot"}
+    refused = refusal_of(validated, resource)
     if name not in WRONG:
-        validated(resource)
+        assert refused is None, (name, refused)
         return
     where, said = WRONG[name]
-    with pytest.raises(DecodeError) as caught:
-        validated(resource)
-    assert caught.value.where.startswith(where)
-    assert said in str(caught.value)
+    assert refused is not None, name
+    assert refused.where.startswith(where), name
+    assert said in str(refused), name
 
 
-@pytest.mark.parametrize("name", KINDS)
-def test_what_is_not_ours_is_refused_by_every_reader(name: str) -> None:
+def test_what_is_not_ours_is_refused_by_every_reader() -> None:
     """With the type that was found and the type that was wanted."""
-    resource = documents.sample(name)
+    for name, kind in KINDS.items():
+        resource = documents.sample(name)
 
-    judge(name, resource)
-    assert resource["resourceType"] == KINDS[name]
-    for wanted, read in READERS.items():
-        with pytest.raises(DecodeError) as caught:
-            read(resource)
-        assert caught.value.where.endswith("resourceType")
-        assert (caught.value.found, caught.value.expected) == (KINDS[name], wanted)
+        judge(name, resource)
+        assert resource["resourceType"] == kind, name
+        for wanted, read in READERS.items():
+            refused = refusal_of(read, resource)
+            assert refused is not None, (name, wanted)
+            assert refused.where.endswith("resourceType"), (name, wanted)
+            assert (refused.found, refused.expected) == (kind, wanted), name
 
 
-@pytest.mark.parametrize("name", OTHER_BUNDLES)
-def test_a_bundle_of_another_type_is_refused_as_an_answer(name: str) -> None:
+def test_a_bundle_of_another_type_is_refused_as_an_answer() -> None:
     """With its type, by the readers of documents and of patients."""
-    resource = documents.sample(name)
+    for name, kind in OTHER_BUNDLES.items():
+        resource = documents.sample(name)
 
-    judge(name, resource)
-    for read in (READERS["Bundle or OperationOutcome"], _answer):
-        with pytest.raises(DecodeError) as caught:
-            read(resource)
-        assert caught.value.where == "Bundle.type"
-        assert (caught.value.found, caught.value.expected) == (OTHER_BUNDLES[name], "searchset")
+        judge(name, resource)
+        for read in (READERS["Bundle or OperationOutcome"], _answer):
+            refused = refusal_of(read, resource)
+            assert refused is not None, name
+            assert refused.where == "Bundle.type", name
+            assert (refused.found, refused.expected) == (kind, "searchset"), name
 
 
 def _answer(resource: Any) -> object:
     return pdqm.decode_response(resource, COUNTRY_A)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        *documents.REFERENCES,
-        *documents.BINARIES,
-        *patients.PEOPLE,
-        *patients.QUESTIONS,
-        *patients.OUTCOMES,
-    ],
-)
-def test_what_is_ours_is_refused_by_the_readers_of_something_else(name: str) -> None:
-    """A DocumentReference is no Patient, a Patient no Binary."""
-    resource = documents.sample(name)
-    kind = resource["resourceType"]
+OURS = [
+    *documents.REFERENCES,
+    *documents.BINARIES,
+    *patients.PEOPLE,
+    *patients.QUESTIONS,
+    *patients.OUTCOMES,
+]
 
-    for wanted, read in READERS.items():
-        if kind not in wanted.split(" or "):
-            with pytest.raises(DecodeError) as caught:
-                read(resource)
-            assert (caught.value.found, caught.value.expected) == (kind, wanted)
+
+def test_what_is_ours_is_refused_by_the_readers_of_something_else() -> None:
+    """A DocumentReference is no Patient, a Patient no Binary."""
+    for name in OURS:
+        resource = documents.sample(name)
+        kind = resource["resourceType"]
+
+        for wanted, read in READERS.items():
+            if kind not in wanted.split(" or "):
+                refused = refusal_of(read, resource)
+                assert refused is not None, (name, wanted)
+                assert (refused.found, refused.expected) == (kind, wanted), name
 
 
 def test_the_description_of_the_samples_is_no_resource() -> None:

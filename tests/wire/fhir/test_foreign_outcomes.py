@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from itertools import product
 from typing import Any
 
 import pytest
@@ -33,85 +34,85 @@ def outcome(code: str, diagnostics: str = "", severity: str = "error", **more: A
     return {"resourceType": "OperationOutcome", "issue": [issue]}
 
 
-@pytest.mark.parametrize(
-    ("status", "refusal"),
-    [
-        (400, R.MALFORMED_REQUEST),
-        (401, R.NO_ASSERTION),
-        (403, R.INSUFFICIENT_RIGHTS),
-        (404, R.UNKNOWN_DOCUMENT),
-        (405, R.UNSUPPORTED),
-        (406, R.UNSUPPORTED),
-        (413, R.TOO_MANY_RESULTS),
-        (415, R.UNSUPPORTED),
-        (418, R.MALFORMED_REQUEST),
-        (429, R.BUSY),
-        (500, R.BACK_END_DOWN),
-        (501, R.UNSUPPORTED),
-        (502, R.PEER_UNREACHABLE),
-        (503, R.BACK_END_DOWN),
-        (504, R.PEER_TIMEOUT),
-        (507, R.STORE_FULL),
-        (599, R.BACK_END_DOWN),
-        (302, R.PEER_MISBEHAVED),
-        (200, R.PEER_MISBEHAVED),
-        (0, R.PEER_MISBEHAVED),
-    ],
-)
-@pytest.mark.parametrize(
-    "body",
-    [
-        None,
-        {},
-        {"resourceType": "Patient"},
-        {"resourceType": "OperationOutcome"},
-        {"resourceType": "OperationOutcome", "issue": []},
-        {"resourceType": "OperationOutcome", "issue": "no"},
-        {"resourceType": "OperationOutcome", "issue": [{"code": 5}]},
-    ],
-)
-def test_a_status_alone_has_a_meaning(status: int, refusal: Refusal, body: Json | None) -> None:
+STATUSES = [
+    (400, R.MALFORMED_REQUEST),
+    (401, R.NO_ASSERTION),
+    (403, R.INSUFFICIENT_RIGHTS),
+    (404, R.UNKNOWN_DOCUMENT),
+    (405, R.UNSUPPORTED),
+    (406, R.UNSUPPORTED),
+    (413, R.TOO_MANY_RESULTS),
+    (415, R.UNSUPPORTED),
+    (418, R.MALFORMED_REQUEST),
+    (429, R.BUSY),
+    (500, R.BACK_END_DOWN),
+    (501, R.UNSUPPORTED),
+    (502, R.PEER_UNREACHABLE),
+    (503, R.BACK_END_DOWN),
+    (504, R.PEER_TIMEOUT),
+    (507, R.STORE_FULL),
+    (599, R.BACK_END_DOWN),
+    (302, R.PEER_MISBEHAVED),
+    (200, R.PEER_MISBEHAVED),
+    (0, R.PEER_MISBEHAVED),
+]
+WITHOUT_A_REASON: list[Json | None] = [
+    None,
+    {},
+    {"resourceType": "Patient"},
+    {"resourceType": "OperationOutcome"},
+    {"resourceType": "OperationOutcome", "issue": []},
+    {"resourceType": "OperationOutcome", "issue": "no"},
+    {"resourceType": "OperationOutcome", "issue": [{"code": 5}]},
+]
+
+
+def test_a_status_alone_has_a_meaning() -> None:
     """Empty bodies, HTML and broken outcomes take nothing from it."""
-    found = read_refusal(status, body, "NCP-A")
+    for case in product(STATUSES, WITHOUT_A_REASON):
+        (status, refusal), body = case
 
-    assert found.refusal is refusal
-    assert found.code == str(status)
-    assert str(found) == f"NCP-A answered with status {status} and gave no reason"
+        found = read_refusal(status, body, "NCP-A")
+
+        assert found.refusal is refusal, case
+        assert found.code == str(status), case
+        assert str(found) == f"NCP-A answered with status {status} and gave no reason", case
 
 
-@pytest.mark.parametrize(
-    ("status", "code", "refusal"),
-    [
-        (400, "required", R.MISSING_PARAMETER),
-        (400, "not-supported", R.UNSUPPORTED),
-        (400, "multiple-matches", R.NOT_SINGLE_PATIENT),
-        (400, "forbidden", R.MALFORMED_REQUEST),  # does not go with the status
-        (401, "login", R.NO_ASSERTION),
-        (401, "security", R.ASSERTION_MALFORMED),
-        (401, "expired", R.ASSERTION_NOT_VALID_NOW),
-        (401, "forbidden", R.INSUFFICIENT_RIGHTS),  # IUA answers so
-        (401, "not-found", R.NO_ASSERTION),
-        (403, "suppressed", R.NO_CONSENT),
-        (403, "too-costly", R.TOO_MANY_RESULTS),
-        (403, "processing", R.INSUFFICIENT_RIGHTS),
-        (404, "not-supported", R.UNSUPPORTED),
-        (413, "too-long", R.MALFORMED_REQUEST),
-        (422, "multiple-matches", R.AMBIGUOUS_PATIENT),
-        (500, "exception", R.BACK_END_DOWN),
-        (500, "timeout", R.PEER_TIMEOUT),
-        (502, "processing", R.PEER_MISBEHAVED),
-        (503, "throttled", R.BUSY),
-        (503, "no-store", R.STORE_FULL),
-        (200, "not-found", R.UNKNOWN_DOCUMENT),
-        (200, "nonsense", R.PEER_MISBEHAVED),
-        (503, "nonsense", R.BACK_END_DOWN),
-    ],
-)
-def test_an_issue_code_narrows_the_status(status: int, code: str, refusal: Refusal) -> None:
+NARROWED = [
+    (400, "required", R.MISSING_PARAMETER),
+    (400, "not-supported", R.UNSUPPORTED),
+    (400, "multiple-matches", R.NOT_SINGLE_PATIENT),
+    (400, "forbidden", R.MALFORMED_REQUEST),  # does not go with the status
+    (401, "login", R.NO_ASSERTION),
+    (401, "security", R.ASSERTION_MALFORMED),
+    (401, "expired", R.ASSERTION_NOT_VALID_NOW),
+    (401, "forbidden", R.INSUFFICIENT_RIGHTS),  # IUA answers so
+    (401, "not-found", R.NO_ASSERTION),
+    (403, "suppressed", R.NO_CONSENT),
+    (403, "too-costly", R.TOO_MANY_RESULTS),
+    (403, "processing", R.INSUFFICIENT_RIGHTS),
+    (404, "not-supported", R.UNSUPPORTED),
+    (413, "too-long", R.MALFORMED_REQUEST),
+    (422, "multiple-matches", R.AMBIGUOUS_PATIENT),
+    (500, "exception", R.BACK_END_DOWN),
+    (500, "timeout", R.PEER_TIMEOUT),
+    (502, "processing", R.PEER_MISBEHAVED),
+    (503, "throttled", R.BUSY),
+    (503, "no-store", R.STORE_FULL),
+    (200, "not-found", R.UNKNOWN_DOCUMENT),
+    (200, "nonsense", R.PEER_MISBEHAVED),
+    (503, "nonsense", R.BACK_END_DOWN),
+]
+
+
+def test_an_issue_code_narrows_the_status() -> None:
     """The status decides first, then the code among what the status can mean."""
-    found = read_refusal(status, outcome(code), "NCP-A")
+    for row in NARROWED:
+        status, code, refusal = row
+        found = read_refusal(status, outcome(code), "NCP-A")
 
-    assert (found.refusal, found.code) == (refusal, code)
+        assert (found.refusal, found.code) == (refusal, code), row
 
 
 @pytest.mark.parametrize(

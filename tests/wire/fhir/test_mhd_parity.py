@@ -58,28 +58,30 @@ def found(search: DecodedSearch) -> tuple[DocumentEntry, ...]:
     return tuple(row for row in select(search.query, ROWS) if search.keeps(row, "any"))
 
 
-@pytest.mark.parametrize("names", CHOICES, ids="+".join)
-def test_mhd_selects_the_same_rows(names: tuple[str, ...]) -> None:
+def test_mhd_selects_the_same_rows() -> None:
     """Every filter alone and in pairs can be asked, and means the same on the other side."""
-    query = Article10(**{name: FILTERS[name] for name in names}).query(PATIENT, COUNTRY_A, CLASSES)
+    for names in CHOICES:
+        filters = Article10(**{name: FILTERS[name] for name in names})
+        query = filters.query(PATIENT, COUNTRY_A, CLASSES)
 
-    search = asked(query, "mhd")
+        search = asked(query, "mhd")
 
-    assert found(search) == select(query, ROWS)
-    assert encode_request(query, "mhd").unasked == ()
-    assert search.ignored == search.assumed == ()
+        assert found(search) == select(query, ROWS), names
+        assert encode_request(query, "mhd").unasked == (), names
+        assert search.ignored == search.assumed == (), names
 
 
-@pytest.mark.parametrize("names", CHOICES, ids="+".join)
-def test_ncp_selects_no_row_less(names: tuple[str, ...]) -> None:
+def test_ncp_selects_no_row_less() -> None:
     """What the dialect cannot ask is named, and the asker's own filter does the rest."""
-    query = Article10(**{name: FILTERS[name] for name in names}).query(PATIENT, COUNTRY_A, CLASSES)
+    for names in CHOICES:
+        filters = Article10(**{name: FILTERS[name] for name in names})
+        query = filters.query(PATIENT, COUNTRY_A, CLASSES)
 
-    answered = found(asked(query, "ncp"))
+        answered = found(asked(query, "ncp"))
 
-    assert select(query, answered) == select(query, ROWS)
-    unasked = encode_request(query, "ncp").unasked
-    assert (answered == select(query, ROWS)) or unasked
+        assert select(query, answered) == select(query, ROWS), names
+        unasked = encode_request(query, "ncp").unasked
+        assert (answered == select(query, ROWS)) or unasked, names
 
 
 def test_the_rows_tell_the_filters_apart() -> None:

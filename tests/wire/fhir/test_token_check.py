@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import timedelta
+from itertools import product
 from typing import Any
 
 import pytest
@@ -171,31 +173,39 @@ def test_row_3_a_payload_that_is_no_object_is_refused(payload: bytes) -> None:
     assert refused(by_hand(header_of(minted()), payload)) is Refusal.ASSERTION_MALFORMED
 
 
-@pytest.mark.parametrize("name", ["iss", "sub", "client_id", "jti", "scope", "acr"])
-@pytest.mark.parametrize("value", [7, None, True, ["x"], {"x": "y"}, "a\nb", "\ud800"])
-def test_row_3_claims_that_are_no_text_are_refused(name: str, value: Any) -> None:
+def not_malformed(names: Sequence[str], values: Sequence[Any]) -> list[tuple[str, Any, object]]:
+    """The claims and values with which a token is not malformed, and what became of it."""
+
+    def became(name: str, value: Any) -> object:
+        token = edited(lambda payload: payload.update({name: value}))
+        try:
+            return refused(token)
+        except (AssertionError, pytest.fail.Exception) as error:
+            return error
+
+    found = [(*case, became(*case)) for case in product(names, values)]
+    return [each for each in found if each[-1] is not Refusal.ASSERTION_MALFORMED]
+
+
+def test_row_3_claims_that_are_no_text_are_refused() -> None:
     """Numbers, lists, and texts that no log could hold."""
-    token = edited(lambda payload: payload.update({name: value}))
+    names = ["iss", "sub", "client_id", "jti", "scope", "acr"]
+    values = [7, None, True, ["x"], {"x": "y"}, "a\nb", "\ud800"]
 
-    assert refused(token) is Refusal.ASSERTION_MALFORMED
+    assert not_malformed(names, values) == []
 
 
-@pytest.mark.parametrize("name", ["iat", "nbf", "exp", "auth_time"])
-@pytest.mark.parametrize("value", ["1", None, True, [1], -1, 10**15, 1e300, 10**400])
-def test_row_3_times_that_are_no_number_of_seconds_are_refused(name: str, value: Any) -> None:
+def test_row_3_times_that_are_no_number_of_seconds_are_refused() -> None:
     """Nor such as no calendar can hold."""
-    token = edited(lambda payload: payload.update({name: value}))
+    names = ["iat", "nbf", "exp", "auth_time"]
+    values = ["1", None, True, [1], -1, 10**15, 1e300, 10**400]
 
-    assert refused(token) is Refusal.ASSERTION_MALFORMED
+    assert not_malformed(names, values) == []
 
 
-@pytest.mark.parametrize("name", ["extensions", "cnf"])
-@pytest.mark.parametrize("value", [7, None, [], "x"])
-def test_row_3_containers_that_are_no_object_are_refused(name: str, value: Any) -> None:
+def test_row_3_containers_that_are_no_object_are_refused() -> None:
     """Where an object belongs."""
-    token = edited(lambda payload: payload.update({name: value}))
-
-    assert refused(token) is Refusal.ASSERTION_MALFORMED
+    assert not_malformed(["extensions", "cnf"], [7, None, [], "x"]) == []
 
 
 @pytest.mark.parametrize("name", ["iss", "sub", "client_id", "aud", "jti", "exp", "iat", "cnf"])

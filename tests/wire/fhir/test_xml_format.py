@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ from gateway.wire.problems import DecodeError, EncodeError
 from tests.shared import SHARED, shared
 
 SAMPLES = sorted((SHARED / "samples" / "fhir").rglob("*.json"))
+FOLDERS = sorted({path.parent.name for path in SAMPLES})
 FOREIGN = (
     "mado-r4/DocumentReference-DocumentReferenceKOSwithTransform.json",
     "pdqm/Patient-ex-patient.json",
@@ -53,21 +53,22 @@ def xml(inner: str, root: str = "Patient") -> bytes:
     return f'<{root} xmlns="http://hl7.org/fhir">{inner}</{root}>'.encode()
 
 
-@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_every_sample_survives_the_way_through_xml(path: Path) -> None:
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_every_sample_survives_the_way_through_xml(folder: str) -> None:
     """What the guides publish comes back the same: values, order of repetitions, extensions.
 
     What is not R4 may be refused instead, but never comes back as something else.
     """
-    resource = read_json(path.read_bytes(), path.name)
-
-    try:
-        back = read_xml(write_xml(resource))
-    except EncodeError:
-        assert not is_r4(resource)
-        return
-
-    assert canonical(back) == canonical(resource)
+    wrong = []
+    for path in (path for path in SAMPLES if path.parent.name == folder):
+        resource = read_json(path.read_bytes(), path.name)
+        try:
+            survived = canonical(read_xml(write_xml(resource))) == canonical(resource)
+        except (DecodeError, EncodeError) as refused:
+            survived = isinstance(refused, EncodeError) and not is_r4(resource)
+        if not survived:
+            wrong.append(path.name)
+    assert wrong == []
 
 
 @pytest.mark.parametrize("name", FOREIGN)
@@ -190,61 +191,71 @@ def test_a_schema_location_is_tolerated() -> None:
     assert read_xml(data) == {"resourceType": "Patient", "active": True}
 
 
-@pytest.mark.parametrize(
-    ("inner", "where"),
-    [
-        ("<colour value='red'/>", "Patient"),
-        ("<name><colour value='red'/></name>", "Patient.name[0]"),
-        ("<name/><name><given value='a'/></name>", "Patient.name[0]"),
-        ("<name><given value='a'/><given/></name>", "Patient.name[0].given[1]"),
-        ("<name colour='red'/>", "Patient.name[0]"),
-        ("<active value='1'/>", "Patient.active"),
-        ("<active value=' true'/>", "Patient.active"),
-        ("<active valu='true'/>", "Patient.active"),
-        ("<active value='true'>yes</active>", "Patient.active"),
-        ("<active value='true'/><active value='true'/>", "Patient.active"),
-        ("<multipleBirthInteger value='1.0'/>", "Patient.multipleBirthInteger"),
-        ("<multipleBirthInteger value='٣'/>", "Patient.multipleBirthInteger"),
-        ("text", "Patient"),
-        ("<active value='true'/>text", "Patient"),
-        ("<contained/>", "Patient.contained[0]"),
-        ("<contained><Basic/><Basic/></contained>", "Patient.contained[0]"),
-        ("<contained><Colour/></contained>", "Patient.contained[0]"),
-        ("<contained><HumanName/></contained>", "Patient.contained[0]"),
-        ("<extension><url value='urn:x'/></extension>", "Patient.extension[0]"),
-        ("<extension url='urn:x'><valueDecimal value='NaN'/></extension>", "Patient.extension[0]"),
-        ("<id value='x'/><resourceType value='Bundle'/>", "Patient"),
-        ("<name xmlns='urn:x'><given value='a'/></name>", "Patient"),
-        ("<text><status value='empty'/><div>a</div></text>", "Patient.text"),
-        ("<div xmlns='http://www.w3.org/1999/xhtml'>a</div>", "Patient"),
-    ],
-)
-def test_what_r4b_does_not_have_is_refused_with_its_place(inner: str, where: str) -> None:
+UNKNOWN = [
+    ("<colour value='red'/>", "Patient"),
+    ("<name><colour value='red'/></name>", "Patient.name[0]"),
+    ("<name/><name><given value='a'/></name>", "Patient.name[0]"),
+    ("<name><given value='a'/><given/></name>", "Patient.name[0].given[1]"),
+    ("<name colour='red'/>", "Patient.name[0]"),
+    ("<active value='1'/>", "Patient.active"),
+    ("<active value=' true'/>", "Patient.active"),
+    ("<active valu='true'/>", "Patient.active"),
+    ("<active value='true'>yes</active>", "Patient.active"),
+    ("<active value='true'/><active value='true'/>", "Patient.active"),
+    ("<multipleBirthInteger value='1.0'/>", "Patient.multipleBirthInteger"),
+    ("<multipleBirthInteger value='٣'/>", "Patient.multipleBirthInteger"),
+    ("text", "Patient"),
+    ("<active value='true'/>text", "Patient"),
+    ("<contained/>", "Patient.contained[0]"),
+    ("<contained><Basic/><Basic/></contained>", "Patient.contained[0]"),
+    ("<contained><Colour/></contained>", "Patient.contained[0]"),
+    ("<contained><HumanName/></contained>", "Patient.contained[0]"),
+    ("<extension><url value='urn:x'/></extension>", "Patient.extension[0]"),
+    ("<extension url='urn:x'><valueDecimal value='NaN'/></extension>", "Patient.extension[0]"),
+    ("<id value='x'/><resourceType value='Bundle'/>", "Patient"),
+    ("<name xmlns='urn:x'><given value='a'/></name>", "Patient"),
+    ("<text><status value='empty'/><div>a</div></text>", "Patient.text"),
+    ("<div xmlns='http://www.w3.org/1999/xhtml'>a</div>", "Patient"),
+]
+
+
+def test_what_r4b_does_not_have_is_refused_with_its_place() -> None:
     """Nothing unknown is passed over in silence."""
-    with pytest.raises(DecodeError) as refused:
-        read_xml(xml(inner))
+    wrong = [
+        (inner, place)
+        for inner, where in UNKNOWN
+        if not (place := _refused(xml(inner)) or "nowhere").startswith(where)
+    ]
 
-    assert refused.value.where.startswith(where)
+    assert wrong == []
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"",
-        b"{}",
-        b"<Patient/>",
-        b'<Patient xmlns="urn:hl7-org:v3"/>',
-        xml("", "HumanName"),
-        xml("", "ImagingSelection"),
-        b'<!DOCTYPE a [<!ENTITY e "x">]>' + xml("<active value='true'/>"),
-        xml("&e;"),
-        xml("<name>" * 300 + "</name>" * 300),
-    ],
-)
-def test_what_is_no_resource_is_refused(data: bytes) -> None:
-    """Neither other XML nor anything that the hardened parser refuses."""
-    with pytest.raises(DecodeError):
+def _refused(data: bytes) -> str | None:
+    try:
         read_xml(data)
+    except DecodeError as error:
+        return error.where
+    return None
+
+
+NO_RESOURCES = [
+    b"",
+    b"{}",
+    b"<Patient/>",
+    b'<Patient xmlns="urn:hl7-org:v3"/>',
+    xml("", "HumanName"),
+    xml("", "ImagingSelection"),
+    b'<!DOCTYPE a [<!ENTITY e "x">]>' + xml("<active value='true'/>"),
+    xml("&e;"),
+    xml("<name>" * 300 + "</name>" * 300),
+]
+
+
+def test_what_is_no_resource_is_refused() -> None:
+    """Neither other XML nor anything that the hardened parser refuses."""
+    taken = [data for data in NO_RESOURCES if _refused(data) is None]
+
+    assert taken == []
 
 
 def test_deep_nesting_is_refused_in_both_directions() -> None:
@@ -261,46 +272,48 @@ def test_deep_nesting_is_refused_in_both_directions() -> None:
         write_xml({"resourceType": "Patient", "extension": [deep]})
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"colour": "red"},
-        {"_colour": {"id": "x"}},
-        {"active": "true"},
-        {"active": 1},
-        {"active": None},
-        {"active": [True]},
-        {"name": {"text": "a"}},
-        {"name": []},
-        {"name": [{}]},
-        {"name": [None]},
-        {"name": ["Anna"]},
-        {"name": [{"given": "Anna"}]},
-        {"name": [{"given": [None]}]},
-        {"name": [{"given": ["Anna"], "_given": {"id": "x"}}]},
-        {"name": [{"id": 5}]},
-        {"name": [{"text": "\x00"}]},
-        {"name": [{"text": "\ud800"}]},
-        {"_name": [{"id": "x"}]},
-        {"_active": {}},
-        {"_active": {"value": True}},
-        {"_active": {"id": 1}},
-        {"multipleBirthInteger": True},
-        {"multipleBirthInteger": 1.5},
-        {"contained": [{"id": "x"}]},
-        {"contained": ["Basic"]},
-        {"contained": [{"resourceType": "HumanName"}]},
-        {"extension": [{"_url": {"id": "x"}}]},
-        {"extension": [{"url": "urn:x", "valueDecimal": float("inf")}]},
-        {"extension": [{"url": "urn:x", "valueDecimal": "1.5"}]},
-        {"text": {"status": "empty", "div": "no markup"}},
-        {"text": {"status": "empty", "div": 5}},
-    ],
-)
-def test_what_fhir_xml_cannot_carry_is_not_written(fields: Json) -> None:
+UNWRITABLE: list[Json] = [
+    {"colour": "red"},
+    {"_colour": {"id": "x"}},
+    {"active": "true"},
+    {"active": 1},
+    {"active": None},
+    {"active": [True]},
+    {"name": {"text": "a"}},
+    {"name": []},
+    {"name": [{}]},
+    {"name": [None]},
+    {"name": ["Anna"]},
+    {"name": [{"given": "Anna"}]},
+    {"name": [{"given": [None]}]},
+    {"name": [{"given": ["Anna"], "_given": {"id": "x"}}]},
+    {"name": [{"id": 5}]},
+    {"name": [{"text": "\x00"}]},
+    {"name": [{"text": "\ud800"}]},
+    {"_name": [{"id": "x"}]},
+    {"_active": {}},
+    {"_active": {"value": True}},
+    {"_active": {"id": 1}},
+    {"multipleBirthInteger": True},
+    {"multipleBirthInteger": 1.5},
+    {"contained": [{"id": "x"}]},
+    {"contained": ["Basic"]},
+    {"contained": [{"resourceType": "HumanName"}]},
+    {"extension": [{"_url": {"id": "x"}}]},
+    {"extension": [{"url": "urn:x", "valueDecimal": float("inf")}]},
+    {"extension": [{"url": "urn:x", "valueDecimal": "1.5"}]},
+    {"text": {"status": "empty", "div": "no markup"}},
+    {"text": {"status": "empty", "div": 5}},
+]
+
+
+def test_what_fhir_xml_cannot_carry_is_not_written() -> None:
     """A resource of ours that R4B does not have is a fault of ours."""
-    with pytest.raises(EncodeError):
-        write_xml({"resourceType": "Patient"} | fields)
+    written = []
+    for fields in UNWRITABLE:
+        with suppress(EncodeError):
+            written.append((fields, write_xml({"resourceType": "Patient"} | fields)))
+    assert written == []
 
 
 @pytest.mark.parametrize("name", ["", "HumanName", "ImagingSelection", None, 5])

@@ -115,24 +115,30 @@ def test_answers_are_the_golden_ones(name: str) -> None:
 
 
 @pytest.mark.parametrize("style", ErrorStyle)
-@pytest.mark.parametrize("refusal", Refusal)
-def test_every_refusal_is_a_valid_answer_and_is_understood(
-    refusal: Refusal, style: ErrorStyle
-) -> None:
+def test_every_refusal_is_a_valid_answer_and_is_understood(style: ErrorStyle) -> None:
     """Whatever is refused, the answer fits the schema and the other side learns of it."""
-    error = refuse(refusal, "no \x00 <markup> \ufffe", subject="2.999.1.4.1")
+    for refusal in Refusal:
+        error = refuse(refusal, "no \x00 <markup> \ufffe", subject="2.999.1.4.1")
 
-    data = xca_query.encode_refusal(error, responder=COUNTRY_A, style=style)
+        data = xca_query.encode_refusal(error, responder=COUNTRY_A, style=style)
 
-    assert_schema_valid(data)
-    if refusal is Refusal.NO_DOCUMENTS:
-        (issue,) = xca_query.decode_response(parse_xml(data)).issues
-        assert issue.severity is Severity.WARNING
-    else:
-        with pytest.raises(ExchangeError) as refused:
-            xca_query.decode_response(parse_xml(data))
-        assert refused.value.subject == "2.999.1.4.1"
-        assert refused.value.code
+        assert_schema_valid(data, refusal)
+        if refusal is Refusal.NO_DOCUMENTS:
+            (issue,) = xca_query.decode_response(parse_xml(data)).issues
+            assert issue.severity is Severity.WARNING
+        else:
+            read = _refused(data)
+            assert read is not None, refusal
+            assert read.subject == "2.999.1.4.1", refusal
+            assert read.code, refusal
+
+
+def _refused(data: bytes) -> ExchangeError | None:
+    try:
+        xca_query.decode_response(parse_xml(data))
+    except ExchangeError as error:
+        return error
+    return None
 
 
 @pytest.mark.parametrize(

@@ -65,15 +65,15 @@ def test_the_golden_messages_mean_what_they_were_made_of() -> None:
 
 
 @pytest.mark.parametrize("style", ErrorStyle)
-@pytest.mark.parametrize("refusal", Refusal)
-def test_every_refusal_is_a_valid_answer(refusal: Refusal, style: ErrorStyle) -> None:
+def test_every_refusal_is_a_valid_answer(style: ErrorStyle) -> None:
     """Whatever is refused, the answer fits the schema and carries a code."""
-    data = xca_retrieve.encode_refusal(refuse(refusal, "no"), responder=COUNTRY_A, style=style)
+    for refusal in Refusal:
+        data = xca_retrieve.encode_refusal(refuse(refusal, "no"), responder=COUNTRY_A, style=style)
 
-    assert_schema_valid(data)
-    (error,) = parse_xml(data).iter("{*}RegistryError")
-    assert error.get("errorCode")
-    assert error.get("location") == COUNTRY_A.urn
+        assert_schema_valid(data, refusal)
+        (error,) = parse_xml(data).iter("{*}RegistryError")
+        assert error.get("errorCode"), refusal
+        assert error.get("location") == COUNTRY_A.urn, refusal
 
 
 def request(*documents: str) -> bytes:
