@@ -190,7 +190,7 @@ def _sampled(facts: SeriesFacts, images: Images) -> SeriesSample:
     if pixels is None:
         raise RuntimeError("images without pixels")
     quick = tuple(one for one in codings if not one.effort)
-    slowly = chosen[::4]
+    slowly = chosen[::2]
 
     def sampled(at: int) -> SeriesSample:
         frames = StoredFrames(files[at])

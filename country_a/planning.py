@@ -143,7 +143,7 @@ class Planning:
         if pixels is None:
             return None
         # Slow codings are measured on some frames, against what those cost in the quick ones.
-        slowly = chosen[::4]  # on two cores they take as long as one
+        slowly = chosen[::2]  # so many that one disturbed measurement tells nothing
         quick = tuple(one for one in codings if not one.effort or pixels.samples > 1)
         frame = max(one.pixels.frame_bytes for one in chosen if one.pixels is not None)
         per_frame = await asyncio.gather(
