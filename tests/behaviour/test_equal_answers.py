@@ -54,7 +54,8 @@ from tests.fhir_requests import FORM, ask, bearer
 from tests.gateways import Pair, pair_of
 from tests.requests import RELATION, SMARTCARD
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+# Hundreds of questions over five ways; two of them are asked in the story `uc1_equal_answers`.
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.interop]
 
 OIDS = NationalOids.under(COUNTRY_A)
 # Who has a list as long as lists get, who shares studies with them, and who has a few pages.

@@ -5,17 +5,13 @@ from __future__ import annotations
 import pytest
 
 from gateway.domain import ExchangeError, NotFound, Refusal, Uid, ViewerLink
-from tests.behaviour.conftest import VIEWER, Way
+from tests.behaviour.conftest import DIALECTS, VIEWER, Way, over
 
 # A fault of the security layer has one code for both.
 NOT_TREATED = (Refusal.TREATMENT_RELATION_MISMATCH, Refusal.NO_TREATMENT_RELATION)
 
 # A bridge opens no viewer: the page is the asked country's own.
-WAYS = ("direct", "soap-ihe", "soap-ehdsi", "fhir-mhd", "fhir-ncp", "xc-ihe")
-pytestmark = [
-    pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.parametrize("way", WAYS, indirect=True, scope="module"),
-]
+pytestmark = over(*DIALECTS, "xc-ihe")
 
 
 async def _opened(way: Way, study: Uid, role: str) -> ViewerLink | Refusal:
