@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from bench import delivery_codecs, delivery_link, delivery_pipeline
-from bench.delivery_studies import PLACE, images, prepare, thin_slices
+from bench.delivery_studies import PLACE, images, prepare
 from bench.places import fresh_trust
 
 
@@ -21,9 +21,7 @@ def rows() -> list[dict[str, Any]]:
     prepare()
     fresh_trust(PLACE)
     report = delivery_codecs.rows(images())
-    report += delivery_pipeline.rows()
-    series = delivery_codecs.series_of(1, thin_slices(), delivery_codecs.MIN_RAW * 3)
-    return report + delivery_link.rows(series)
+    return report + delivery_pipeline.rows() + delivery_link.rows()
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ from these by the timeline that the planner uses itself: half a megabit would ta
 images of a series are read by one thread, the rest of the arithmetic is `delivery_oracle`.
 
 A plan follows from a sample of a few images, which catches the machine in one phase or another.
-Country A samples once; here it is done before and after the measuring, and what is told came of
-the middle one of three plans.
+Country A samples once; here it is done before, after and between the measuring of each coding, and
+what is told came of the middle one of as many plans.
 
 Headers are packed, in every coding alike, but for what our plans are held against as it goes from
 other servers: as stored, and uncompressed.
@@ -16,11 +16,12 @@ other servers: as stored, and uncompressed.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from io import BytesIO
+from statistics import median
 from typing import Any
 
 from bench.delivery_oracle import Cost, best_seconds, floor, off, seconds_of, total
@@ -63,7 +64,7 @@ RATES = (0.5, 2.0, 10.0, 50.0, 100.0)  # Mbit/s
 ROUND_TRIP = 0.08
 MIN_RAW = 100_000_000
 UNSHAPED = 10_000.0
-PLANS = 3
+TIMES = 3
 
 WHOLE_BOUND, WHOLE_BOUND_AT_100 = 1.10, 1.25
 SMALL_BOUND, PLAIN_BOUND, STORED_BOUND, STORED_BOUND_UNSHAPED = 1.05, 0.35, 1.02, 1.05
@@ -103,46 +104,38 @@ class Series:
 
 
 def _read_seconds(data: bytes) -> float:
-    """CPU seconds to have the pixels of a file; the least of two, for the first warms caches."""
-
-    def once() -> float:
-        begun = time.thread_time()
-        frames = StoredFrames(data)
-        for number in range(1, frames.count + 1):
-            frames.plain(number)
-        return time.thread_time() - begun
-
-    return min(once(), once())
+    """CPU seconds to have the pixels of a file."""
+    begun = time.thread_time()
+    frames = StoredFrames(data)
+    for number in range(1, frames.count + 1):
+        frames.plain(number)
+    return time.thread_time() - begun
 
 
 def _cost(data: bytes, coding: Coding) -> Cost:
-    """One file in one coding, really made; fast codings are made three times."""
-    times = 1 if coding.effort or coding.syntax.endswith(".90") else 3
-    spent = []
-    for _ in range(times):
+    """One file in one coding, really made and read: the middle of several times."""
+    spent, read = [], []
+    for _ in range(TIMES):
         out = BytesIO()
         begun = time.thread_time()
         transcode(BytesIO(data), out, coding)
         spared = spared_bytes(out.getvalue())
         spent.append(time.thread_time() - begun)
-    made = out.getvalue()
-    return Cost(len(made), min(spent), _read_seconds(made), spared)
+        read.append(_read_seconds(out.getvalue()))
+    return Cost(len(out.getvalue()), median(spent), median(read), spared)
 
 
-def costs_of(images: Images) -> dict[str, list[Cost]]:
+def _cost_as_stored(data: bytes) -> Cost:
+    read = median(_read_seconds(data) for _ in range(TIMES))
+    return Cost(len(data), 0.0, read, spared_bytes(data))
+
+
+def costs_of(images: Images) -> Iterator[tuple[str, list[Cost]]]:
     """What each image costs in each coding, measured on every core at once."""
-    plain = Coding(syntax=EXPLICIT_LITTLE_ENDIAN)
     with ThreadPoolExecutor(usable_cores()) as threads:
-        found = {
-            name: list(threads.map(partial(_cost, coding=coding), images.files))
-            for name, coding in {**CODINGS, PLAIN: plain}.items()
-        }
-        read = list(threads.map(_read_seconds, images.files))
-    found[STORED] = [
-        Cost(len(data), 0.0, seconds, spared_bytes(data))
-        for data, seconds in zip(images.files, read, strict=True)
-    ]
-    return found
+        for name, coding in {**CODINGS, PLAIN: Coding(syntax=EXPLICIT_LITTLE_ENDIAN)}.items():
+            yield name, list(threads.map(partial(_cost, coding=coding), images.files))
+        yield STORED, list(threads.map(_cost_as_stored, images.files))
 
 
 def _unpacked(costs: Sequence[Cost]) -> list[Cost]:
@@ -172,13 +165,11 @@ def series_of(number: int, images: Images, least_raw: int) -> Series:
         )
     )
     facts = SeriesFacts(series=uid, modality=images.modality, instances=instances)
-    before = _sampled(facts, images)
-    costs = costs_of(images)
-    return Series(
-        facts,
-        (before, *(_sampled(facts, images) for _ in range(1, PLANS))),
-        {name: stretched(each, count) for name, each in costs.items()},
-    )
+    samples, costs = [_sampled(facts, images)], {}
+    for name, each in costs_of(images):
+        costs[name] = stretched(each, count)
+        samples.append(_sampled(facts, images))
+    return Series(facts, samples, costs)
 
 
 def _sampled(facts: SeriesFacts, images: Images) -> SeriesSample:
@@ -245,11 +236,15 @@ def chosen_costs(series: Sequence[Series], plan: DeliveryPlan) -> list[list[Cost
 def _middle_plan(
     series: Sequence[Series], link: LinkProfile, cores: int
 ) -> tuple[float, DeliveryPlan, list[list[Cost]]]:
-    """Of the plans by each sample the middle one: its seconds, itself, and what it chose costs."""
-    plans = [plan_for(series, link, sample) for sample in range(PLANS)]
+    """Of the plans by each sample the middle one: its seconds, itself, and what it chose costs.
+
+    Of plans that chose the same, the one that foretells the middle.
+    """
+    plans = [plan_for(series, link, sample) for sample in range(len(series[0].samples))]
     chosen = [chosen_costs(series, plan) for plan in plans]
     seconds = [seconds_of(each, link, cores) for each in chosen]
-    middle = sorted(range(PLANS), key=lambda one: seconds[one])[PLANS // 2]
+    ordered = sorted(range(len(plans)), key=lambda one: (seconds[one], plans[one].seconds))
+    middle = ordered[len(ordered) // 2]
     return seconds[middle], plans[middle], chosen[middle]
 
 

@@ -33,10 +33,11 @@ from bench.delivery_codecs import (
     Series,
     link_at,
     plan_for,
+    series_of,
     wish_at,
 )
 from bench.delivery_oracle import off
-from bench.delivery_studies import PLACE, forget, image_folder, study_of
+from bench.delivery_studies import PLACE, forget, image_folder, study_of, thin_slices
 from bench.places import country_a
 from gateway.compression.first_look import beginning_bytes, look_at
 from gateway.compression.transcode import transcode
@@ -55,6 +56,7 @@ PROFILE = "ihe"
 # The study that takes seconds at a rate, by its number in `delivery_studies.sent_sizes`.
 CELLS = {0.5: 0, 2.0: 1, 10.0: 3, 50.0: 5, 100.0: 5}
 BESIDE = {10.0: 2, 100.0: 4}
+BESIDE_TURNS = 3
 FIRST_LOOK_RATE, FIRST_LOOK_STUDY, REDUCTION = 10.0, 5, 2
 FIRST_LOOK_BOUND, BESIDE_BOUND = 1.15, 1.0
 MODEL_BOUND = 1.1
@@ -257,8 +259,7 @@ def _look(data: bytes) -> tuple[float, int]:
 
 
 def beside() -> list[dict[str, Any]]:
-    """The same studies from Orthanc over the same lines, as stored and in JPEG-LS."""
-    asked = {"as stored": only("*"), "JPEG-LS": only(CODINGS["JPEG-LS"].syntax)}
+    """The same studies from Orthanc over the same lines, as stored and in JPEG-LS, in turns."""
     if not is_installed():
         return [
             {
@@ -275,43 +276,41 @@ def beside() -> list[dict[str, Any]]:
     with TemporaryDirectory(prefix="orthanc-", dir=PLACE) as place, orthanc(Path(place)) as theirs:
         for rate, study in BESIDE.items():
             _fill(theirs, study)
-            times: dict[str, float] = {}
-            for name, headers in asked.items():
-                times[name] = asyncio.run(take(theirs.port, rate, study, headers)).seconds
-                came = ours(partial(take, mbit=rate, study=study, headers=headers))
-                found.append(
-                    _beside(
-                        f"{name.lower().replace(' ', '-')}-{rate:g}",
-                        came,
-                        times[name],
-                        f"both asked for {name}",
-                        rate,
-                    )
-                )
-            free = ours(partial(take, mbit=rate, study=study, headers=wished(rate)))
-            found.append(
-                _beside(
-                    f"free-{rate:g}",
-                    free,
-                    min(times.values()),
-                    "ours free to choose, Orthanc's best",
-                    rate,
-                )
-            )
+            turns = [_turn(theirs.port, rate, study) for _ in range(BESIDE_TURNS)]
+            found += [_beside(name, rate, [turn[name] for turn in turns]) for name in turns[0]]
     return found
 
 
-def _beside(name: str, came: Came, theirs: float, how: str, rate: float) -> dict[str, Any]:
-    what = f"seconds until {came.count} slices are readable over {rate:g} Mbit/s, beside Orthanc"
+def _turn(port: int, rate: float, study: int) -> dict[str, tuple[Came, Came]]:
+    """What came from us and from Orthanc by what was asked for, one after the other."""
+    asked = {"as stored": only("*"), "JPEG-LS": only(CODINGS["JPEG-LS"].syntax)}
+    came = {}
+    for name, headers in asked.items():
+        theirs = asyncio.run(take(port, rate, study, headers))
+        came[name] = ours(partial(take, mbit=rate, study=study, headers=headers)), theirs
+    free = ours(partial(take, mbit=rate, study=study, headers=wished(rate)))
+    return came | {"free": (free, min((one for _, one in came.values()), key=_seconds))}
+
+
+def _seconds(came: Came) -> float:
+    return came.seconds
+
+
+def _beside(name: str, rate: float, turns: Sequence[tuple[Came, Came]]) -> dict[str, Any]:
+    came, theirs = sorted(turns, key=lambda pair: pair[0].seconds / pair[1].seconds)[
+        len(turns) // 2
+    ]
+    how = "ours free to choose, Orthanc's best" if name == "free" else f"both asked for {name}"
     # As stored the line decides for both: a per cent either way is not being behind.
-    bound = 1.02 if "stored" in name else BESIDE_BOUND
+    bound = 1.02 if name == "as stored" else BESIDE_BOUND
     return _told(
-        f"orthanc-{name}",
-        f"{what}, {how}",
+        f"orthanc-{name.lower().replace(' ', '-')}-{rate:g}",
+        f"seconds until {came.count} slices are readable over {rate:g} Mbit/s, beside Orthanc, "
+        f"{how}; the middle of {len(turns)} turns",
         came.seconds,
-        theirs,
+        theirs.seconds,
         bound,
-        came.seconds <= bound * theirs,
+        came.seconds <= bound * theirs.seconds,
     )
 
 
@@ -321,17 +320,18 @@ def _fill(running: Orthanc, study: int) -> None:
         running.store(path.read_bytes())
 
 
-def rows(series: Series) -> list[dict[str, Any]]:
+def rows() -> list[dict[str, Any]]:
     """Everything that is really sent."""
+    # As many as are sent at once: 400 slices of CT are 210 MB.
+    series = series_of(1, thin_slices(), 3 * MIN_RAW)
     return cells(series) + first_look() + beside()
 
 
 if __name__ == "__main__":
-    from bench.delivery_codecs import series_of
-    from bench.delivery_studies import prepare, thin_slices
+    from bench.delivery_studies import prepare
     from bench.places import fresh_trust
 
     prepare()
     fresh_trust(PLACE)
-    for row in rows(series_of(1, thin_slices(), MIN_RAW)):
+    for row in rows():
         print(row)
