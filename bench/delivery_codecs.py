@@ -1,13 +1,18 @@
 """Planner against oracle: bytes and CPU seconds of every coding, and what a plan makes of them.
 
-Every image is really written in every coding, and really read again; the seconds are CPU seconds
-of the thread, so that a busy machine counts for little. What a study takes over a link is computed
+Every image is really written in every coding, and really read again; the seconds are CPU seconds of
+the thread, so that a busy machine counts for little, and the middle ones of several rounds through
+all codings, for a machine has phases of some seconds. What a study takes over a link is computed
 from these by the timeline that the planner uses itself: half a megabit would take hours. The last
-images of a series are read by one thread, the rest of the arithmetic is `delivery_oracle`.
+images of a series are read by one thread, the rest of the arithmetic is `delivery_oracle`. Both
+ends share the cores, as they do in `delivery_link`, and the planner knows it.
 
 A plan follows from a sample of a few images, which catches the machine in one phase or another.
-Country A samples once; here it is done before, after and between the measuring of each coding, and
-what is told came of the middle one of as many plans.
+Country A samples once; here it is done before, after and between the measuring of each coding in
+each round, and what is told came of the middle one of as many plans.
+
+What is held against the least of any coding counts coding alone, as that does. Where one timeline
+is held against another, both count what it costs to send an image as well, as the planner does.
 
 Headers are packed, in every coding alike, but for what our plans are held against as it goes from
 other servers: as stored, and uncompressed.
@@ -26,12 +31,12 @@ from typing import Any
 
 from bench.delivery_oracle import Cost, best_seconds, floor, off, seconds_of, total
 from bench.delivery_studies import Images, stretched
-from country_a.planning import together
+from country_a.sampling import sample_instance, together
 from gateway.compression.derivation import derived_uid
 from gateway.compression.facts import InstanceFacts, SeriesFacts, SeriesSample
 from gateway.compression.plan import codings_to_sample, make_plan
-from gateway.compression.sampling import evenly_spaced, sample_series
-from gateway.compression.speeds import Sender
+from gateway.compression.sampling import evenly_spaced
+from gateway.compression.speeds import HANDLING_SECONDS, Sender
 from gateway.compression.transcode import transcode
 from gateway.compression.worker import usable_cores
 from gateway.domain import (
@@ -46,7 +51,6 @@ from gateway.domain import (
     Uid,
 )
 from gateway.wire.dicom.dataset import describe
-from gateway.wire.dicom.frame_samples import samples_of
 from gateway.wire.dicom.stored_frames import StoredFrames
 from gateway.wire.packing import spared_bytes
 
@@ -113,21 +117,17 @@ def _read_seconds(data: bytes) -> float:
 
 
 def _cost(data: bytes, coding: Coding) -> Cost:
-    """One file in one coding, really made and read: the middle of several times."""
-    spent, read = [], []
-    for _ in range(TIMES):
-        out = BytesIO()
-        begun = time.thread_time()
-        transcode(BytesIO(data), out, coding)
-        spared = spared_bytes(out.getvalue())
-        spent.append(time.thread_time() - begun)
-        read.append(_read_seconds(out.getvalue()))
-    return Cost(len(out.getvalue()), median(spent), median(read), spared)
+    """One file in one coding, really made and read."""
+    out = BytesIO()
+    begun = time.thread_time()
+    transcode(BytesIO(data), out, coding)
+    spared = spared_bytes(out.getvalue())
+    spent = time.thread_time() - begun
+    return Cost(len(out.getvalue()), spent, _read_seconds(out.getvalue()), spared)
 
 
 def _cost_as_stored(data: bytes) -> Cost:
-    read = median(_read_seconds(data) for _ in range(TIMES))
-    return Cost(len(data), 0.0, read, spared_bytes(data))
+    return Cost(len(data), 0.0, _read_seconds(data), spared_bytes(data))
 
 
 def costs_of(images: Images) -> Iterator[tuple[str, list[Cost]]]:
@@ -136,6 +136,15 @@ def costs_of(images: Images) -> Iterator[tuple[str, list[Cost]]]:
         for name, coding in {**CODINGS, PLAIN: Coding(syntax=EXPLICIT_LITTLE_ENDIAN)}.items():
             yield name, list(threads.map(partial(_cost, coding=coding), images.files))
         yield STORED, list(threads.map(_cost_as_stored, images.files))
+
+
+def _middle(costs: Sequence[Cost]) -> Cost:
+    """Of an image measured several times."""
+    return replace(
+        costs[0],
+        send_seconds=median(one.send_seconds for one in costs),
+        read_seconds=median(one.read_seconds for one in costs),
+    )
 
 
 def _unpacked(costs: Sequence[Cost]) -> list[Cost]:
@@ -165,10 +174,19 @@ def series_of(number: int, images: Images, least_raw: int) -> Series:
         )
     )
     facts = SeriesFacts(series=uid, modality=images.modality, instances=instances)
-    samples, costs = [_sampled(facts, images)], {}
-    for name, each in costs_of(images):
-        costs[name] = stretched(each, count)
-        samples.append(_sampled(facts, images))
+    samples, rounds = [_sampled(facts, images)], []
+    for _ in range(TIMES):
+        found: dict[str, list[Cost]] = {}
+        for name, each in costs_of(images):
+            found[name] = each
+            samples.append(_sampled(facts, images))
+        rounds.append(found)
+    costs = {
+        name: stretched(
+            [_middle(times) for times in zip(*(one[name] for one in rounds), strict=True)], count
+        )
+        for name in rounds[0]
+    }
     return Series(facts, samples, costs)
 
 
@@ -184,19 +202,13 @@ def _sampled(facts: SeriesFacts, images: Images) -> SeriesSample:
     slowly = chosen[::2]
 
     def sampled(at: int) -> SeriesSample:
-        frames = StoredFrames(files[at])
-        begun = time.thread_time()
-        samples = samples_of(frames, 1)[0]
-        read = pixels.frame_bytes / (time.thread_time() - begun)
-        wanted = codings if at in slowly else quick
-        return replace(sample_series([samples], pixels, wanted, time.thread_time), read_speed=read)
+        return sample_instance(BytesIO(files[at]), pixels, codings if at in slowly else quick)
 
     with ThreadPoolExecutor(usable_cores()) as threads:  # which slow each other down
         found = together(list(threads.map(sampled, chosen)))
     if found is None:
         raise RuntimeError("no image to sample")
-    spared = [spared_bytes(files[at]) for at in chosen]
-    return replace(found, spared_bytes=sum(spared) // len(spared))
+    return found
 
 
 def plan_for(series: Sequence[Series], link: LinkProfile, sample: int = 0) -> DeliveryPlan:
@@ -206,7 +218,7 @@ def plan_for(series: Sequence[Series], link: LinkProfile, sample: int = 0) -> De
         {one.facts.series: one.samples[sample] for one in series},
         wish_at(link),
         link,
-        sender=Sender(cores=usable_cores()),
+        sender=Sender(cores=usable_cores(), shared=True),
         derived_uid=derived_uid,
         id="bench",
     )
@@ -242,10 +254,13 @@ def _middle_plan(
     """
     plans = [plan_for(series, link, sample) for sample in range(len(series[0].samples))]
     chosen = [chosen_costs(series, plan) for plan in plans]
-    seconds = [seconds_of(each, link, cores) for each in chosen]
+    seconds = [_sent_seconds(each, link, cores) for each in chosen]
     ordered = sorted(range(len(plans)), key=lambda one: (seconds[one], plans[one].seconds))
     middle = ordered[len(ordered) // 2]
     return seconds[middle], plans[middle], chosen[middle]
+
+
+_sent_seconds = partial(seconds_of, handling_seconds=HANDLING_SECONDS)
 
 
 def _row(
@@ -288,15 +303,16 @@ def study_rows(name: str, source: str, series: Sequence[Series]) -> list[dict[st
         at = f"{name}-{rate:g}" if rate < UNSHAPED else f"{name}-unshaped"
         kinds = "+".join(dict.fromkeys(str(_name(one)) for one in plan.coming))
         said = f"computed from measured bytes and CPU seconds ({of}); planned: {kinds}"
-        stored = seconds_of([_unpacked(each.costs[STORED]) for each in series], link, cores)
+        stored = _sent_seconds([_unpacked(each.costs[STORED]) for each in series], link, cores)
         low = rate <= 50
         if rate < UNSHAPED:
             best, least = floor(codings, rate * 1e6, cores)
             bound = WHOLE_BOUND if low else WHOLE_BOUND_AT_100
             text = f"seconds against the least of any coding ({best}); {said}"
-            found.append(_row(f"whole-{at}", text, seconds, least, bound))
+            coding_alone = seconds_of(chosen, link, cores)
+            found.append(_row(f"whole-{at}", text, coding_alone, least, bound))
             menus = [{k: each.costs[k] for k in (*CODINGS, STORED)} for each in series]
-            names, oracle = best_seconds(menus, link, cores)
+            names, oracle = best_seconds(menus, link, cores, handling_seconds=HANDLING_SECONDS)
             text = f"seconds against the best of all choices ({'+'.join(names)}); {said}"
             found.append(_row(f"oracle-{at}", text, seconds, oracle, ORACLE_BOUND if low else None))
             text = f"bytes against the least of any coding ({smallest}); {said}"
@@ -316,7 +332,7 @@ def study_rows(name: str, source: str, series: Sequence[Series]) -> list[dict[st
             found.append({**row, "holds": gap <= PREDICTION_BOUND if low else True})
         if is_plain and low:
             text = f"seconds against sending uncompressed; {said}"
-            plain = seconds_of([_unpacked(each.costs[PLAIN]) for each in series], link, cores)
+            plain = _sent_seconds([_unpacked(each.costs[PLAIN]) for each in series], link, cores)
             found.append(_row(f"over-plain-{at}", text, seconds, plain, PLAIN_BOUND))
         if low or rate == UNSHAPED:
             bound = STORED_BOUND if low else STORED_BOUND_UNSHAPED

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from gateway.compression.timeline import Pipeline, Run
+from gateway.compression.timeline import Pipeline, Processors, Run
 from gateway.domain import LinkProfile
 
 
@@ -61,9 +61,21 @@ def floor(costs: Mapping[str, Cost], bits_per_second: float, cores: int) -> tupl
     return name, least_seconds(costs[name], bits_per_second, cores)
 
 
-def seconds_of(series: Iterable[Sequence[Cost]], link: LinkProfile, cores: int) -> float:
-    """When everything is readable: series one after the other, each asked for by one request."""
-    pipeline = Pipeline(link, cores)
+def seconds_of(
+    series: Iterable[Sequence[Cost]],
+    link: LinkProfile,
+    cores: int,
+    *,
+    handling_seconds: float = 0.0,
+) -> float:
+    """When everything is readable: series one after the other, each asked for by one request.
+
+    As in `least_seconds` both ends share the cores, and coding is all they have to do, unless each
+    image costs them `handling_seconds` to be sent.
+    """
+    pipeline = Pipeline(
+        link, Processors(cores, cores, shared=True, handling_seconds=handling_seconds)
+    )
     end = 0.0
     for costs in series:
         for at, cost in enumerate(costs):
@@ -73,13 +85,22 @@ def seconds_of(series: Iterable[Sequence[Cost]], link: LinkProfile, cores: int) 
 
 
 def best_seconds(
-    series: Sequence[Mapping[str, Sequence[Cost]]], link: LinkProfile, cores: int
+    series: Sequence[Mapping[str, Sequence[Cost]]],
+    link: LinkProfile,
+    cores: int,
+    *,
+    handling_seconds: float = 0.0,
 ) -> tuple[tuple[str, ...], float]:
     """The soonest of all ways to give each series a coding, and the codings: the oracle."""
     found = (
         (
             names,
-            seconds_of([one[name] for one, name in zip(series, names, strict=True)], link, cores),
+            seconds_of(
+                [one[name] for one, name in zip(series, names, strict=True)],
+                link,
+                cores,
+                handling_seconds=handling_seconds,
+            ),
         )
         for names in product(*series)
     )

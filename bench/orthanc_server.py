@@ -14,13 +14,14 @@ import json
 import os
 import sys
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bench.places import call_context, settings_a
 from country_a.app import CLOCKWORK, delivering, national_systems, responder_of
 from gateway.config import Settings
-from gateway.domain import CallContext, CommunityId, Oid
+from gateway.domain import CallContext, Caller, CommunityId, Oid
 from gateway.middleware.authorised import Rights
 from gateway.transport.app import (
     Listener,
@@ -45,9 +46,9 @@ class _OneCaller:
     def __init__(self, context: CallContext) -> None:
         self._context = context
 
-    def admit(self, *_: Any, **__: Any) -> CallContext:
-        """The physician."""
-        return self._context
+    def admit(self, *_: Any, caller: Caller, **__: Any) -> CallContext:
+        """The physician, who calls from where the call comes from."""
+        return replace(self._context, caller=caller)
 
 
 class _OpenServer(DicomwebServer):

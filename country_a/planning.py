@@ -8,37 +8,33 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from time import thread_time
 
 import structlog
 
 from country_a.images import Held
 from country_a.national.ports import Pacs, StoredInstance, StoredSeries
 from country_a.rendering import Renderer
+from country_a.sampling import sample_instance, together
 from gateway.compression.derivation import derived_uid
 from gateway.compression.facts import InstanceFacts, SeriesFacts, SeriesSample
 from gateway.compression.plan import codings_to_sample, make_plan, wants_lossy
-from gateway.compression.sampling import evenly_spaced, sample_series
+from gateway.compression.sampling import evenly_spaced
 from gateway.compression.speeds import Sender
 from gateway.compression.worker import Stopping, Workers
 from gateway.domain import Coding, DeliveryPlan, DeliveryWish, LinkProfile, Uid
 from gateway.domain.manifests import KEY_OBJECT_SOP_CLASS
-from gateway.wire.dicom.frame_samples import samples_of
 from gateway.wire.dicom.kos_read import decode_note
-from gateway.wire.dicom.stored_frames import StoredFrames
-from gateway.wire.packing import MAX_HEADER_BYTES, spared_bytes
 from gateway.wire.problems import DecodeError, EncodeError
 
 SAMPLED = 5  # frames of a series: the sizes of all are told within 1 % by them
-MANY_SPEEDS = 4  # so many that one of them need not be believed
 MAX_SAMPLES = 512  # series whose samples are remembered
 MAX_NOTE_BYTES = 8 * 1024 * 1024
-# Sampling a frame holds it, its code streams one after the other, and a copy.
-FRAMES_IN_MEMORY = 4
+# Sampling a frame holds it, its code streams one after the other, and copies.
+FRAMES_IN_MEMORY = 5
 
 _LOG = structlog.get_logger(__name__)
 
@@ -61,8 +57,13 @@ class Planning:
         self._new_id = new_id
         self._samples: OrderedDict[_SampleKey, SeriesSample] = OrderedDict()
 
-    async def plan(self, held: Held, wish: DeliveryWish, link: LinkProfile) -> DeliveryPlan:
-        """The plan for what is held of a request."""
+    async def plan(
+        self, held: Held, wish: DeliveryWish, link: LinkProfile, *, shared: bool = False
+    ) -> DeliveryPlan:
+        """The plan for what is held of a request.
+
+        `shared` is whether the requester runs on this machine, and decodes on the same cores.
+        """
         instances = [stored for stored, _ in held.instances]
         by_series: dict[Uid, list[StoredInstance]] = {}
         for one in instances:
@@ -77,7 +78,7 @@ class Planning:
             make_plan,
             wish=wish,
             link=link,
-            sender=Sender(cores=self._workers.cores),
+            sender=Sender(cores=self._workers.cores, shared=shared),
             id=self._new_id(),
             derived_uid=derived_uid,
         )
@@ -199,64 +200,7 @@ def _sample_one(
         return None
     try:
         with Path(stored.file).open("rb") as file:
-            frames = StoredFrames(file)
-            begun = thread_time()
-            samples = samples_of(frames, frames.count // 2 + 1)[0]
-            seconds = thread_time() - begun
-            file.seek(0)
-            spared = spared_bytes(file.read(MAX_HEADER_BYTES))
-        return replace(
-            sample_series([samples], stored.pixels, codings, thread_time),
-            spared_bytes=spared,
-            read_speed=stored.pixels.frame_bytes / seconds if seconds > 0 else None,
-        )
+            return sample_instance(file, stored.pixels, codings, native_sha256=stored.native_sha256)
     except (OSError, DecodeError, EncodeError) as error:
         _LOG.warning("a frame could not be sampled", why=type(error).__name__)
         return None
-
-
-def together(samples: Sequence[SeriesSample]) -> SeriesSample | None:
-    """Samples of single frames as one of all, in codings that every frame has, the first above all.
-
-    A coding with an effort that only some frames have is as much smaller than the first one in all
-    of them as it is in those; any other that some lack is left out.
-    """
-    if not samples:
-        return None
-    reads = [one.read_speed for one in samples if one.read_speed]
-    noises = sorted(one.noise for one in samples if one.noise is not None)
-    return SeriesSample(
-        frames=sum(one.frames for one in samples),
-        raw_bytes=sum(one.raw_bytes for one in samples),
-        sizes=dict(_sizes(samples)),
-        noise=noises[len(noises) // 2] if noises else None,
-        spared_bytes=sum(one.spared_bytes for one in samples) // len(samples),
-        speeds={
-            coding: _undisturbed([one.speeds[coding] for one in samples if coding in one.speeds])
-            for coding in dict.fromkeys(coding for one in samples for coding in one.speeds)
-        },
-        read_speed=_undisturbed(reads) if reads else None,
-    )
-
-
-def _undisturbed(speeds: Sequence[float]) -> float:
-    """The fastest of a few, for cold caches and other work only slow; of many the fastest but one.
-
-    One of many may be of air, which is coded faster than any other.
-    """
-    ordered = sorted(speeds, reverse=True)
-    return ordered[1] if len(ordered) >= MANY_SPEEDS else ordered[0]
-
-
-def _sizes(samples: Sequence[SeriesSample]) -> Iterator[tuple[Coding, int]]:
-    codings = dict.fromkeys(coding for one in samples for coding in one.sizes)
-    base: Coding | None = None
-    for coding in codings:
-        having = [one for one in samples if coding in one.sizes]
-        size = sum(one.sizes[coding] for one in having)
-        if len(having) == len(samples):
-            base = base or coding
-            yield coding, size
-        elif coding.effort and base is not None:
-            of_these, of_all = (sum(one.sizes[base] for one in some) for some in (having, samples))
-            yield coding, round(size * of_all / of_these)

@@ -35,9 +35,14 @@ def test_no_pipeline_beats_the_floor_and_the_oracle_beats_each_coding() -> None:
         for name in ("slow", "fast"):
             alone = seconds_of([one[name] for one in series], link, 2)
             of = total(cost for one in series for cost in one[name])
-            # The floor lets both ends share the cores, a pipeline gives the sender all of them.
-            assert alone >= of.size_bytes * 8 / rate
+            assert alone >= least_seconds(of, rate, 2)
             assert oracle <= alone
+
+
+def test_sending_holds_up_only_where_the_cores_have_no_time_for_it() -> None:
+    for cost, waits in ((SMALL_SLOW, True), (LARGE_FAST, False)):
+        handled = seconds_of([[cost] * 9], LINK, 2, handling_seconds=0.01)
+        assert (handled > seconds_of([[cost] * 9], LINK, 2)) is waits
 
 
 def test_a_series_waits_for_its_round_trip_and_its_bytes() -> None:

@@ -214,7 +214,7 @@ def _rounded_down(step: float) -> float:
 
 def fitting(delivery: Delivery, options: Sequence[Option], limits: Limits, reserve: float) -> Sent:
     """What of a delivery keeps the limits: notes and key images, whole series, part of one."""
-    pipeline = Pipeline(delivery.link, delivery.workers)
+    pipeline = Pipeline(delivery.link, delivery.processors)
     size = 0
     coming: list[tuple[int, int]] = []
     left: list[tuple[int, tuple[int, ...]]] = []

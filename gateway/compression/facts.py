@@ -61,7 +61,9 @@ class SeriesSample:
     the frames say nothing of it. `spared_bytes` is how much of a file's header, in the mean, does
     not go over a line that carries it packed. `speeds` are raw bytes a CPU second at which frames
     were encoded, by coding, and `read_speed` that at which what is stored was decoded: of the
-    machine that samples, and of these very images. Empty and None where nobody looked at a clock.
+    machine that samples, and of these very images. `open_seconds` and `rewrite_seconds` are CPU
+    seconds that an instance costs beside its coder: to whoever reads it, and to have it written in
+    another syntax. Empty and None where nobody looked at a clock.
     """
 
     frames: int
@@ -71,3 +73,5 @@ class SeriesSample:
     spared_bytes: int = 0
     speeds: Mapping[Coding, float] = field(default_factory=dict)
     read_speed: float | None = None
+    open_seconds: float | None = None
+    rewrite_seconds: float | None = None

@@ -10,17 +10,20 @@ None of these ways depends on the rate of the link, and the soonest of a fixed s
 never later over a faster link. For the same reason a tie is judged by bytes and seconds and not by
 the time they make: an option gives way to one the requester prefers that is within 5 % of it in
 both, and to the stored one that is within 2 % of its bytes.
+
+Until the first image is made the link has nothing to carry. Where a slow effort of a coder is worth
+its time for a series, the first image to come is therefore tried in the quickest one as well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from gateway.compression.facts import SeriesFacts
 from gateway.compression.ordering import first_lot, rest_of, series_order
-from gateway.compression.timeline import Pipeline, Run
+from gateway.compression.timeline import Pipeline, Processors, Run
 from gateway.compression.ways import Option, SeriesMenu, runs_of
 from gateway.domain.delivery import LinkProfile, ReadingPurpose
 
@@ -79,9 +82,11 @@ class Delivery:
         self.menus = menus
         self.segments = segments
         self.link = link
-        self.workers = menus[0].sender.workers if menus else 1
+        self.processors = menus[0].sender.processors if menus else Processors(1, 1)
         # An option is kept beside its runs, so that its identity is not used again.
         self._runs: dict[tuple[int, int], tuple[Option, tuple[Run, ...]]] = {}
+        self._first = self._first_image()
+        self._quickly: dict[int, tuple[Option, Option]] = {}
 
     def segment_runs(self, number: int, option: Option) -> tuple[Run, ...]:
         """A segment in an option as runs, made once."""
@@ -91,9 +96,33 @@ class Delivery:
             self._runs[key] = option, runs_of([ways[place] for place in places], request=True)
         return self._runs[key][1]
 
+    def quickly_begun(self, options: Sequence[Option]) -> tuple[Option, ...] | None:
+        """The same options, the first image to come in the quickest effort of its coder.
+
+        None where it is so already, or there is no other effort.
+        """
+        if self._first is None:
+            return None
+        at, place = self._first
+        option = options[at]
+        if id(option) not in self._quickly:
+            quick = _with_quick(self.menus[at].options, option, place)
+            self._quickly[id(option)] = option, quick
+        quick = self._quickly[id(option)][1]
+        return None if quick is option else (*options[:at], quick, *options[at + 1 :])
+
+    def _first_image(self) -> tuple[int, int] | None:
+        """(series, place in it) of what comes first and has pixels."""
+        for segment in self.segments:
+            instances = self.menus[segment.series].series.instances
+            for place in segment.places:
+                if instances[place].pixels is not None:
+                    return segment.series, place
+        return None
+
     def totals(self, options: Sequence[Option]) -> tuple[float, float, int]:
         """(seconds until everything is readable, until the first is, bytes)."""
-        pipeline = Pipeline(self.link, self.workers)
+        pipeline = Pipeline(self.link, self.processors)
         end, first = 0.0, None
         for number, segment in enumerate(self.segments):
             option = options[segment.series]
@@ -105,7 +134,7 @@ class Delivery:
 
     def alone(self, at: int, option: Option) -> float:
         """Seconds for one series by itself."""
-        pipeline = Pipeline(self.link, self.workers)
+        pipeline = Pipeline(self.link, self.processors)
         end = 0.0
         for number, segment in enumerate(self.segments):
             if segment.series == at:
@@ -123,7 +152,7 @@ def soonest(delivery: Delivery, limits: Limits, reserve: float) -> tuple[Option,
     `reserve` is the share by which sizes and times may be greater than predicted.
     """
     best: tuple[tuple[bool, bool, bool, float, int], tuple[Option, ...]] | None = None
-    for assignment in _assignments(delivery):
+    for assignment in _with_quick_beginnings(delivery):
         seconds, first, size = delivery.totals(assignment)
         too_big, too_late = limits.missed(seconds * (1 + reserve), size * (1 + reserve))
         late_first = limits.first_seconds is not None and first > limits.first_seconds
@@ -171,14 +200,49 @@ def _ties(preferred: Option, option: Option) -> bool:
     )
 
 
+def _with_quick(options: Sequence[Option], option: Option, place: int) -> Option:
+    """An option with one of its instances in the quickest effort of the same coder."""
+    slow, coding = option.ways[place], option.coding
+    if slow is None or coding is None or slow.coding != coding or not coding.effort:
+        return option
+    efforts = [
+        other
+        for other in options
+        if other.coding is not None and other.coding.syntax == coding.syntax
+    ]
+    quick = min(efforts, key=_effort).ways[place]
+    if quick is None or quick.coding == coding:
+        return option
+    return replace(
+        option,
+        ways=(*option.ways[:place], quick, *option.ways[place + 1 :]),
+        size_bytes=option.size_bytes + quick.size_bytes - slow.size_bytes,
+        line_bytes=option.line_bytes + quick.line_bytes - slow.line_bytes,
+        cpu_seconds=option.cpu_seconds + quick.cpu_seconds - slow.cpu_seconds,
+        decode_seconds=option.decode_seconds + quick.decode_seconds - slow.decode_seconds,
+    )
+
+
+def _effort(option: Option) -> int:
+    return option.coding.effort if option.coding is not None else 0
+
+
+def _with_quick_beginnings(delivery: Delivery) -> Iterator[tuple[Option, ...]]:
+    for assignment in _assignments(delivery):
+        yield assignment
+        quick = delivery.quickly_begun(assignment)
+        if quick is not None:
+            yield quick
+
+
 def _assignments(delivery: Delivery) -> Iterator[tuple[Option, ...]]:
     menus = delivery.menus
     open_ = [open_options(menu) for menu in menus]
-    hulls = [_hull(options, delivery.workers) for options in open_]
+    hulls = [_hull(options, delivery.processors) for options in open_]
     # Along the hulls, from fewest bytes to fewest seconds of processors: the steepest step first.
     steps = sorted(
         (
-            (_slope(hull[k], hull[k + 1], delivery.workers), at, k + 1)
+            (_slope(hull[k], hull[k + 1], delivery.processors), at, k + 1)
             for at, hull in enumerate(hulls)
             for k in range(len(hull) - 1)
         ),
@@ -196,28 +260,28 @@ def _assignments(delivery: Delivery) -> Iterator[tuple[Option, ...]]:
         )
 
 
-def _load(option: Option, workers: int) -> float:
-    return max(option.cpu_seconds / workers, option.decode_seconds)
+def _load(option: Option, processors: Processors) -> float:
+    return max(processors.share(option.cpu_seconds, option.decode_seconds), option.decode_seconds)
 
 
-def _hull(options: Sequence[Option], workers: int) -> list[Option]:
+def _hull(options: Sequence[Option], processors: Processors) -> list[Option]:
     """The lower left hull of (bytes, load), fewest bytes first."""
-    points = sorted(options, key=lambda option: (option.line_bytes, _load(option, workers)))
+    points = sorted(options, key=lambda option: (option.line_bytes, _load(option, processors)))
     hull: list[Option] = []
     for option in points:
-        if hull and _load(option, workers) >= _load(hull[-1], workers):
+        if hull and _load(option, processors) >= _load(hull[-1], processors):
             continue
         while len(hull) > 1 and (
-            _slope(hull[-2], hull[-1], workers) >= _slope(hull[-1], option, workers)
+            _slope(hull[-2], hull[-1], processors) >= _slope(hull[-1], option, processors)
         ):
             hull.pop()
         hull.append(option)
     return hull
 
 
-def _slope(small: Option, fast: Option, workers: int) -> float:
+def _slope(small: Option, fast: Option, processors: Processors) -> float:
     """Bytes paid for a second of processors less: what is cheap comes first."""
-    saved = _load(small, workers) - _load(fast, workers)
+    saved = _load(small, processors) - _load(fast, processors)
     return (fast.line_bytes - small.line_bytes) / saved
 
 

@@ -14,9 +14,6 @@ from gateway.compression.facts import SeriesSample
 from gateway.compression.speeds import Sender, coder_of
 from gateway.domain.delivery_plan import Coding
 
-# Of the pace of a coder that is alone with its frame, what is left between headers, hashes and
-# other threads: real slices of CT and MR on two cores, 0.83 to 0.93.
-AMONG_OTHERS: Final = 0.87
 # Beyond, something else has taken the processor while a frame was sampled.
 SLOWEST, FASTEST = 0.5, 2.0
 _SAMPLED: Final = "htj2k"
@@ -27,7 +24,7 @@ def pace(measured: float | None, believed: float) -> float:
     """What was measured over what is believed, within reason; 1 where nothing was measured."""
     if not measured:
         return 1.0
-    return min(max(AMONG_OTHERS * measured / believed, SLOWEST), FASTEST)
+    return min(max(measured / believed, SLOWEST), FASTEST)
 
 
 def paces_of(sample: SeriesSample | None, sender: Sender, kind: str) -> Mapping[str, float]:

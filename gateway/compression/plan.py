@@ -130,7 +130,7 @@ def _instances(
     derived_uid: DerivedUid,
 ) -> list[PlannedInstance]:
     menus = delivery.menus
-    pipeline = Pipeline(delivery.link, delivery.workers)
+    pipeline = Pipeline(delivery.link, delivery.processors)
     planned: list[PlannedInstance] = []
     before, like = None, None
     for at, place in sent.coming:
@@ -187,7 +187,7 @@ def _stored_seconds(delivery: Delivery) -> float:
         for number, place in enumerate(segment.places):
             way = menu.stored_ways[place]
             runs.append(Run(1, way.line_bytes, 0.0, way.decode_seconds, number == 0))
-    return total_seconds(runs, delivery.link, delivery.workers)
+    return total_seconds(runs, delivery.link, delivery.processors)
 
 
 def _planned_series(

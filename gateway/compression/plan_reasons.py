@@ -93,7 +93,7 @@ class SeriesReasons:
         for option in menu.options:
             if not any(option.ways):
                 continue
-            chosen = option is self._lossless and self._taken is self._lossless
+            chosen = self._is_taken(option) and self._taken is self._lossless
             coding = option.coding or Coding(syntax=menu.series.instances[0].transfer_syntax)
             found.append(
                 CodingForecast(
@@ -137,6 +137,12 @@ class SeriesReasons:
             return self._lossy_sentence(way.coding)
         if way.action is DeliveryAction.AS_STORED and untouched:
             return f"as stored: {self._untouched(facts)}"
+        taken = self._lossless.coding
+        if taken is not None and taken.syntax == way.coding.syntax and taken != way.coding:
+            return (
+                f"{self._name(way)}: it comes first, and the link has nothing else to carry while "
+                f"it is made; {name_of(taken)} takes longer"
+            )
         if not self._menu.wish.may_choose:
             return f"{self._name(way)}: the order of the transfer syntaxes asked for decides"
         if self._taken is not self._lossless:
@@ -154,14 +160,14 @@ class SeriesReasons:
         others = [
             f"{self._option_name(other)} would be {seconds_text(self._times[other.coding])}"
             for other in self._menu.options
-            if other is not taken and any(other.ways)
+            if other.coding != taken.coding and any(other.ways)
         ]
         return ", ".join([text, *others])
 
     def _why_not(self, option: Option) -> str:
         took = self._lossless
         mine, theirs = self._times[option.coding], self._times.get(took.coding, 0.0)
-        if option is took:
+        if self._is_taken(option):
             return f"{seconds_text(mine)} is later than was asked for"
         if option.coding not in self._open:
             return (
@@ -206,6 +212,10 @@ class SeriesReasons:
     def _can(self, facts: InstanceFacts, coding: Coding) -> bool:
         return self._menu.coded_way(facts, coding) is not None
 
+    def _is_taken(self, option: Option) -> bool:
+        """Whether the series comes in an option, but perhaps for the first image of all."""
+        return option.coding == self._lossless.coding
+
     def _option_name(self, option: Option) -> str:
         return "as stored" if option.coding is None else name_of(option.coding)
 
@@ -218,6 +228,8 @@ def plan_notes(
 ) -> tuple[str, ...]:
     """What a plan assumed, and what no plan says."""
     notes = [f"planned for {rate_text(link)}, {_SOURCES[link.source]}"]
+    if menus and menus[0].sender.shared:
+        notes.append("the requester runs on this machine and decodes on the same processors")
     if reserve and (limits.seconds is not None or limits.size_bytes is not None):
         notes.append(f"{reserve:.0%} was kept in reserve, for sizes are estimated from samples")
     unsampled = [

@@ -20,6 +20,7 @@ from gateway.compression.permitted import (
     JPEG_LS_NEAR,
     JPEG_XL_LOSSLESS,
 )
+from gateway.compression.timeline import Processors
 from gateway.domain.delivery import Decoding
 from gateway.domain.delivery_plan import Coding
 from gateway.domain.ids import Uid
@@ -27,6 +28,8 @@ from gateway.domain.images import EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN
 
 MB: Final = 1e6
 MAX_WORKERS: Final = 4  # a gateway has other things to do
+# Of the sender to have an instance sent, coding apart: the least seen, as stored.
+HANDLING_SECONDS: Final = 0.003
 
 IMAGE_KINDS: Final = ("CT", "MR", "CR", "MG", "RGB")
 _KIND_OF: Final[Mapping[str, str]] = {
@@ -139,9 +142,13 @@ def _defaults() -> Mapping[tuple[str, str], Speeds]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
-    """The machine that sends: cores for coding, and how fast each coder is by kind of image."""
+    """The machine that sends: cores for coding, and how fast each coder is by kind of image.
+
+    `shared` is whether the requester runs on the same machine, and decodes on the same cores.
+    """
 
     cores: int = 2
+    shared: bool = False
     speeds: Mapping[tuple[str, str], Speeds] = field(default_factory=_defaults)
 
     def __post_init__(self) -> None:
@@ -149,9 +156,10 @@ class Sender:
             raise ValueError(f"a sender with {self.cores} cores")
 
     @property
-    def workers(self) -> int:
-        """How many instances are coded at once."""
-        return min(self.cores, MAX_WORKERS)
+    def processors(self) -> Processors:
+        """How many instances are coded at once, and on whose cores."""
+        workers = min(self.cores, MAX_WORKERS)
+        return Processors(workers, self.cores, self.shared, HANDLING_SECONDS)
 
     def speed(self, coding: Coding, kind: str) -> Speeds:
         """Of one core."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gateway.compression.choices import OFFERED
-from gateway.compression.speeds import IMAGE_KINDS, Sender, size_factor
+from gateway.compression.speeds import HANDLING_SECONDS, IMAGE_KINDS, Sender, size_factor
+from gateway.compression.timeline import Processors
 from gateway.domain.delivery import Decoding
 from tests.compression.plan_studies import coding
 
@@ -26,4 +27,9 @@ def test_colour_and_losses_have_no_factor() -> None:
     assert size_factor(coding("80"), "RGB") is None
     assert size_factor(coding("203s4"), "CT") is None
     assert size_factor(coding("80"), "CT") == 0.92
-    assert Sender(cores=64).workers == 4
+
+
+def test_a_gateway_has_other_things_to_do_than_coding() -> None:
+    for shared in (False, True):
+        expected = Processors(4, 64, shared=shared, handling_seconds=HANDLING_SECONDS)
+        assert Sender(cores=64, shared=shared).processors == expected

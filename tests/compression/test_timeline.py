@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.compression.timeline import Run, readable_seconds, total_seconds
+from gateway.compression.timeline import Processors, Run, readable_seconds, total_seconds
 from gateway.domain.delivery import LinkProfile
 
 RUNS = st.lists(
@@ -23,22 +23,52 @@ RUNS = st.lists(
 )
 
 
-@given(runs=RUNS, workers=st.integers(1, 4), rate=st.floats(1e4, 1e10))
-def test_runs_are_as_their_instances(runs: list[Run], workers: int, rate: float) -> None:
+PROCESSORS = st.builds(
+    Processors, st.integers(1, 4), st.integers(1, 8), st.booleans(), st.sampled_from([0.0, 0.1])
+)
+
+
+@given(runs=RUNS, processors=PROCESSORS, rate=st.floats(1e4, 1e10))
+def test_runs_are_as_their_instances(runs: list[Run], processors: Processors, rate: float) -> None:
     link = LinkProfile(bits_per_second=rate)
-    one_by_one = list(readable_seconds(runs, link, workers))
-    assert one_by_one[-1] == pytest.approx(total_seconds(runs, link, workers))
+    one_by_one = list(readable_seconds(runs, link, processors))
+    assert one_by_one[-1] == pytest.approx(total_seconds(runs, link, processors))
     assert one_by_one == sorted(one_by_one)
 
 
-@given(runs=RUNS, rate=st.floats(1e4, 1e9), more=st.floats(1, 100))
-def test_a_faster_link_is_never_later(runs: list[Run], rate: float, more: float) -> None:
+@given(runs=RUNS, processors=PROCESSORS, rate=st.floats(1e4, 1e9), more=st.floats(1, 100))
+def test_a_faster_link_is_never_later(
+    runs: list[Run], processors: Processors, rate: float, more: float
+) -> None:
     slow, fast = LinkProfile(bits_per_second=rate), LinkProfile(bits_per_second=rate * more)
-    assert total_seconds(runs, fast, 2) <= total_seconds(runs, slow, 2) * (1 + 1e-12)
+    assert total_seconds(runs, fast, processors) <= (
+        total_seconds(runs, slow, processors) * (1 + 1e-12)
+    )
 
 
 def test_the_slowest_of_the_three_decides() -> None:
     link = LinkProfile(bits_per_second=8e6, round_trip_seconds=0.0)
-    assert total_seconds([Run(10, 10**6)], link, 1) == pytest.approx(10)
-    assert total_seconds([Run(10, 10**6, 4.0)], link, 2) == pytest.approx(4 + 9 * 2 + 1)
-    assert total_seconds([Run(10, 10**6, 0.0, 3.0)], link, 1) == pytest.approx(1 + 30)
+    one, two = Processors(1, 1), Processors(2, 2)
+    assert total_seconds([Run(10, 10**6)], link, one) == pytest.approx(10)
+    assert total_seconds([Run(10, 10**6, 4.0)], link, two) == pytest.approx(4 + 9 * 2 + 1)
+    assert total_seconds([Run(10, 10**6, 0.0, 3.0)], link, one) == pytest.approx(1 + 30)
+
+
+def test_who_decodes_on_the_same_cores_holds_up_what_is_coded() -> None:
+    link = LinkProfile(bits_per_second=8e9, round_trip_seconds=0.0)
+    runs = [Run(100, 1000, 2.0, 1.0)]
+    alone = total_seconds(runs, link, Processors(2, 2))
+    assert alone == pytest.approx(2 + 99 * 1 + 1, rel=1e-3)
+    together = total_seconds(runs, link, Processors(2, 2, shared=True))
+    assert together == pytest.approx(2 + 99 * 1.5 + 1, rel=1e-3)
+    assert total_seconds(runs, link, Processors(2, 8, shared=True)) == alone
+
+
+def test_sending_takes_the_cores_that_code() -> None:
+    link = LinkProfile(bits_per_second=8e9, round_trip_seconds=0.0)
+    runs = [Run(100, 1000, 2.0)]
+    seconds = total_seconds(runs, link, Processors(2, 2, handling_seconds=0.5))
+    assert seconds == pytest.approx(2 + 99 * 1.25, rel=1e-3)
+    assert total_seconds(runs, link, Processors(2, 4, handling_seconds=0.5)) == (
+        total_seconds(runs, link, Processors(2, 4))
+    )

@@ -17,6 +17,7 @@ from country_a.planning import Planning
 from gateway.compression.worker import Workers
 from gateway.domain import (
     EXPLICIT_LITTLE_ENDIAN,
+    Caller,
     DeliveryWish,
     LinkProfile,
     LinkSource,
@@ -97,6 +98,22 @@ async def test_who_lets_the_sender_choose_is_answered_by_a_plan_of_now(tmp_path:
 
     assert plan.link == LinkProfile(bits_per_second=1e6, source=LinkSource.MEASURED)
     assert {one.transfer_syntax for one in delivery.announced} == {JPEG_LS}
+
+
+@pytest.mark.parametrize(
+    ("address", "is_here"),
+    [("127.0.0.1", True), ("::1", True), ("192.0.2.7", False), ("", False), ("somewhere", False)],
+)
+async def test_who_runs_on_this_machine_decodes_on_its_processors(
+    tmp_path: Path, address: str, is_here: bool
+) -> None:
+    """By the address it calls from; the plan tells what it counted on."""
+    held = held_of_patient(tmp_path)
+    context = replace(make_context(), caller=Caller(address=address))
+
+    plan = await desk_for(tmp_path, held).plan(held, WISH, context)
+
+    assert any("runs on this machine" in note for note in plan.notes) is is_here
 
 
 async def test_who_has_not_seen_a_plan_gets_the_order_of_asking(tmp_path: Path) -> None:

@@ -14,12 +14,10 @@ from country_a import planning
 from country_a.images import Held
 from country_a.national.pacs_folder import read_facts
 from country_a.national.ports import StoredInstance, StoredSeries
-from country_a.planning import Planning, together
-from gateway.compression.facts import SeriesSample
+from country_a.planning import Planning
 from gateway.compression.worker import Workers
 from gateway.domain import (
     EXPLICIT_LITTLE_ENDIAN,
-    Coding,
     DeliveryAction,
     DeliveryWish,
     LinkProfile,
@@ -34,7 +32,6 @@ JPEG_LS = Uid("1.2.840.10008.1.2.4.80")
 WISH = DeliveryWish(syntaxes=(JPEG_LS, EXPLICIT_LITTLE_ENDIAN), choice=SyntaxChoice.SENDER)
 NARROW = LinkProfile(bits_per_second=1e6)
 SOURCE = Oid("2.999.1.3")
-CODING = Coding(syntax=JPEG_LS)
 
 
 @dataclass
@@ -90,13 +87,13 @@ async def test_a_second_plan_for_the_same_images_encodes_nothing(
     held = images(tmp_path, 6)
     made = planning_of(tmp_path, held)
     encoded: list[int] = []
-    real = planning.sample_series
+    real = planning.sample_instance
 
-    def sample(*arguments: Any) -> Any:
+    def sample(*arguments: Any, **options: Any) -> Any:
         encoded.append(1)
-        return real(*arguments)
+        return real(*arguments, **options)
 
-    monkeypatch.setattr(planning, "sample_series", sample)
+    monkeypatch.setattr(planning, "sample_instance", sample)
 
     await made.plan(held_by(held), WISH, NARROW)
     first = len(encoded)
@@ -133,44 +130,3 @@ async def test_an_index_from_before_says_nothing_of_pixels_and_is_sent_as_stored
     plan = await planning_of(tmp_path, held).plan(held_by(held), WISH, NARROW)
 
     assert {one.action for one in plan.instances} == {DeliveryAction.AS_STORED}
-
-
-def sampled_at(*speeds: float) -> SeriesSample:
-    """What frames coded at these speeds tell together."""
-    frames = [
-        SeriesSample(
-            frames=1,
-            raw_bytes=8192,
-            sizes={CODING: 2048},
-            noise=None,
-            speeds={CODING: speed},
-            read_speed=speed / 2,
-        )
-        for speed in speeds
-    ]
-    found = together(frames)
-    assert found is not None
-    return found
-
-
-@pytest.mark.parametrize(
-    ("speeds", "told"),
-    [
-        ((60e6,), 60e6),
-        ((20e6, 60e6, 25e6), 60e6),  # cold caches, other work
-        ((20e6, 60e6, 25e6, 59e6, 30e6), 59e6),
-        ((60e6, 300e6, 58e6, 61e6, 59e6), 61e6),  # one of air
-    ],
-)
-def test_a_disturbed_frame_or_one_of_air_does_not_set_the_speed(
-    speeds: tuple[float, ...], told: float
-) -> None:
-    """What disturbs only slows, and of many frames one may be of air."""
-    found = sampled_at(*speeds)
-    assert found.speeds[CODING] == told
-    assert found.read_speed == told / 2
-
-
-def test_nothing_sampled_is_no_sample() -> None:
-    """Of a series none of whose frames could be read."""
-    assert together([]) is None
