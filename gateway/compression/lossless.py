@@ -261,7 +261,8 @@ def _assignments(delivery: Delivery) -> Iterator[tuple[Option, ...]]:
 
 
 def _load(option: Option, processors: Processors) -> float:
-    return max(processors.share(option.cpu_seconds, option.decode_seconds), option.decode_seconds)
+    held_up = processors.share(option.cpu_seconds, option.decode_seconds, option.going)
+    return max(held_up, option.decode_seconds)
 
 
 def _hull(options: Sequence[Option], processors: Processors) -> list[Option]:

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.compression.lossless import open_options
+from gateway.compression.lossless import _load, open_options
+from gateway.compression.timeline import Processors
 from gateway.compression.ways import SeriesMenu
 from gateway.domain.delivery import Decoding, DeliveryWish, SyntaxChoice
 from gateway.domain.delivery_plan import DeliveryAction
@@ -82,3 +83,8 @@ def test_a_quick_beginning_is_not_taken_where_its_bytes_are_too_many() -> None:
     most = 30 * size * (1 + SeriesMenu(facts, sample, HOP, SENDER).estimate.reserve)
     plan = plan_of([(facts, sample)], replace(HOP, max_bytes=int(most) + 1), 2.0)
     assert {one.coding for one in plan.instances} == {coding("110e7")}
+
+
+def test_the_load_of_a_series_counts_the_sending_of_each_of_its_images() -> None:
+    (stored, *_) = SeriesMenu(*study("ct", count=40), HOP, SENDER).options
+    assert _load(stored, Processors(2, 2, handling_seconds=0.1)) == pytest.approx(40 * 0.1 / 2)
